@@ -1,0 +1,1 @@
+"""What is read from finished runs: comparisons and their reports."""

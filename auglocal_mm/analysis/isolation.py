@@ -1,0 +1,49 @@
+"""The dry run of ``tools/train.py --check``: partition, costs, and isolation on one batch of the training data."""
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner, set_random_seed
+from rich.console import Console
+
+from auglocal_mm.analysis.partition_table import module_costs, to_table
+from auglocal_mm.errors import InputError
+from auglocal_mm.local_learning import isolation_errors
+from auglocal_mm.registry import MODELS
+
+TOLERANCE = 1e-4
+"""Largest relative difference between two ways to compute a float32 gradient that counts as rounding."""
+IMAGES = 8
+"""Images of the batch that are used: enough for batch statistics, little enough for any machine."""
+
+
+def check_run(config: Config) -> None:
+    """Builds the model and data of ``config``, prints the partition, and checks that no gradient crosses a border.
+
+    Raises:
+        InputError: The model cannot be partitioned, or a gradient does cross.
+    """
+    init_default_scope(config.default_scope)
+    set_random_seed(config.get('randomness', {}).get('seed', 0))
+    model = MODELS.build(config.model)
+    if not hasattr(model, 'local_modules'):
+        raise InputError(f'--check is for classifiers that AugLocal can partition, not for a {type(model).__name__}')
+    loader = {**config.train_dataloader, 'num_workers': 0, 'persistent_workers': False}
+    loader['batch_size'] = min(IMAGES, loader['batch_size'])
+    model.init_weights()
+    model.train()
+    data = model.data_preprocessor(next(iter(Runner.build_dataloader(loader))), training=True)
+    inputs, labels, modules = data['inputs'], data['data_samples'], model.local_modules()
+    console = Console()
+    costs = module_costs(modules, [layer.name for layer in model.layers], inputs[:1])
+    console.print(to_table(costs, inputs.shape[2:]))
+    if len(modules) == 1:
+        console.print('One module: backpropagation, there is no border to check.')
+        return
+    errors = isolation_errors(modules, inputs, labels)
+    crossed = [module.name for module, error in zip(modules, errors, strict=True) if error > TOLERANCE]
+    if crossed:
+        raise InputError(f'gradients of {", ".join(crossed)} are not those of their own losses; the partition is at fault')
+    console.print(
+        f'Isolation holds on a batch of {len(labels)}: every gradient is that of its own local loss '
+        f'(largest relative difference {max(errors):.1e}).'
+    )

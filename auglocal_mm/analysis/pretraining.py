@@ -1,0 +1,56 @@
+"""What is known of the backbone that a detector started from."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from auglocal_mm.analysis.run_config import RunConfig
+from auglocal_mm.errors import InputError
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """The checkpoint of a backbone and the record that its export wrote beside it.
+
+    Attributes:
+        checkpoint: As the config names it; None if it names none.
+        record: The JSON of the same stem (``backbone.pth`` -> ``backbone.json``); empty if there is none.
+    """
+
+    checkpoint: str | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def method(self) -> str | None:
+        """The pretraining method, such as ``auglocal``."""
+        return self.record.get('method')
+
+    @property
+    def top1(self) -> float | None:
+        """The top-1 accuracy of the pretraining, in percent."""
+        accuracy = self.record.get('accuracy')
+        return accuracy.get('accuracy/top1') if isinstance(accuracy, dict) else None
+
+
+def read_pretraining(config: RunConfig) -> Pretraining:
+    """Reads what stands beside ``model.backbone.init_cfg.checkpoint``.
+
+    Raises:
+        InputError: The record is no JSON object.
+    """
+    checkpoint = config.get('model.backbone.init_cfg.checkpoint')
+    if not isinstance(checkpoint, str):
+        return Pretraining()
+    path = Path(checkpoint)
+    path = path.with_name(f'{path.stem}.json')
+    if not path.is_file():
+        return Pretraining(checkpoint)
+    try:
+        record = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError:
+        record = None
+    if not isinstance(record, dict):
+        raise InputError(f'{path} is no JSON object; export the backbone again, or remove the file')
+    return Pretraining(checkpoint, record)

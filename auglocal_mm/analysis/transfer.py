@@ -1,0 +1,142 @@
+"""The comparison of detectors that differ in the pretraining of their backbones."""
+
+import os
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from auglocal_mm.analysis.evaluation_log import METRICS, Evaluation, last_evaluation
+from auglocal_mm.analysis.pretraining import Pretraining, read_pretraining
+from auglocal_mm.analysis.run_config import RunConfig, read_run_config, settings_that_differ
+from auglocal_mm.errors import InputError
+
+
+@dataclass(frozen=True)
+class TransferResult:
+    """One detector: its last evaluation, its settings, and the pretraining of its backbone."""
+
+    work_dir: Path
+    evaluation: Evaluation
+    config: RunConfig
+    pretraining: Pretraining
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """Mean and sample standard deviation (n - 1) over ``n`` runs.
+
+    ``mean`` is None unless every run has a value, ``std`` also for a single run.
+    """
+
+    mean: float | None
+    std: float | None
+    n: int
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> 'Statistic':
+        """Summarises the values of the runs."""
+        known = [value for value in values if value is not None]
+        if len(known) < len(values):
+            return cls(None, None, len(values))
+        return cls(statistics.mean(known), statistics.stdev(known) if len(known) > 1 else None, len(known))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What several names, of which the first is the control, gave.
+
+    Attributes:
+        groups: Name -> its runs.
+        statistics: Name -> metric -> statistic, in AP points.
+        differences: Name -> metric -> mean minus the control's mean, in AP points; None where one of them is missing.
+        settings_that_differ: Dotted key -> work_dir -> value, for each setting that is not the same in all runs.
+    """
+
+    groups: Mapping[str, tuple[TransferResult, ...]]
+    statistics: Mapping[str, Mapping[str, Statistic]]
+    differences: Mapping[str, Mapping[str, float | None]]
+    settings_that_differ: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def control(self) -> str:
+        """The name that the others are compared with."""
+        return next(iter(self.groups))
+
+
+def read_work_dir(work_dir: str | os.PathLike[str]) -> TransferResult:
+    """Reads the work_dir of a detector that MMEngine's Runner trained or tested.
+
+    Raises:
+        InputError: It does not exist, holds no COCO evaluation or no config, or only the best checkpoint was tested.
+    """
+    path = Path(work_dir)
+    if not path.is_dir():
+        raise InputError(f'the work_dir {path} does not exist; give the folder that the training of the detector wrote')
+    evaluation = last_evaluation(path)
+    timestamp = path / evaluation.source.relative_to(path).parts[0]
+    config = read_run_config(path, timestamp)
+    if evaluation.run == 'test':
+        evaluation = replace(evaluation, epoch=_tested_epoch(config, evaluation))
+    return TransferResult(path, evaluation, config, read_pretraining(config))
+
+
+def compare(groups: Mapping[str, Sequence[str | os.PathLike[str]]]) -> Comparison:
+    """Compares detectors with those of the first name.
+
+    Args:
+        groups: Name -> the work_dirs of its runs (seeds).
+
+    Raises:
+        InputError: There are fewer than two names, a name has no work_dir, a work_dir is named twice or unreadable.
+    """
+    if len(groups) < 2:
+        raise InputError(f'got {len(groups)} name(s) to compare, expected the control and at least one other; add one')
+    for name, work_dirs in groups.items():
+        if not work_dirs:
+            raise InputError(f'{name} has no work_dir; give at least one')
+    _refuse_repeated([Path(work_dir) for work_dirs in groups.values() for work_dir in work_dirs])
+    results = {name: tuple(read_work_dir(path) for path in work_dirs) for name, work_dirs in groups.items()}
+    summary = {name: _statistics(runs) for name, runs in results.items()}
+    control = next(iter(summary.values()))
+    differences = {
+        name: {metric: _difference(values[metric].mean, control[metric].mean) for metric in METRICS}
+        for name, values in summary.items()
+    }
+    return Comparison(results, summary, differences, _settings([run for runs in results.values() for run in runs]))
+
+
+def _tested_epoch(config: RunConfig, evaluation: Evaluation) -> int | None:
+    checkpoint = Path(config.get('load_from') or '').name
+    if checkpoint.startswith('best_'):
+        raise InputError(f'{evaluation.source} tested {checkpoint}, but the last is compared; test the last checkpoint')
+    epoch = re.fullmatch(r'epoch_(\d+)\.pth', checkpoint)
+    return int(epoch[1]) if epoch else None
+
+
+def _refuse_repeated(work_dirs: Sequence[Path]) -> None:
+    seen: set[Path] = set()
+    for work_dir in work_dirs:
+        if work_dir.resolve() in seen:
+            raise InputError(f'the work_dir {work_dir} is given twice, expected one per run; remove one')
+        seen.add(work_dir.resolve())
+
+
+def _statistics(runs: Sequence[TransferResult]) -> dict[str, Statistic]:
+    return {metric: Statistic.of([run.evaluation.metrics[metric] for run in runs]) for metric in METRICS}
+
+
+def _difference(mean: float | None, control: float | None) -> float | None:
+    return None if mean is None or control is None else mean - control
+
+
+def _settings(runs: Sequence[TransferResult]) -> dict[str, dict[str, Any]]:
+    """Returns the settings that differ, of which the epoch and the kind of the evaluation are two."""
+    evaluations: dict[str, dict[str, Any]] = {
+        'evaluation.epoch': {str(run.work_dir): run.evaluation.epoch for run in runs},
+        'evaluation.run': {str(run.work_dir): run.evaluation.run for run in runs},
+    }
+    differing = {key: values for key, values in evaluations.items() if len(set(values.values())) > 1}
+    return differing | settings_that_differ({str(run.work_dir): run.config for run in runs})

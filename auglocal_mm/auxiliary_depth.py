@@ -1,0 +1,97 @@
+"""How deep an auxiliary network is, which local layers it copies, and where it down-samples: ints in, ints out.
+
+Local layers are counted from 1 to ``num_layers`` (L), without the classifier. ``hidden`` (D) counts the copied layers of
+an auxiliary network without its linear classifier: the paper's depth is d = D + 1.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from auglocal_mm.errors import InputError
+
+# The released code rounds half to even, as Python does; both give the same ResNet-34 and VGG13.
+ROUNDINGS: dict[str, Callable[[Fraction], int]] = {
+    'half_even': round,
+    'half_up': lambda value: math.floor(value + Fraction(1, 2)),
+}
+SELECTIONS = ('uniform', 'sequential', 'repetitive')
+
+
+def pyramid_depths(hidden: int, num_modules: int, decay: float = 0.0, rounding: str = 'half_even') -> list[int]:
+    """Hidden layers of each auxiliary network, falling linearly towards the output (equation 3).
+
+    Args:
+        hidden: D, the hidden layers of the first module's auxiliary network.
+        num_modules: K, with the last module, which has no auxiliary network.
+        decay: r in [0, 1]. At 0 all networks have D hidden layers; the tables for small images use 0.5.
+        rounding: ``'half_even'`` or ``'half_up'``.
+
+    Returns:
+        K - 1 depths, each at least 1.
+
+    Raises:
+        InputError: ``hidden`` below 1, ``decay`` outside [0, 1] or an unknown rounding.
+    """
+    if hidden < 1:
+        raise InputError(f'an auxiliary network of depth {hidden + 1} has no hidden layer; set depth to 2 or more')
+    if not 0 <= decay <= 1:
+        raise InputError(f'the pyramid decay is {decay}; expected a number from 0 (no pyramid) to 1')
+    to_integer = _rounding(rounding)
+    slope = Fraction(str(decay)) / max(num_modules - 2, 1)
+    return [max(1, to_integer(hidden - (hidden - 1) * slope * m)) for m in range(num_modules - 1)]
+
+
+def select_layers(
+    layer: int, num_layers: int, hidden: int, selection: str = 'uniform', rounding: str = 'half_even'
+) -> list[int]:
+    """The local layers whose structure an auxiliary network copies (section 3.2).
+
+    Args:
+        layer: l, the local layer on whose output the auxiliary network stands.
+        num_layers: L.
+        hidden: D_l. Where fewer layers remain behind ``layer``, all of them are taken.
+        selection: ``'uniform'`` spreads them evenly over the remaining layers, ``'sequential'`` takes the next ones,
+            ``'repetitive'`` repeats ``layer`` itself.
+        rounding: As in :func:`pyramid_depths`; it decides ties of ``'uniform'``.
+
+    Returns:
+        Local layers in ascending order, counted from 1.
+
+    Raises:
+        InputError: An unknown selection or rounding.
+    """
+    if selection not in SELECTIONS:
+        raise InputError(f'the selection {selection!r} is unknown; choose one of {", ".join(SELECTIONS)}')
+    if selection == 'repetitive':
+        return [layer] * hidden
+    remaining = num_layers - layer
+    if selection == 'sequential' or hidden >= remaining:
+        return [layer + i for i in range(1, min(hidden, remaining) + 1)]
+    to_integer = _rounding(rounding)
+    # Rounded where the stem is layer 0: half to even depends on the origin, and this one gives the published networks.
+    return [to_integer(layer - 1 + Fraction(remaining * i, hidden)) + 1 for i in range(1, hidden + 1)]
+
+
+def downsampling_strides(width: int, widths: Sequence[int]) -> list[int]:
+    """Strides of the copied layers: one halving of the map for each doubling of the width, at most one a layer.
+
+    What a layer cannot halve is owed to the next one, and dropped at the end of the list.
+
+    Args:
+        width: Base width (without a Bottleneck's expansion) of the layer on which the auxiliary network stands.
+        widths: Base width of each copied layer.
+    """
+    strides, debt = [], 0.0
+    for next_width in widths:
+        debt += math.log2(next_width / width)
+        strides.append(2 if debt >= 1 else 1)
+        debt -= strides[-1] - 1
+        width = next_width
+    return strides
+
+
+def _rounding(name: str) -> Callable[[Fraction], int]:
+    if name not in ROUNDINGS:
+        raise InputError(f'the rounding {name!r} is unknown; choose one of {", ".join(ROUNDINGS)}')
+    return ROUNDINGS[name]

@@ -1,0 +1,177 @@
+"""The backbone file: weights in torchvision's names, a description beside them, and loading that reports what matched."""
+
+import hashlib
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.files import atomic_write, write_json
+
+RESNET_DEPTHS = {
+    (False, 2, 2, 2, 2): 18,
+    (False, 3, 4, 6, 3): 34,
+    (True, 3, 4, 6, 3): 50,
+    (True, 3, 4, 23, 3): 101,
+    (True, 3, 8, 36, 3): 152,
+}
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How far a file's keys cover a network: names that match in key and shape, are missing, or are not expected."""
+
+    matched: list[str]
+    missing: list[str]
+    unexpected: list[str]
+
+    def __str__(self) -> str:
+        lines = f'{len(self.matched)} matched, {len(self.missing)} missing, {len(self.unexpected)} unexpected'
+        for title, names in (('missing', self.missing), ('unexpected', self.unexpected)):
+            lines += f'; {title}: {", ".join(names[:4])}{", ..." if len(names) > 4 else ""}' if names else ''
+        return lines
+
+
+def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Reads a file made by ``torch.save`` without running any code in it.
+
+    Raises:
+        InputError: There is no such file, it is truncated, or it holds more than plain data and tensors.
+    """
+    if not Path(path).is_file():
+        raise InputError(f'there is no checkpoint {path}; give the path of a .pth file')
+    try:
+        with torch.serialization.safe_globals(_mmengine_globals()):
+            content = torch.load(path, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f'{path} holds more than weights, or is no checkpoint: PyTorch refused to load it safely; get it from a source '
+            f'you trust and save it again as plain tensors ({str(error).splitlines()[0]})'
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise InputError(f'{path} is truncated or damaged ({str(error).splitlines()[0]}); copy or train it again') from error
+    if not isinstance(content, dict):
+        raise InputError(f'{path} holds a {type(content).__name__}; expected a dict of weights')
+    return content
+
+
+def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The backbone in torchvision's names, with its classifier as ``fc``, from a model's or a backbone's state dict.
+
+    Raises:
+        InputError: There are no weights of a backbone.
+    """
+    state = weights.get('state_dict', weights)
+    if any(name.startswith('backbone.') for name in state):
+        state = {
+            name.removeprefix('backbone.').removeprefix('head.'): value
+            for name, value in state.items()
+            if name.startswith(('backbone.', 'head.fc.'))
+        }
+    state = {name: value.detach().cpu().clone() for name, value in state.items() if isinstance(value, Tensor)}
+    if 'conv1.weight' not in state and not any(name.startswith('layer1.') for name in state):
+        raise InputError('the checkpoint holds no ResNet: expected keys such as backbone.conv1.weight or conv1.weight')
+    return state
+
+
+def resnet_architecture(state: Mapping[str, Any]) -> str:
+    """``'ResNet-34'`` and so on, from the names of the weights; ``'unknown'`` where they are no plain ResNet's."""
+    blocks = {tuple(name.split('.')[:2]) for name in state if name.startswith('layer')}
+    counts = tuple(sum(stage == f'layer{i}' for stage, _ in blocks) for i in range(1, 5))
+    depth = RESNET_DEPTHS.get((any('conv3' in name for name in state), *counts))  # type: ignore[arg-type]
+    return f'ResNet-{depth}' if depth else 'unknown'
+
+
+def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> Path:
+    """Writes the backbone of ``checkpoint`` to ``path`` and its description beside it, as ``.json``.
+
+    Args:
+        path: The file to write, ``backbone.pth`` by habit.
+        checkpoint: As the runner saves it. ``meta['auglocal_mm']`` may hold the method, accuracy and config hash.
+
+    Returns:
+        The path of the description.
+    """
+    state = backbone_weights(checkpoint)
+    with atomic_write(path) as temporary:
+        torch.save(state, temporary)
+    recorded = checkpoint.get('meta', {}).get('auglocal_mm', {})
+    description = {
+        'method': recorded.get('method', 'unknown'),
+        'architecture': resnet_architecture(state),
+        'num_classes': state['fc.weight'].shape[0] if 'fc.weight' in state else None,
+        'accuracy': recorded.get('accuracy', {}),
+        'epoch': checkpoint.get('meta', {}).get('epoch'),
+        'config_hash': recorded.get('config_hash'),
+        'sha256': sha256(path),
+    }
+    beside = Path(path).with_suffix('.json')
+    write_json(beside, description)
+    return beside
+
+
+def load_backbone(network: nn.Module, path: str | os.PathLike[str]) -> Coverage:
+    """Loads a backbone file into torchvision's or MMDetection's ResNet, all of it or nothing.
+
+    A classifier in the file that ``network`` does not have is left out.
+
+    Raises:
+        InputError: The file cannot be read, is of another architecture, or does not cover ``network``.
+    """
+    state = backbone_weights(read_weights(path))
+    coverage = check_coverage(network, state, path)
+    network.load_state_dict({name: state[name] for name in coverage.matched}, strict=False)
+    return coverage
+
+
+def check_coverage(network: nn.Module, state: Mapping[str, Tensor], source: str | os.PathLike[str]) -> Coverage:
+    """Compares the weights in ``state`` with those that ``network`` needs.
+
+    Raises:
+        InputError: A weight of ``network`` is missing or of another shape, or the file was changed after it was written.
+    """
+    needed = network.state_dict()
+    matched = [name for name in needed if name in state and state[name].shape == needed[name].shape]
+    coverage = Coverage(
+        matched,
+        missing=[name for name in needed if name not in matched],
+        unexpected=[name for name in state if name not in needed],
+    )
+    if coverage.missing or [name for name in coverage.unexpected if not name.startswith('fc.')]:
+        raise InputError(
+            f'{source} ({resnet_architecture(state)}) does not fit the backbone ({resnet_architecture(needed)}): {coverage}; '
+            'use a file of the same architecture'
+        )
+    return coverage
+
+
+def check_sha256(path: str | os.PathLike[str]) -> None:
+    """Compares a backbone file with the sum in the description beside it, if there is one.
+
+    Raises:
+        InputError: They differ.
+    """
+    description = Path(path).with_suffix('.json')
+    if description.is_file():
+        expected = json.loads(description.read_text(encoding='utf-8')).get('sha256')
+        if expected and expected != sha256(path):
+            raise InputError(f'{path} is not the file that {description} describes (SHA-256 differs); export it again')
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _mmengine_globals() -> list[Any]:
+    # A checkpoint of a training also holds its log history.
+    from mmengine.runner.checkpoint import get_torch_safe_globals
+
+    return [entry for entry in get_torch_safe_globals() if entry is not getattr]

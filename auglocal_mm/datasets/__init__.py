@@ -1,0 +1,7 @@
+"""Image folders, their transforms, and how a batch is put together."""
+
+from auglocal_mm.datasets.collate import collate_images
+from auglocal_mm.datasets.image_folder import ImageFolder
+from auglocal_mm.datasets.transforms import build_transform
+
+__all__ = ['ImageFolder', 'build_transform', 'collate_images']

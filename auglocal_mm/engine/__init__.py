@@ -1,0 +1,23 @@
+"""What runs a training: optimizer wrappers, hooks, checkpoints, work_dirs."""
+
+from auglocal_mm.engine.hooks import (
+    AugLocalHook,
+    BackboneCheckHook,
+    CheckpointHook,
+    DataCheckHook,
+    EpochSeedHook,
+    ExportBackboneHook,
+    PrimaryEMAHook,
+)
+from auglocal_mm.engine.optim_wrappers import AmpOptimWrapper
+
+__all__ = [
+    'AmpOptimWrapper',
+    'AugLocalHook',
+    'BackboneCheckHook',
+    'CheckpointHook',
+    'DataCheckHook',
+    'EpochSeedHook',
+    'ExportBackboneHook',
+    'PrimaryEMAHook',
+]

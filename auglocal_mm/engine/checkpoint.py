@@ -1,0 +1,45 @@
+"""Which checkpoint to go on from, and whether it fits."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from auglocal_mm.backbone_file import resnet_architecture
+from auglocal_mm.errors import InputError
+
+
+def latest_checkpoint(work_dir: str) -> str | None:
+    """The newest checkpoint in ``work_dir``, also where ``last_checkpoint`` was not written to its end.
+
+    Returns:
+        Its path, or ``None`` where there is none yet.
+    """
+    pointer = Path(work_dir) / 'last_checkpoint'
+    if pointer.is_file():
+        named = Path(pointer.read_text(encoding='utf-8').strip() or work_dir)
+        for candidate in (named, Path(work_dir) / named.name):  # the second: the work_dir was moved
+            if candidate.is_file():
+                return str(candidate)
+    numbered = [path for path in Path(work_dir).glob('*_*.pth') if path.stem.split('_')[-1].isdigit()]
+    return str(max(numbered, key=lambda path: int(path.stem.split('_')[-1]))) if numbered else None
+
+
+def check_checkpoint(model: nn.Module, checkpoint: Mapping[str, Any], source: str) -> None:
+    """Makes sure that ``checkpoint`` holds every weight of ``model``; auxiliary heads may be missing.
+
+    Raises:
+        InputError: Weights are missing or of another shape.
+    """
+    state = checkpoint.get('state_dict', checkpoint)
+    needed = {name: value for name, value in model.state_dict().items() if not name.startswith('auxiliary_heads.')}
+    wrong = [name for name, value in needed.items() if name not in state or state[name].shape != value.shape]
+    if wrong:
+        backbones = [
+            resnet_architecture({name.removeprefix('backbone.'): None for name in names}) for names in (state, needed)
+        ]
+        raise InputError(
+            f'{source} ({backbones[0]}) does not fit the model ({backbones[1]}): {len(wrong)} of {len(needed)} weights are '
+            f'missing or of another shape, the first is {wrong[0]}; use the config that it was trained with'
+        )

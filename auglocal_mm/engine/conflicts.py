@@ -1,0 +1,37 @@
+"""Settings of MMEngine and MMDetection that cannot go with local learning, each refused with a sentence."""
+
+from mmengine.model import MMDistributedDataParallel, is_model_wrapper
+from mmengine.runner import Runner
+
+from auglocal_mm.errors import InputError
+
+
+def refuse_conflicts(runner: Runner) -> None:
+    """Raises an error if a setting of the run would break local learning or do nothing silently.
+
+    Raises:
+        InputError: Says which setting, and what to do.
+    """
+    wrapped = is_model_wrapper(runner.model)
+    if wrapped and not isinstance(runner.model, MMDistributedDataParallel):
+        raise InputError(
+            f'AugLocalHook does not train inside a {type(runner.model).__name__}; remove model_wrapper_cfg: gradients are '
+            'averaged per local module by the hook itself'
+        )
+    model = runner.model.module if wrapped else runner.model
+    if getattr(model, 'auxiliary_heads', None) is None:
+        raise InputError(
+            'AugLocalHook needs auxiliary heads to train; add model=dict(auxiliary_heads=dict(type=\'AugLocalHead\', '
+            'depth=5)) to the config, or remove the hook to train by backpropagation'
+        )
+    if runner.cfg.get('activation_checkpointing'):
+        raise InputError(
+            'activation_checkpointing is reentrant in MMEngine: a local module would get no gradient at all; remove it'
+        )
+    if runner.cfg.get('compile'):
+        raise InputError('compile wraps the end-to-end training step, which local learning replaces; remove it')
+    if getattr(model.backbone, 'with_cp', False):
+        raise InputError(
+            'backbone.with_cp checkpoints only blocks whose input requires a gradient, which the first block of a local '
+            'module never does; remove it'
+        )

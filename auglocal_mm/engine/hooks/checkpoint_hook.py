@@ -1,0 +1,41 @@
+"""Checkpoints that a kill or a full disk cannot damage."""
+
+from typing import Any
+
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.files import atomic_write
+from auglocal_mm.registry import HOOKS
+
+
+@register_backend('atomic', force=True)
+class AtomicBackend(LocalBackend):
+    """The local disk, where a file is written beside its place and then renamed."""
+
+    def put(self, obj: bytes, filepath: str) -> None:
+        """Writes ``obj`` to ``filepath``, whole or not at all."""
+        with atomic_write(filepath) as temporary:
+            temporary.write_bytes(obj)
+
+
+@HOOKS.register_module()
+class CheckpointHook(MMEngineCheckpointHook):
+    """MMEngine's ``CheckpointHook``, written atomically.
+
+    MMEngine removes the oldest checkpoint before it writes the next one. With ``max_keep_ckpts=1`` a kill in between would
+    leave none, so that at least two are asked for.
+
+    Raises:
+        InputError: ``max_keep_ckpts`` is 1.
+    """
+
+    def __init__(self, *args: Any, max_keep_ckpts: int = -1, **kwargs: Any) -> None:
+        if max_keep_ckpts == 1:
+            raise InputError(
+                'default_hooks.checkpoint.max_keep_ckpts is 1: a kill while the next checkpoint is written would leave '
+                'none; keep 2 or more, or -1 for all'
+            )
+        kwargs.setdefault('backend_args', {'backend': 'atomic'})
+        super().__init__(*args, max_keep_ckpts=max_keep_ckpts, **kwargs)

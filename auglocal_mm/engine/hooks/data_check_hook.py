@@ -1,0 +1,56 @@
+"""Checks the data before the first iteration."""
+
+import os
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class DataCheckHook(Hook):
+    """Refuses data that do not fit the model or are not all there, and counts images that were skipped."""
+
+    def before_train(self, runner: Runner) -> None:
+        """Checks the training data.
+
+        Raises:
+            InputError: Another number of classes than the model's, or images of the annotations that do not exist.
+        """
+        dataset = runner.train_dataloader.dataset
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        _check_classes(dataset, model)
+        if hasattr(dataset, 'get_data_info'):
+            _check_images(dataset)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Says how many corrupt images were skipped so far."""
+        skipped = getattr(runner.train_dataloader.dataset, 'num_skipped', 0)
+        if skipped:
+            print_log(f'{skipped} corrupt training images were skipped so far.', logger='current', level='WARNING')
+
+
+def _check_classes(dataset: Any, model: Any) -> None:
+    head = getattr(model, 'head', None) or getattr(getattr(model, 'roi_head', None), 'bbox_head', None)
+    expected = getattr(head, 'num_classes', None)
+    classes = getattr(dataset, 'metainfo', {}).get('classes')
+    if classes is not None and expected is not None and len(classes) != expected:
+        raise InputError(
+            f'the training data have {len(classes)} classes, but num_classes of the model is {expected}; '
+            f'set it to {len(classes)}, or point to the right data'
+        )
+
+
+def _check_images(dataset: Any) -> None:
+    paths = (dataset.get_data_info(index)['img_path'] for index in range(len(dataset)))
+    missing = [path for path in paths if not os.path.isfile(path)]
+    if missing:
+        raise InputError(
+            f'{len(missing)} of {len(dataset)} images of the annotations {dataset.ann_file} do not exist, the first is '
+            f'{missing[0]}; set data_root and data_prefix to the folder that holds them'
+        )

@@ -1,0 +1,52 @@
+"""Writes the backbone when training is over."""
+
+import hashlib
+import os.path as osp
+from typing import Any
+
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import weights_to_cpu
+
+from auglocal_mm.backbone_file import write_backbone
+from auglocal_mm.engine.work_dir import Stage
+from auglocal_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ExportBackboneHook(Hook):
+    """Writes ``backbone.pth`` and ``backbone.json`` to the work_dir after training.
+
+    The weights are those that a checkpoint of this moment would hold: averaged ones where an EMA hook averages.
+    """
+
+    priority = 'VERY_LOW'  # after hooks that put other weights into a checkpoint
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Notes what the backbone's description needs in the checkpoint, so that it can be exported from there too."""
+        scalars = runner.message_hub.log_scalars
+        checkpoint['meta']['auglocal_mm'] = {
+            'method': Stage.of(runner.cfg).method,
+            'accuracy': {
+                key.removeprefix('val/'): float(value.current())
+                for key, value in scalars.items()
+                if key.startswith('val/accuracy')
+            },
+            'config_hash': hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest(),
+        }
+
+    @master_only
+    def after_train(self, runner: Runner) -> None:
+        """Exports the trained backbone."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        checkpoint: dict[str, Any] = {
+            'meta': {'epoch': runner.epoch},
+            'state_dict': weights_to_cpu(model.state_dict()),
+        }
+        runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)
+        path = osp.join(runner.work_dir, 'backbone.pth')
+        write_backbone(path, checkpoint)
+        print_log(f'The backbone is in {path}, its description beside it.', logger='current')

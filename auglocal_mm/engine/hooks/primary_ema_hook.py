@@ -1,0 +1,23 @@
+"""Moving average of the weights that are kept."""
+
+from mmengine.hooks import EMAHook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from auglocal_mm.registry import HOOKS, MODELS
+
+
+@HOOKS.register_module()
+class PrimaryEMAHook(EMAHook):
+    """MMEngine's ``EMAHook`` on the primary network alone.
+
+    Auxiliary heads are thrown away after training and can be far larger than the backbone: averaging them would only cost
+    memory. The averaged weights are validated, stand in the checkpoints, and are exported.
+    """
+
+    def before_run(self, runner: Runner) -> None:
+        """Copies backbone and classifier as the average to start from."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self.src_model = nn.ModuleDict({'backbone': model.backbone, 'head': model.head})
+        self.ema_model = MODELS.build(self.ema_cfg, default_args={'model': self.src_model})

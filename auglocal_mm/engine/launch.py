@@ -1,0 +1,77 @@
+"""What the command-line tools share: the config with its overrides, safe loading, errors without a traceback."""
+
+import argparse
+import functools
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+
+from auglocal_mm.errors import InputError
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that training and testing have in common, under the names of the OpenMMLab tools."""
+    parser.add_argument('config', help='path of the config file')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints; default: work_dirs/<name of the config>')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override settings of the config, as key=value: model.head.num_classes=10 train_cfg.max_epochs=5',
+    )
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how the processes were started')
+    # torchrun and torch.distributed.launch differ in how they hand over the local rank.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def load_config(arguments: argparse.Namespace) -> Config:
+    """Reads the config, applies the command line, and makes it run where it is.
+
+    Raises:
+        InputError: There is no such file, or it cannot be read.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
+    if not Path(arguments.config).is_file():
+        raise InputError(f'there is no config file {arguments.config}; see the folder configs/')
+    config = Config.fromfile(arguments.config)
+    if arguments.cfg_options:
+        config.merge_from_dict(arguments.cfg_options)
+    config.launcher = arguments.launcher
+    config.work_dir = arguments.work_dir or config.get('work_dir') or f'work_dirs/{Path(arguments.config).stem}'
+    if not torch.cuda.is_available():
+        config.merge_from_dict({'env_cfg.dist_cfg.backend': 'gloo'})
+    return config
+
+
+def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[[Sequence[str] | None], None]:
+    """Decorates the ``main`` of a tool.
+
+    Checkpoints are loaded as plain data, whatever a library asks for, and bad input ends the program with its message on
+    standard error and status 1.
+    """
+
+    @functools.wraps(main)
+    def run(arguments: Sequence[str] | None = None) -> None:
+        os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
+        warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+        try:
+            main(arguments)
+        except (InputError, FileNotFoundError, OSError) as error:
+            sys.exit(f'error: {_message(error)}')
+
+    return run
+
+
+def _message(error: Exception) -> str:
+    """The sentence itself: errors of data loading workers arrive with the worker's traceback in front."""
+    text: Any = str(error)
+    marker = f'{type(error).__name__}: '
+    return text.rsplit(marker, 1)[-1].strip() if marker in text else text

@@ -1,0 +1,94 @@
+"""The network that is pretrained: backbone, classifier, and auxiliary heads if the config names them."""
+
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel, ModuleList
+from mmengine.optim import OptimWrapper
+from torch import Tensor
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.layer_copy import layer_width
+from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
+from auglocal_mm.partition import LocalModule, cut_points, local_layers, local_modules
+from auglocal_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class ImageClassifier(BaseModel):
+    """A classifier that learns by backpropagation, or layer by layer once ``AugLocalHook`` takes its training step.
+
+    Args:
+        backbone: Config of a backbone; its last output is classified.
+        head: Config of the primary classifier; ``in_channels`` may be left out.
+        auxiliary_heads: Config of the heads of all local modules but the last. ``None`` for backpropagation.
+        partition: ``num_local_modules``, ``cut_points`` or ``last_module_layers`` (see
+            :func:`auglocal_mm.partition.cut_points`), and ``chain``, the module paths of a backbone that is no ResNet.
+        data_preprocessor: Config, see :class:`mmengine.model.ImgDataPreprocessor`.
+    """
+
+    def __init__(
+        self,
+        backbone: dict[str, Any],
+        head: dict[str, Any],
+        auxiliary_heads: dict[str, Any] | None = None,
+        partition: dict[str, Any] | None = None,
+        data_preprocessor: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor)
+        self.backbone = MODELS.build(backbone)
+        options = dict(partition or {})
+        self.layers = local_layers(self.backbone, options.pop('chain', None))
+        self.head = MODELS.build({'in_channels': layer_width(self.layers[-1].module), **head})
+        self.auxiliary_heads: ModuleList | None = None
+        self.cuts: list[int] = []
+        if auxiliary_heads is not None:
+            self.cuts = cut_points([layer.name for layer in self.layers], **options)
+            # The heads draw from a fork of the generator: the primary network starts the same under every rule.
+            with torch.random.fork_rng(devices=[]):
+                self.auxiliary_heads = ModuleList(self._build_auxiliary_head(auxiliary_heads, m) for m in range(len(self.cuts)))
+        elif options:
+            raise InputError('model.partition cuts the network, but model.auxiliary_heads is missing; give both or neither')
+
+    def _build_auxiliary_head(self, config: dict[str, Any], module: int) -> AuxiliaryHead:
+        placement = Placement(self.layers, self.cuts[module], module, len(self.cuts) + 1, self.head.num_classes)
+        return MODELS.build({**config, 'placement': placement})
+
+    def local_modules(self) -> list[LocalModule]:
+        """The chain of local modules; one module, the whole network, where there are no auxiliary heads."""
+        return local_modules(self.layers, self.cuts, [*(self.auxiliary_heads or []), self.head])
+
+    def forward(self, inputs: Tensor, data_samples: Tensor | None = None, mode: str = 'tensor') -> Any:
+        """Runs the primary network; auxiliary heads sleep.
+
+        Args:
+            inputs: Normalised images (N, 3, H, W).
+            data_samples: Labels (N,).
+            mode: ``'tensor'`` gives logits (N, classes), ``'loss'`` the primary classifier's losses, ``'predict'`` a list
+                of N dicts ``pred_scores`` (classes,) and, with labels, ``gt_label``.
+        """
+        features = self.backbone(inputs)
+        features = features[-1] if isinstance(features, tuple) else features
+        if mode == 'loss':
+            return self.head.loss(features, data_samples)
+        logits = self.head(features)
+        if mode == 'tensor':
+            return logits
+        predictions = [{'pred_scores': scores} for scores in logits.float().softmax(dim=1)]
+        if data_samples is not None:
+            for prediction, label in zip(predictions, data_samples.tolist(), strict=True):
+                prediction['gt_label'] = label
+        return predictions
+
+    def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """One iteration of backpropagation. ``AugLocalHook`` puts the local step in its place.
+
+        Raises:
+            InputError: There are auxiliary heads, but no hook to train them.
+        """
+        if self.auxiliary_heads is not None:
+            raise InputError(
+                "model.auxiliary_heads is given, but nothing trains it; add custom_hooks=[dict(type='AugLocalHook')] to "
+                'the config, or remove model.auxiliary_heads to train by backpropagation'
+            )
+        return super().train_step(data, optim_wrapper)

@@ -1,0 +1,6 @@
+"""Classifiers on feature maps."""
+
+from auglocal_mm.models.heads.classification_head import ClassificationHead
+from auglocal_mm.models.heads.linear_head import LinearHead
+
+__all__ = ['ClassificationHead', 'LinearHead']

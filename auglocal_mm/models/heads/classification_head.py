@@ -1,0 +1,35 @@
+"""What every head of a local module offers: logits and their loss."""
+
+from abc import ABCMeta, abstractmethod
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor
+from torch.nn import functional
+
+
+class ClassificationHead(BaseModule, metaclass=ABCMeta):
+    """A head that learns class labels by cross-entropy.
+
+    The primary network's classifier and all auxiliary networks are such heads, so that a local module is trained the same
+    way wherever it stands. A local rule with other losses overrides :meth:`loss`.
+    """
+
+    @abstractmethod
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (N, classes) of feature maps (N, C, H, W)."""
+
+    def loss(self, features: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The loss to minimise and diagnostics.
+
+        Args:
+            features: (N, C, H, W).
+            labels: (N,) class indices.
+
+        Returns:
+            ``'loss'``, a scalar with gradient, and ``'accuracy'``, the detached top-1 accuracy in percent.
+        """
+        logits = self(features)
+        with torch.no_grad():
+            accuracy = (logits.argmax(dim=1) == labels).float().mean() * 100
+        return {'loss': functional.cross_entropy(logits, labels), 'accuracy': accuracy}

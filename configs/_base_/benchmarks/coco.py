@@ -1,0 +1,21 @@
+# What every transfer to COCO shares: Mask R-CNN R-50 FPN 1x of the installed MMDetection, COCO in data/coco or where the
+# environment variable COCO points, checks of the data and of the backbone, checkpoints that a kill cannot damage.
+_base_ = 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
+
+custom_imports = dict(imports=['auglocal_mm'], allow_failed_imports=False)
+data_root = '{{$COCO:data/coco}}'
+train_annotations = data_root + '/annotations/instances_train2017.json'
+val_annotations = data_root + '/annotations/instances_val2017.json'
+
+train_dataloader = dict(dataset=dict(data_root=data_root, ann_file=train_annotations))
+val_dataloader = dict(dataset=dict(data_root=data_root, ann_file=val_annotations))
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=val_annotations)
+test_evaluator = val_evaluator
+
+default_hooks = dict(
+    checkpoint=dict(type='auglocal_mm.CheckpointHook', interval=1, max_keep_ckpts=2),
+    data_check=dict(type='auglocal_mm.DataCheckHook'),
+    backbone_check=dict(type='auglocal_mm.BackboneCheckHook'),
+)
+randomness = dict(seed=0)

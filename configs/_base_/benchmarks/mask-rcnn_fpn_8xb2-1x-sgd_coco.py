@@ -1,0 +1,2 @@
+# MMDetection's own protocol: SGD, stem and first stage frozen, BatchNorm in evaluation mode.
+_base_ = './coco.py'

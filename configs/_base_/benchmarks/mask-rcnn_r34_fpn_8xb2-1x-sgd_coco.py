@@ -1,0 +1,2 @@
+_base_ = './mask-rcnn_fpn_8xb2-1x-sgd_coco.py'
+model = dict(backbone=dict(depth=34), neck=dict(in_channels=[64, 128, 256, 512]))

@@ -1,0 +1,3 @@
+_base_ = '../bp/resnet34_bp_8xb128-200e_in1k.py'
+model = dict(auxiliary_heads=dict(type='AugLocalHead', depth=5))
+custom_hooks = [dict(type='AugLocalHook')]

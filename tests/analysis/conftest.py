@@ -1,0 +1,94 @@
+"""Fake work_dirs with the files, names and lines that MMEngine's Runner writes."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONFIG = """\
+launcher = 'none'
+load_from = None
+model = dict(
+    backbone=dict(
+        depth=34,
+        init_cfg=dict(checkpoint='{checkpoint}', prefix='backbone.', type='Pretrained'),
+        type='ResNet'),
+    type='MaskRCNN')
+optim_wrapper = dict(optimizer=dict(lr=0.02, type='SGD'), type='OptimWrapper')
+randomness = dict(seed={seed})
+resume = False
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(scale=(1333, 800), type='Resize'),
+]
+work_dir = '{work_dir}'
+"""
+
+
+def _validation(step: int, box: float = 0.3, mask: float = 0.2, **more: float) -> dict[str, Any]:
+    """One line of a validation; AP50 is AP + 0.2, AP75 is AP + 0.1, the sizes AP - 0.1, AP and AP + 0.1."""
+    offsets = {'mAP': 0.0, 'mAP_50': 0.2, 'mAP_75': 0.1, 'mAP_s': -0.1, 'mAP_m': 0.0, 'mAP_l': 0.1}
+    metrics = {
+        f'coco/{kind}_{item}': round(value + offset, 3)
+        for kind, value in (('bbox', box), ('segm', mask))
+        for item, offset in offsets.items()
+    }
+    return metrics | {f'coco/{key}': value for key, value in more.items()} | {'data_time': 0.1, 'step': step}
+
+
+@pytest.fixture
+def validation() -> Callable[..., dict[str, Any]]:
+    return _validation
+
+
+@pytest.fixture
+def config_text() -> str:
+    """A dumped config, with ``checkpoint``, ``seed`` and ``work_dir`` left to ``str.format_map``."""
+    return CONFIG
+
+
+@pytest.fixture
+def make_work_dir(tmp_path: Path) -> Callable[..., Path]:
+    """Writes ``tmp_path/name`` from the validations of each timestamp, as a training with resumes would."""
+
+    def make(
+        name: str,
+        logs: Mapping[str, list[dict[str, Any]]] | None = None,
+        config: str = CONFIG,
+        checkpoint: str = 'backbone.pth',
+        seed: int = 0,
+    ) -> Path:
+        work_dir = tmp_path / name
+        text = config.format(checkpoint=checkpoint, seed=seed, work_dir=work_dir)
+        for timestamp, lines in (logs or {'20250101_000000': [_validation(12)]}).items():
+            folder = work_dir / timestamp / 'vis_data'
+            folder.mkdir(parents=True)
+            train = {'lr': 0.02, 'data_time': 0.1, 'loss': 1.0, 'time': 0.2, 'epoch': 1, 'iter': 50, 'step': 50}
+            logged = ''.join(json.dumps(line) + '\n' for line in [train, *lines])
+            (folder / 'scalars.json').write_text(logged)
+            (folder / f'{timestamp}.json').write_text(logged)
+            (folder / 'config.py').write_text(text)
+        (work_dir / 'mask-rcnn.py').write_text(text)
+        (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_12.pth'))
+        return work_dir
+
+    return make
+
+
+@pytest.fixture
+def add_test_run() -> Callable[..., Path]:
+    """Writes what ``tools/test.py`` adds to a work_dir, and returns its JSON."""
+
+    def add(work_dir: Path, timestamp: str, metrics: Mapping[str, Any], load_from: str | None) -> Path:
+        folder = work_dir / timestamp / 'vis_data'
+        folder.mkdir(parents=True)
+        config = CONFIG.format(checkpoint='backbone.pth', seed=0, work_dir=work_dir)
+        config = config.replace('load_from = None', f'load_from = {load_from!r}')
+        (folder / 'config.py').write_text(config)
+        path = work_dir / timestamp / f'{timestamp}.json'
+        path.write_text(json.dumps({key: value for key, value in metrics.items() if key != 'step'}))
+        return path
+
+    return add

@@ -1,0 +1,116 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auglocal_mm.analysis.evaluation_log import METRICS, last_evaluation
+from auglocal_mm.errors import InputError
+
+MakeWorkDir = Callable[..., Path]
+Validation = Callable[..., dict[str, Any]]
+
+
+def test_points_of_all_twelve_metrics(make_work_dir: MakeWorkDir, validation: Validation) -> None:
+    evaluation = last_evaluation(make_work_dir('bp', {'t': [validation(12, box=0.382, mask=0.347)]}))
+    assert list(evaluation.metrics) == list(METRICS)
+    assert list(evaluation.metrics.values()) == [38.2, 58.2, 48.2, 28.2, 38.2, 48.2, 34.7, 54.7, 44.7, 24.7, 34.7, 44.7]
+
+
+def test_last_not_best(make_work_dir: MakeWorkDir, validation: Validation) -> None:
+    evaluation = last_evaluation(make_work_dir('bp', {'t': [validation(11, box=0.5), validation(12, box=0.4)]}))
+    assert (evaluation.epoch, evaluation.metrics['bbox_mAP'], evaluation.run) == (12, 40.0, 'validation')
+
+
+def test_resumed_run_takes_the_highest_epoch_and_of_equals_the_newest(
+    make_work_dir: MakeWorkDir, validation: Validation
+) -> None:
+    logs = {
+        '20250101_000000': [validation(11, box=0.1), validation(12, box=0.2)],
+        '20250102_000000': [validation(12, box=0.3), validation(12, box=0.4)],
+        '20250103_000000': [validation(11, box=0.5)],
+    }
+    evaluation = last_evaluation(make_work_dir('bp', logs))
+    assert (evaluation.epoch, evaluation.metrics['bbox_mAP']) == (12, 40.0)
+    assert evaluation.source.parts[-3:] == ('20250102_000000', 'vis_data', 'scalars.json')
+
+
+def test_steps_of_training_lines_are_no_epochs(make_work_dir: MakeWorkDir, validation: Validation) -> None:
+    """The training line of the fake is step 50: an iteration, later than any epoch."""
+    assert last_evaluation(make_work_dir('bp', {'t': [validation(12)]})).epoch == 12
+
+
+def test_newest_test_run_only_without_validation(
+    make_work_dir: MakeWorkDir, add_test_run: MakeWorkDir, validation: Validation
+) -> None:
+    validated, tested = make_work_dir('validated'), make_work_dir('tested', {'20250101_000000': []})
+    for work_dir in (validated, tested):
+        add_test_run(work_dir, '20250202_000000', validation(0, box=0.1), None)
+        newest = add_test_run(work_dir, '20250203_000000', validation(0, box=0.25), None)
+    evaluation = last_evaluation(tested)
+    assert (evaluation.run, evaluation.epoch, evaluation.source) == ('test', None, newest)
+    assert evaluation.metrics['bbox_mAP'] == 25.0
+    assert last_evaluation(validated).run == 'validation'
+
+
+def test_minus_one_and_unmeasured_are_not_available(make_work_dir: MakeWorkDir, validation: Validation) -> None:
+    line = {key: value for key, value in validation(12, bbox_mAP_s=-1.0).items() if 'segm' not in key}
+    metrics = last_evaluation(make_work_dir('bp', {'t': [line]})).metrics
+    assert metrics['bbox_mAP_s'] is None
+    assert metrics['segm_mAP'] is None
+    assert metrics['bbox_mAP'] == 30.0
+
+
+def test_zero_is_a_value(make_work_dir: MakeWorkDir, validation: Validation) -> None:
+    assert last_evaluation(make_work_dir('bp', {'t': [validation(12, bbox_mAP=0.0)]})).metrics['bbox_mAP'] == 0.0
+
+
+def test_truncated_last_line_is_skipped(make_work_dir: MakeWorkDir, validation: Validation) -> None:
+    work_dir = make_work_dir('bp', {'t': [validation(11)]})
+    with open(work_dir / 't' / 'vis_data' / 'scalars.json', 'a') as file:
+        file.write(json.dumps(validation(12))[:40])
+    assert last_evaluation(work_dir).epoch == 11
+
+
+def test_broken_line_amid_others_is_refused(make_work_dir: MakeWorkDir, validation: Validation) -> None:
+    work_dir = make_work_dir('bp', {'t': [validation(11)]})
+    with open(work_dir / 't' / 'vis_data' / 'scalars.json', 'a') as file:
+        file.write('{"coco/bb\n' + json.dumps(validation(12)) + '\n')
+    with pytest.raises(InputError, match='line 3'):
+        last_evaluation(work_dir)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), 38.2, -0.5, 'high', True, None])
+def test_metric_that_is_no_number_from_0_to_1_is_refused(
+    make_work_dir: MakeWorkDir, value: object, validation: Validation
+) -> None:
+    work_dir = make_work_dir('bp', {'t': [validation(12) | {'coco/segm_mAP': value}]})
+    with pytest.raises(InputError, match='segm_mAP'):
+        last_evaluation(work_dir)
+
+
+def test_nan_of_one_category_is_no_matter(make_work_dir: MakeWorkDir, validation: Validation) -> None:
+    """mmdet logs NaN for a category without objects when it evaluates per category."""
+    line = validation(12) | {'coco/toaster_precision': float('nan')}
+    assert last_evaluation(make_work_dir('bp', {'t': [line]})).epoch == 12
+
+
+def test_last_validation_without_detections_is_not_replaced_by_an_earlier_one(
+    make_work_dir: MakeWorkDir, validation: Validation
+) -> None:
+    empty = {'data_time': 0.1, 'time': 0.2, 'step': 12}
+    with pytest.raises(InputError, match='COCO'):
+        last_evaluation(make_work_dir('bp', {'t': [validation(11), empty]}))
+
+
+def test_without_any_evaluation_says_what_to_do(make_work_dir: MakeWorkDir) -> None:
+    with pytest.raises(InputError, match=r'tools/test\.py with --work-dir'):
+        last_evaluation(make_work_dir('bp', {'t': []}))
+
+
+def test_test_run_without_coco_metrics_says_what_to_do(make_work_dir: MakeWorkDir, add_test_run: MakeWorkDir) -> None:
+    work_dir = make_work_dir('bp', {'20250101_000000': []})
+    add_test_run(work_dir, '20250202_000000', {'pascal_voc/mAP': 0.5}, None)
+    with pytest.raises(InputError, match=r'tools/test\.py with --work-dir'):
+        last_evaluation(work_dir)

@@ -1,0 +1,87 @@
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOL = Path(__file__).parents[2] / 'tools' / 'analysis_tools' / 'compare_transfer.py'
+
+
+specification = importlib.util.spec_from_file_location('compare_transfer', TOOL)
+compare_transfer = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(compare_transfer)
+
+
+def make_work_dir(path: Path, box: float) -> Path:
+    vis_data = path / '20250101_000000' / 'vis_data'
+    vis_data.mkdir(parents=True)
+    line = {f'coco/{kind}_mAP{item}': box for kind in ('bbox', 'segm') for item in ('', '_50', '_75', '_s', '_m', '_l')}
+    (vis_data / 'scalars.json').write_text(json.dumps(line | {'step': 12}) + '\n')
+    (path / 'mask-rcnn.py').write_text(f'work_dir = {str(path)!r}\n')
+    return path
+
+
+@pytest.fixture
+def bp(tmp_path: Path) -> Path:
+    return make_work_dir(tmp_path / 'bp', 0.4)
+
+
+@pytest.fixture
+def auglocal(tmp_path: Path) -> Path:
+    return make_work_dir(tmp_path / 'auglocal', 0.412)
+
+
+def test_from_the_repository_root(bp: Path, auglocal: Path, tmp_path: Path) -> None:
+    """The whole way, as a user runs it."""
+    out = tmp_path / 'report' / 'resnet34'
+    command = [TOOL, f'BP={bp}', f'AugLocal={auglocal}', '--out', out, '--title', 'ResNet-34']
+    run = subprocess.run([sys.executable, *map(str, command)], cwd=TOOL.parents[2], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (0, '')
+    markdown = (out / 'comparison.md').read_text()
+    assert run.stdout.startswith(markdown)
+    assert '# ResNet-34' in markdown
+    assert '+1.2' in markdown
+    report = json.loads((out / 'comparison.json').read_text())
+    assert (report['title'], report['control']) == ('ResNet-34', 'BP')
+    assert (out / 'comparison.png').read_bytes().startswith(b'\x89PNG')
+    assert sorted(path.name for path in out.iterdir()) == ['comparison.json', 'comparison.md', 'comparison.png']
+    assert all(str(path) in run.stdout for path in out.iterdir())
+
+
+def test_paths_with_equals_signs_and_commas(tmp_path: Path, bp: Path) -> None:
+    odd = make_work_dir(tmp_path / 'lr=0.1,wd=0', 0.3)
+    groups = compare_transfer.parse_groups([f'BP={bp},{bp}2', f'lr 0.1={odd}'])
+    assert groups == {'BP': [bp, tmp_path / 'bp2'], 'lr 0.1': [odd]}
+
+
+@pytest.mark.parametrize(
+    ('groups', 'message'),
+    [
+        (['BP={bp}', '{auglocal}'], 'expected NAME=WORK_DIR'),
+        (['BP={bp}', '={auglocal}'], 'expected NAME=WORK_DIR'),
+        (['BP={bp}', 'AugLocal='], 'expected NAME=WORK_DIR'),
+        (['BP={bp}', 'AugLocal={auglocal},'], 'expected NAME=WORK_DIR'),
+        (['BP={bp}', 'BP={auglocal}'], 'the name BP is given twice'),
+        (['BP={bp}'], 'at least one other'),
+        (['BP={bp}', 'AugLocal={bp}/no_such'], 'no_such does not exist'),
+    ],
+)
+def test_bad_input_is_one_line_and_status_1(
+    groups: list[str], message: str, bp: Path, auglocal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [group.format(bp=bp, auglocal=auglocal) for group in groups]
+    with pytest.raises(SystemExit) as stopped:
+        compare_transfer.main([*arguments, '--out', str(tmp_path / 'out')])
+    assert stopped.value.code == 1
+    error = capsys.readouterr().err
+    assert error.startswith('error: ') and error.count('\n') == 1
+    assert message in error
+    assert not (tmp_path / 'out').exists()
+
+
+def test_out_that_is_a_file(bp: Path, auglocal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        compare_transfer.main([f'BP={bp}', f'AugLocal={auglocal}', '--out', str(bp / 'mask-rcnn.py')])
+    assert capsys.readouterr().err.startswith('error: cannot write')

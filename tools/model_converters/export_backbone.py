@@ -1,0 +1,22 @@
+"""Writes the backbone of a checkpoint as a file that torchvision's and MMDetection's ResNets load."""
+
+import argparse
+from collections.abc import Sequence
+
+from auglocal_mm.backbone_file import read_weights, resnet_architecture, write_backbone
+from auglocal_mm.engine.launch import command_line_tool
+
+
+@command_line_tool
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('checkpoint', help='checkpoint of a classifier or detector')
+    parser.add_argument('out', help='file to write, by habit backbone.pth; its description goes beside it as .json')
+    options = parser.parse_args(arguments)
+    checkpoint = read_weights(options.checkpoint)
+    description = write_backbone(options.out, checkpoint)
+    print(f'{resnet_architecture(read_weights(options.out))}: {options.out}, described in {description}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,66 @@
+"""Trains a classifier (by backpropagation or AugLocal) or a detector, as the config says."""
+
+import argparse
+from collections.abc import Sequence
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+import auglocal_mm  # noqa: F401  (provides mmcv's operators before MMDetection asks for them)
+from auglocal_mm.analysis.isolation import check_run
+from auglocal_mm.backbone_file import read_weights
+from auglocal_mm.engine.checkpoint import latest_checkpoint
+from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, load_config
+from auglocal_mm.engine.work_dir import check_work_dir
+from auglocal_mm.errors import InputError
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_common_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='go on from this checkpoint, or from the newest one of the work_dir if none is given',
+    )
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision, bfloat16 where the device has it')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the real batch size')
+    parser.add_argument(
+        '--check', action='store_true', help='print the partition, check isolation on one batch, and exit without training'
+    )
+    return parser.parse_args(arguments)
+
+
+def apply_arguments(config: Config, arguments: argparse.Namespace) -> None:
+    """Writes the options of the command line into ``config``."""
+    if arguments.amp:
+        half = 'bfloat16' if not torch.cuda.is_available() or torch.cuda.is_bf16_supported() else 'float16'
+        config.optim_wrapper.type = 'auglocal_mm.AmpOptimWrapper'
+        config.optim_wrapper.setdefault('dtype', half)
+    if arguments.auto_scale_lr:
+        if 'base_batch_size' not in config.get('auto_scale_lr', {}):
+            raise InputError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config; add it')
+        config.auto_scale_lr.enable = True
+    if arguments.resume:
+        config.resume = True
+        config.load_from = latest_checkpoint(config.work_dir) if arguments.resume == 'auto' else arguments.resume
+    if config.get('load_from') and '://' not in config.load_from:
+        read_weights(config.load_from)  # a damaged or hostile file is refused here, by name
+
+
+@command_line_tool
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse_arguments(arguments)
+    config = load_config(options)
+    apply_arguments(config, options)
+    if options.check:
+        check_run(config)
+        return
+    check_work_dir(config.work_dir, config)
+    Runner.from_cfg(config).train()
+
+
+if __name__ == '__main__':
+    main()
