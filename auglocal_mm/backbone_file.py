@@ -56,7 +56,9 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
             f'you trust and save it again as plain tensors ({str(error).splitlines()[0]})'
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise InputError(f'{path} is truncated or damaged ({str(error).splitlines()[0]}); copy or train it again') from error
+        raise InputError(
+            f'{path} is truncated or damaged ({str(error).splitlines()[0]}); copy or train it again'
+        ) from error
     if not isinstance(content, dict):
         raise InputError(f'{path} holds a {type(content).__name__}; expected a dict of weights')
     return content

@@ -29,7 +29,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f'.{target.name}.', suffix='.tmp')
         os.close(descriptor)
     except OSError as error:
-        raise InputError(f'cannot write {target}: {error.strerror}; free some space or choose another folder') from error
+        raise InputError(
+            f'cannot write {target}: {error.strerror}; free some space or choose another folder'
+        ) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -38,7 +40,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, target)
     except OSError as error:
-        raise InputError(f'cannot write {target}: {error.strerror}; free some space or choose another folder') from error
+        raise InputError(
+            f'cannot write {target}: {error.strerror}; free some space or choose another folder'
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -1,6 +1,7 @@
 """Copies the structure of a local layer with another input width and stride; the weights are fresh."""
 
 import copy
+from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -10,12 +11,12 @@ from auglocal_mm.errors import InputError
 NORMS = (_BatchNorm, nn.GroupNorm)
 
 
-def is_residual_block(layer: nn.Module) -> bool:
+def is_residual_block(layer: Any) -> bool:
     """Whether ``layer`` is a BasicBlock or Bottleneck, torchvision's or MMDetection's."""
     return all(hasattr(layer, name) for name in ('conv1', 'conv2', 'downsample'))
 
 
-def layer_width(layer: nn.Module) -> int:
+def layer_width(layer: Any) -> int:
     """Channels that leave ``layer``.
 
     Raises:
@@ -32,7 +33,7 @@ def layer_width(layer: nn.Module) -> int:
     return convolutions[-1].out_channels
 
 
-def base_width(layer: nn.Module) -> int:
+def base_width(layer: Any) -> int:
     """Channels of ``layer`` before a Bottleneck's expansion, which alone tells how far its stage has down-sampled.
 
     A ResNet-50's stem has 64 channels and its first stage 256 on maps of the same size: both have base width 64.
@@ -40,7 +41,7 @@ def base_width(layer: nn.Module) -> int:
     return layer_width(layer) // getattr(layer, 'expansion', 1)
 
 
-def copy_layer(layer: nn.Module, in_channels: int, stride: int) -> nn.Module:
+def copy_layer(layer: Any, in_channels: int, stride: int) -> nn.Module:
     """A layer with the structure of ``layer`` that takes ``in_channels`` and down-samples by ``stride``.
 
     Args:
@@ -50,16 +51,19 @@ def copy_layer(layer: nn.Module, in_channels: int, stride: int) -> nn.Module:
         stride: 1 or 2, taken by the convolution that carries the stride in ``layer``'s own design.
     """
     layer_width(layer)  # refuses what cannot be copied
-    duplicate = _copy_block(layer, in_channels, stride) if is_residual_block(layer) else _copy_sequence(
-        layer, in_channels, stride
+    duplicate = (
+        _copy_block(layer, in_channels, stride)
+        if is_residual_block(layer)
+        else _copy_sequence(layer, in_channels, stride)
     )
     for module in duplicate.modules():
-        if hasattr(module, 'reset_parameters'):
-            module.reset_parameters()
+        reset = getattr(module, 'reset_parameters', None)
+        if reset is not None:
+            reset()
     return duplicate
 
 
-def _copy_block(block: nn.Module, in_channels: int, stride: int) -> nn.Module:
+def _copy_block(block: Any, in_channels: int, stride: int) -> nn.Module:
     duplicate, width = copy.deepcopy(block), layer_width(block)
     # A Bottleneck strides in its 3x3 convolution, except in Caffe's style; a BasicBlock in its first one.
     strided = 'conv2' if hasattr(block, 'conv3') and getattr(block, 'style', 'pytorch') == 'pytorch' else 'conv1'
@@ -75,7 +79,7 @@ def _copy_block(block: nn.Module, in_channels: int, stride: int) -> nn.Module:
     return duplicate
 
 
-def _copy_sequence(sequence: nn.Module, in_channels: int, stride: int) -> nn.Module:
+def _copy_sequence(sequence: Any, in_channels: int, stride: int) -> nn.Module:
     pools = (nn.MaxPool2d, nn.AvgPool2d)
     duplicate = nn.Sequential(*(copy.deepcopy(child) for child in sequence.children() if not isinstance(child, pools)))
     first = True

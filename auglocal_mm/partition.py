@@ -56,7 +56,9 @@ def local_layers(network: nn.Module, chain: Sequence[LayerSpec] | None = None) -
         if isinstance(entry, str):
             layers += _expand(network, entry)
         else:
-            layers += [LocalLayer(name, nn.Sequential(*(_get(network, p) for p in paths))) for name, paths in entry.items()]
+            layers += [
+                LocalLayer(name, nn.Sequential(*(_get(network, p) for p in paths))) for name, paths in entry.items()
+            ]
     return layers
 
 
@@ -101,7 +103,9 @@ def cut_points(
             raise InputError('cut_points excludes num_local_modules and last_module_layers; keep one of them')
         return _explicit_cuts(names, cuts)
     if not 1 <= last_module_layers <= total:
-        raise InputError(f'last_module_layers is {last_module_layers}; expected 1 to {total}, the number of local layers')
+        raise InputError(
+            f'last_module_layers is {last_module_layers}; expected 1 to {total}, the number of local layers'
+        )
     trainable = total - last_module_layers  # local layers before the last module
     modules = trainable + 1 if num_local_modules is None else num_local_modules
     if not 1 <= modules <= trainable + 1:

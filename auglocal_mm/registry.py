@@ -1,22 +1,34 @@
 """Child registries of MMEngine's roots: what a config names by ``type`` is found here first, then there."""
 
-from mmengine.registry import DATASETS as MMENGINE_DATASETS
-from mmengine.registry import FUNCTIONS as MMENGINE_FUNCTIONS
-from mmengine.registry import HOOKS as MMENGINE_HOOKS
-from mmengine.registry import METRICS as MMENGINE_METRICS
-from mmengine.registry import MODELS as MMENGINE_MODELS
-from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
-from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
-from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
+from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry
 
-MODELS = Registry('model', parent=MMENGINE_MODELS, locations=['auglocal_mm.models'])
-HOOKS = Registry('hook', parent=MMENGINE_HOOKS, locations=['auglocal_mm.engine'])
-OPTIM_WRAPPERS = Registry('optim wrapper', parent=MMENGINE_OPTIM_WRAPPERS, locations=['auglocal_mm.engine'])
-DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, locations=['auglocal_mm.datasets'])
-TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, locations=['auglocal_mm.datasets'])
-FUNCTIONS = Registry('function', parent=MMENGINE_FUNCTIONS, locations=['auglocal_mm.datasets'])
-METRICS = Registry('metric', parent=MMENGINE_METRICS, locations=['auglocal_mm.evaluation'])
+MODELS = Registry('model', parent=mmengine_registry.MODELS, locations=['auglocal_mm.models'])
+HOOKS = Registry('hook', parent=mmengine_registry.HOOKS, locations=['auglocal_mm.engine'])
+OPTIM_WRAPPERS = Registry('optim wrapper', parent=mmengine_registry.OPTIM_WRAPPERS, locations=['auglocal_mm.engine'])
+DATASETS = Registry('dataset', parent=mmengine_registry.DATASETS, locations=['auglocal_mm.datasets'])
+TRANSFORMS = Registry('transform', parent=mmengine_registry.TRANSFORMS, locations=['auglocal_mm.datasets'])
+FUNCTIONS = Registry('function', parent=mmengine_registry.FUNCTIONS, locations=['auglocal_mm.datasets'])
+METRICS = Registry('metric', parent=mmengine_registry.METRICS, locations=['auglocal_mm.evaluation'])
+
+# Nothing of ours is registered in these. MMEngine warns at every look-up where the default scope has no child.
+DATA_SAMPLERS = Registry('data sampler', parent=mmengine_registry.DATA_SAMPLERS, locations=['auglocal_mm.datasets'])
+EVALUATOR = Registry('evaluator', parent=mmengine_registry.EVALUATOR, locations=['auglocal_mm.evaluation'])
+LOG_PROCESSORS = Registry('log processor', parent=mmengine_registry.LOG_PROCESSORS, locations=['auglocal_mm.engine'])
+LOOPS = Registry('loop', parent=mmengine_registry.LOOPS, locations=['auglocal_mm.engine'])
+MODEL_WRAPPERS = Registry('model wrapper', parent=mmengine_registry.MODEL_WRAPPERS, locations=['auglocal_mm.models'])
+OPTIMIZERS = Registry('optimizer', parent=mmengine_registry.OPTIMIZERS, locations=['auglocal_mm.engine'])
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    'optimizer wrapper constructor',
+    parent=mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS,
+    locations=['auglocal_mm.engine'],
+)
+PARAM_SCHEDULERS = Registry(
+    'parameter scheduler', parent=mmengine_registry.PARAM_SCHEDULERS, locations=['auglocal_mm.engine']
+)
+RUNNERS = Registry('runner', parent=mmengine_registry.RUNNERS, locations=['auglocal_mm.engine'])
+VISBACKENDS = Registry('vis_backend', parent=mmengine_registry.VISBACKENDS, locations=['auglocal_mm.engine'])
+VISUALIZERS = Registry('visualizer', parent=mmengine_registry.VISUALIZERS, locations=['auglocal_mm.engine'])
 WEIGHT_INITIALIZERS = Registry(
-    'weight initializer', parent=MMENGINE_WEIGHT_INITIALIZERS, locations=['auglocal_mm.engine']
+    'weight initializer', parent=mmengine_registry.WEIGHT_INITIALIZERS, locations=['auglocal_mm.models']
 )

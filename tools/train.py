@@ -25,10 +25,14 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         const='auto',
         help='go on from this checkpoint, or from the newest one of the work_dir if none is given',
     )
-    parser.add_argument('--amp', action='store_true', help='automatic mixed precision, bfloat16 where the device has it')
+    parser.add_argument(
+        '--amp', action='store_true', help='automatic mixed precision, bfloat16 where the device has it'
+    )
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the real batch size')
     parser.add_argument(
-        '--check', action='store_true', help='print the partition, check isolation on one batch, and exit without training'
+        '--check',
+        action='store_true',
+        help='print the partition, check isolation on one batch, and exit without training',
     )
     return parser.parse_args(arguments)
 

@@ -42,7 +42,9 @@ def check_run(config: Config) -> None:
     errors = isolation_errors(modules, inputs, labels)
     crossed = [module.name for module, error in zip(modules, errors, strict=True) if error > TOLERANCE]
     if crossed:
-        raise InputError(f'gradients of {", ".join(crossed)} are not those of their own losses; the partition is at fault')
+        raise InputError(
+            f'gradients of {", ".join(crossed)} are not those of their own losses; the partition is at fault'
+        )
     console.print(
         f'Isolation holds on a batch of {len(labels)}: every gradient is that of its own local loss '
         f'(largest relative difference {max(errors):.1e}).'

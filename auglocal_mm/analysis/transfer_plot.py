@@ -18,7 +18,7 @@ def plot(comparison: Comparison, title: str = 'Transfer to COCO') -> Figure:
     """
     names = list(comparison.groups)
     figure = Figure(figsize=(max(8.0, 2.5 + 2.0 * len(names)), 7.5), dpi=150, layout='constrained')
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     for axes, kind in zip(figure.subplots(2, 1), ('bbox', 'segm'), strict=True):
         metrics = [metric for metric in METRICS if metric.startswith(kind)]
         for index, name in enumerate(names):

@@ -21,7 +21,7 @@ def refuse_conflicts(runner: Runner) -> None:
     model = runner.model.module if wrapped else runner.model
     if getattr(model, 'auxiliary_heads', None) is None:
         raise InputError(
-            'AugLocalHook needs auxiliary heads to train; add model=dict(auxiliary_heads=dict(type=\'AugLocalHead\', '
+            "AugLocalHook needs auxiliary heads to train; add model=dict(auxiliary_heads=dict(type='AugLocalHead', "
             'depth=5)) to the config, or remove the hook to train by backpropagation'
         )
     if runner.cfg.get('activation_checkpointing'):

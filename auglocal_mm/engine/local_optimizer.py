@@ -10,7 +10,7 @@ import copy
 from collections.abc import Sequence
 
 from mmengine.dist import all_reduce_params, get_world_size
-from mmengine.optim import ApexOptimWrapper, OptimWrapper
+from mmengine.optim import ApexOptimWrapper, OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -30,7 +30,7 @@ class LocalOptimizer:
     """
 
     def __init__(self, optim_wrapper: OptimWrapper, modules: Sequence[LocalModule]) -> None:
-        if not isinstance(optim_wrapper, OptimWrapper) or isinstance(optim_wrapper, ApexOptimWrapper):
+        if not isinstance(optim_wrapper, OptimWrapper) or isinstance(optim_wrapper, (ApexOptimWrapper, OptimWrapperDict)):
             raise InputError(
                 f'AugLocalHook cannot share a {type(optim_wrapper).__name__} among local modules; '
                 'expected an OptimWrapper or AmpOptimWrapper in optim_wrapper.type'
@@ -54,7 +54,9 @@ class LocalOptimizer:
 
     def scaler_states(self) -> list[dict]:
         """States of the modules' loss scalers; empty without them."""
-        return [share.wrapper.loss_scaler.state_dict() for share in self.shares if hasattr(share.wrapper, 'loss_scaler')]
+        return [
+            share.wrapper.loss_scaler.state_dict() for share in self.shares if hasattr(share.wrapper, 'loss_scaler')
+        ]
 
     def load_scaler_states(self, states: Sequence[dict]) -> None:
         """Takes up what :meth:`scaler_states` gave."""

@@ -48,6 +48,7 @@ def test_newest_test_run_only_without_validation(
     for work_dir in (validated, tested):
         add_test_run(work_dir, '20250202_000000', validation(0, box=0.1), None)
         newest = add_test_run(work_dir, '20250203_000000', validation(0, box=0.25), None)
+        (newest.parent / 'predictions.segm.json').write_text('[]')
     evaluation = last_evaluation(tested)
     assert (evaluation.run, evaluation.epoch, evaluation.source) == ('test', None, newest)
     assert evaluation.metrics['bbox_mAP'] == 25.0

@@ -47,6 +47,7 @@ def test_tables(comparison: Comparison) -> None:
         *('41.0 ± 1.4', '61.0 ± 1.4', '51.0 ± 1.4', '20.0 ± 0.0', '40.0 ± 0.0', '30.0 ± 0.0'),
     ]
     headline, difference, sizes, size_difference = rows(markdown, r'Aug\|Local')
+    assert len(rows(markdown, 'BP')) == 2  # the control has no difference to itself
     assert headline == ['auglocal', '73.14', '1', '12', '41.5', '61.5', '51.5', '30.0', '50.0', '40.0']
     assert difference == ['+0.5', '+0.5', '+0.5', '+10.0', '+10.0', '+10.0']
     assert sizes == ['n/a', '41.5', '51.5', '20.0', '30.0', '40.0']

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import Tensor
 
 from auglocal_mm.engine.conflicts import refuse_conflicts
 from auglocal_mm.engine.local_optimizer import LocalOptimizer
@@ -34,6 +34,8 @@ class AugLocalHook(Hook):
     between two log lines.
     """
 
+    resumed_scalers: list[dict] | None = None
+
     def before_train(self, runner: Runner) -> None:
         """Puts the local step in the place of the model's ``train_step``."""
         refuse_conflicts(runner)
@@ -43,7 +45,7 @@ class AugLocalHook(Hook):
         self.model = runner.model
         self.modules = self.model.local_modules()
         self.optimizer = LocalOptimizer(runner.optim_wrapper, self.modules)
-        if getattr(self, 'resumed_scalers', None):
+        if self.resumed_scalers:
             self.optimizer.load_scaler_states(self.resumed_scalers)
         self.sums, self.count = torch.zeros(len(self.modules), 2, dtype=torch.float64), 0
         self.model.train_step = partial(self.train_step, runner)
@@ -85,7 +87,7 @@ class AugLocalHook(Hook):
         """Writes every module's averages to the visualizer, as often as the logger writes its line."""
         interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 50)
         if self.every_n_inner_iters(batch_idx, interval) or self.end_of_epoch(runner.train_dataloader, batch_idx):
-            scalars = {}
+            scalars: dict[str, float] = {}
             for module, (loss, accuracy) in zip(self.modules, (self.sums / self.count).tolist(), strict=True):
                 scalars |= {f'local/{module.name}/loss': loss, f'local/{module.name}/accuracy': accuracy}
             runner.visualizer.add_scalars(scalars, step=runner.iter + 1)
@@ -99,7 +101,8 @@ class AugLocalHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Remembers the loss scalers of a resumed run until its optimizer is there."""
-        self.resumed_scalers = checkpoint.get('local_loss_scalers') if runner._resume else None
+        if runner._resume:
+            self.resumed_scalers = checkpoint.get('local_loss_scalers')
 
     def _refuse_non_finite(self, losses: Tensor, runner: Runner) -> None:
         for module, loss in zip(self.modules, losses.tolist(), strict=True):

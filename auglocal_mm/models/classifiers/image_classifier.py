@@ -46,9 +46,13 @@ class ImageClassifier(BaseModel):
             self.cuts = cut_points([layer.name for layer in self.layers], **options)
             # The heads draw from a fork of the generator: the primary network starts the same under every rule.
             with torch.random.fork_rng(devices=[]):
-                self.auxiliary_heads = ModuleList(self._build_auxiliary_head(auxiliary_heads, m) for m in range(len(self.cuts)))
+                self.auxiliary_heads = ModuleList(
+                    self._build_auxiliary_head(auxiliary_heads, m) for m in range(len(self.cuts))
+                )
         elif options:
-            raise InputError('model.partition cuts the network, but model.auxiliary_heads is missing; give both or neither')
+            raise InputError(
+                'model.partition cuts the network, but model.auxiliary_heads is missing; give both or neither'
+            )
 
     def _build_auxiliary_head(self, config: dict[str, Any], module: int) -> AuxiliaryHead:
         placement = Placement(self.layers, self.cuts[module], module, len(self.cuts) + 1, self.head.num_classes)

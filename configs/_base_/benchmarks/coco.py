@@ -4,13 +4,11 @@ _base_ = 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
 
 custom_imports = dict(imports=['auglocal_mm'], allow_failed_imports=False)
 data_root = '{{$COCO:data/coco}}'
-train_annotations = data_root + '/annotations/instances_train2017.json'
-val_annotations = data_root + '/annotations/instances_val2017.json'
 
-train_dataloader = dict(dataset=dict(data_root=data_root, ann_file=train_annotations))
-val_dataloader = dict(dataset=dict(data_root=data_root, ann_file=val_annotations))
+train_dataloader = dict(dataset=dict(data_root=data_root))
+val_dataloader = dict(dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=val_annotations)
+val_evaluator = dict(ann_file=data_root + '/annotations/instances_val2017.json')
 test_evaluator = val_evaluator
 
 default_hooks = dict(

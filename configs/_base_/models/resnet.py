@@ -1,9 +1,7 @@
 # A ResNet for pretraining: MMDetection's defaults freeze statistics and start residual branches from zero; these do not.
 model = dict(
     type='ImageClassifier',
-    data_preprocessor=dict(
-        type='ImgDataPreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]
-    ),
+    data_preprocessor=dict(type='ImgDataPreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
     backbone=dict(
         type='mmdet.ResNet',
         depth=34,

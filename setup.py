@@ -1,0 +1,38 @@
+"""Package description: what is installed, and with what it is known to work."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = next(
+    line.split("'")[1] for line in (HERE / 'auglocal_mm/__init__.py').read_text().splitlines() if '__version__' in line
+)
+
+setup(
+    name='auglocal_mm',
+    version=VERSION,
+    description='Layer-by-layer pretraining of backbones with AugLocal local learning, and what it is worth on COCO',
+    long_description=(HERE / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['auglocal_mm', 'auglocal_mm.*']),
+    python_requires='>=3.10,<3.14',
+    install_requires=[
+        'torch>=2.11,<2.14',
+        'torchvision>=0.26,<0.29',
+        # The maintained distributions of OpenMMLab; they keep the import names mmengine, mmcv and mmdet.
+        'onedl-mmengine>=0.10.12,<0.11',
+        'onedl-mmcv>=2.3.6,<2.4',
+        'onedl-mmdetection>=3.5.1,<3.6',
+        'pycocotools>=2.0.8',
+        'numpy>=1.26',
+        'pillow>=10',
+        'rich>=13',
+        'matplotlib>=3.8',
+    ],
+    extras_require={
+        'dev': ['pytest>=8', 'ruff==0.17.6', 'mypy==2.4.1', 'tensorboard>=2.16', 'scikit-learn>=1.4'],
+        'demo': ['scikit-learn>=1.4'],
+    },
+)

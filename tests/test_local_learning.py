@@ -1,0 +1,179 @@
+import weakref
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from auglocal_mm.local_learning import isolation_errors, local_step
+from auglocal_mm.models import LinearHead
+from auglocal_mm.partition import LocalModule
+
+
+class Layer(nn.Sequential):
+    """Conv, norm and ReLU in float64."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)
+        )
+
+
+def make_chain(widths=(4, 6, 8), classes=3) -> list[LocalModule]:
+    torch.manual_seed(0)
+    channels = [3, *widths]
+    return [
+        LocalModule(f'm{i}', nn.Sequential(Layer(a, b)).double(), LinearHead(b, classes).double())
+        for i, (a, b) in enumerate(zip(channels, channels[1:], strict=False))
+    ]
+
+
+@pytest.fixture
+def batch() -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(6, 3, 8, 8, dtype=torch.float64, generator=generator)
+    return inputs, torch.randint(0, 3, (6,), generator=generator)
+
+
+def make_optimizer(modules):
+    parameters = [p for module in modules for p in module.parameters()]
+    return torch.optim.SGD(parameters, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
+
+
+def backward(number: int, loss: Tensor) -> None:
+    loss.backward()
+
+
+def state(modules) -> list[Tensor]:
+    return [t.clone() for m in modules for part in (m.layers, m.head) for t in part.state_dict().values()]
+
+
+def test_gradients_are_those_of_the_local_loss_alone(batch):
+    modules = make_chain()
+    expected, features = [], batch[0]
+    for module in modules:
+        features = module.layers(features.detach())
+        loss = nn.functional.cross_entropy(module.head(features), batch[1])
+        expected.append(torch.autograd.grad(loss, module.parameters(), retain_graph=True))
+
+    local_step(modules, *batch, backward)
+
+    for module, gradients in zip(modules, expected, strict=True):
+        for parameter, gradient in zip(module.parameters(), gradients, strict=True):
+            assert torch.equal(parameter.grad, gradient)
+
+
+def test_no_gradient_crosses_a_border(batch):
+    modules = make_chain()
+
+    def only_own(number: int, loss: Tensor) -> None:
+        loss.backward()
+        for other, module in enumerate(modules):
+            assert all((p.grad is not None) == (other == number) for p in module.parameters())
+            for parameter in module.parameters():
+                parameter.grad = None
+
+    local_step(modules, *batch, only_own)
+
+
+def test_stepping_each_module_at_once_equals_stepping_at_the_end(batch):
+    at_once, at_the_end = make_chain(), make_chain()
+    optimizer, whole = make_optimizer(at_once), make_optimizer(at_the_end)
+
+    def step(number: int, loss: Tensor) -> None:
+        loss.backward()
+        optimizer.step()  # steps what has a gradient: this module
+        optimizer.zero_grad()
+
+    for _ in range(4):
+        local_step(at_once, *batch, step)
+        local_step(at_the_end, *batch, backward)
+        whole.step()
+        whole.zero_grad()
+
+    assert all(map(torch.equal, state(at_once), state(at_the_end)))
+
+
+def test_one_module_is_backpropagation(batch):
+    local, reference = make_chain()[-1:], make_chain()[-1:]
+    inputs = torch.randn(6, 6, 8, 8, dtype=torch.float64)
+    optimizer, plain = make_optimizer(local), make_optimizer(reference)
+    for _ in range(4):
+        loss = nn.functional.cross_entropy(reference[0].head(reference[0].layers(inputs)), batch[1])
+        plain.zero_grad()
+        loss.backward()
+        plain.step()
+        optimizer.zero_grad()
+        result = local_step(local, inputs, batch[1], backward)
+        optimizer.step()
+        assert torch.equal(result[0]['loss'], loss.detach())
+    assert all(map(torch.equal, state(local), state(reference)))
+
+
+def test_activations_of_a_module_are_gone_before_the_next_one_runs(batch):
+    modules = make_chain()
+    inner: list[weakref.ref] = []
+
+    def remember(layer, inputs, output):
+        # The convolution's output is needed for the backward of the norm that follows.
+        inner.append(weakref.ref(output))
+
+    def check(layer, inputs):
+        assert all(reference() is None for reference in inner), 'activations of an earlier module are still alive'
+
+    for module in modules:
+        module.layers[0][0].register_forward_hook(remember)
+        module.layers.register_forward_pre_hook(check)
+
+    local_step(modules, *batch, backward)
+
+    assert len(inner) == len(modules)
+
+
+def test_results_are_detached_and_complete(batch):
+    results = local_step(make_chain(), *batch, backward)
+    assert len(results) == 3
+    for result in results:
+        assert set(result) == {'loss', 'accuracy'}
+        assert not any(value.requires_grad for value in result.values())
+        assert 0 <= result['accuracy'] <= 100
+
+
+def test_forward_and_loss_run_in_the_context_and_backward_outside(batch):
+    modules = make_chain()
+    for module in modules:
+        module.layers.float()
+        module.head.float()
+    inside: list[bool] = []
+    modules[0].layers.register_forward_hook(lambda *_: inside.append(torch.is_autocast_enabled('cpu')))
+
+    def update(number: int, loss: Tensor) -> None:
+        inside.append(torch.is_autocast_enabled('cpu'))
+        loss.backward()
+
+    local_step(modules[:1], batch[0].float(), batch[1], update, lambda: torch.autocast('cpu', torch.bfloat16))
+    assert inside == [True, False]
+
+
+def test_isolation_check_passes_on_isolated_modules(batch):
+    assert max(isolation_errors(make_chain(), *batch)) < 1e-12
+
+
+def test_isolation_check_sees_a_gradient_that_crosses(batch):
+    modules = make_chain()
+    intruder = modules[0].parameters()[0]
+
+    class Leaking(LinearHead):
+        def forward(self, features: Tensor) -> Tensor:
+            return super().forward(features) * intruder.mean()
+
+    leaking = Leaking(6, 3).double()
+    errors = isolation_errors([modules[0], LocalModule('m1', modules[1].layers, leaking), modules[2]], *batch)
+    assert [error == float('inf') for error in errors] == [False, True, False]
+
+
+def test_isolation_check_sees_gradients_of_another_loss(batch):
+    modules = make_chain()
+    calls = iter(range(10))
+    # Another gradient in the step than in the reference, which is taken first.
+    modules[1].layers[0][1].weight.register_hook(lambda gradient: gradient * (1 + 0.01 * next(calls)))
+    assert isolation_errors(modules, *batch)[1] > 1e-3
