@@ -80,10 +80,10 @@ def resnet_chain(network: nn.Module) -> list[LayerSpec]:
     return [{'stem': stem}, *stages]
 
 
-def cut_points(
+def resolve_cuts(
     names: Sequence[str],
     num_local_modules: int | None = None,
-    cuts: Sequence[int | str] | None = None,
+    cut_points: Sequence[int | str] | None = None,
     last_module_layers: int = 1,
 ) -> list[int]:
     """The local layers after which the chain is cut, counted from 1: K - 1 ascending numbers below L.
@@ -91,17 +91,17 @@ def cut_points(
     Args:
         names: The names of all L local layers.
         num_local_modules: K, from 1 (BP) to L. Lengths are even, the longer modules last. Default: as many as possible.
-        cuts: Explicit cuts instead, by number or by name: ``[1, 5]`` or ``['stem', 'layer2.0']``.
+        cut_points: Explicit cuts instead, by number or by name: ``[1, 5]`` or ``['stem', 'layer2.0']``.
         last_module_layers: Local layers of the last module ("trimming"). Small-image tables: the auxiliary depth d.
 
     Raises:
         InputError: K out of range, cuts unordered or unknown, or two of the ways at once.
     """
     total = len(names)
-    if cuts is not None:
+    if cut_points is not None:
         if num_local_modules is not None or last_module_layers != 1:
             raise InputError('cut_points excludes num_local_modules and last_module_layers; keep one of them')
-        return _explicit_cuts(names, cuts)
+        return _explicit_cuts(names, cut_points)
     if not 1 <= last_module_layers <= total:
         raise InputError(
             f'last_module_layers is {last_module_layers}; expected 1 to {total}, the number of local layers'
@@ -136,7 +136,7 @@ def local_modules(layers: Sequence[LocalLayer], cuts: Sequence[int], heads: Sequ
 
     Args:
         layers: All local layers.
-        cuts: As :func:`cut_points` returns them, K - 1 numbers.
+        cuts: As :func:`resolve_cuts` returns them, K - 1 numbers.
         heads: K heads; the last one is the primary network's classifier.
     """
     modules = []

@@ -9,6 +9,7 @@ float16 skips one module alone.
 import copy
 from collections.abc import Sequence
 
+import torch
 from mmengine.dist import all_reduce_params, get_world_size
 from mmengine.optim import ApexOptimWrapper, OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
@@ -37,6 +38,7 @@ class LocalOptimizer:
             )
         _check_ownership(optim_wrapper.optimizer, modules)
         self.shares = [_Share(optim_wrapper, module) for module in modules]
+        optim_wrapper._global_step = 1  # schedulers warn when they see no step of the whole optimizer
 
     def update(self, number: int, loss: Tensor) -> None:
         """Runs backward from ``loss``; then, unless gradients are still being accumulated, steps and frees them.
@@ -54,14 +56,15 @@ class LocalOptimizer:
 
     def scaler_states(self) -> list[dict]:
         """States of the modules' loss scalers; empty without them."""
-        return [
-            share.wrapper.loss_scaler.state_dict() for share in self.shares if hasattr(share.wrapper, 'loss_scaler')
-        ]
+        return [scaler.state_dict() for scaler in self._scalers()]
 
     def load_scaler_states(self, states: Sequence[dict]) -> None:
-        """Takes up what :meth:`scaler_states` gave."""
-        for share, state in zip(self.shares, states, strict=True):
-            share.wrapper.loss_scaler.load_state_dict(state)
+        """Takes up what :meth:`scaler_states` gave; scalers without a state start afresh."""
+        for scaler, state in zip(self._scalers(), states, strict=False):
+            scaler.load_state_dict(state)
+
+    def _scalers(self) -> list[torch.amp.GradScaler]:
+        return [share.wrapper.loss_scaler for share in self.shares if hasattr(share.wrapper, 'loss_scaler')]
 
 
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
@@ -85,6 +88,8 @@ class _Share:
         self.groups = [(mine, whole) for mine, whole in pairs if mine['params']]
         optimizer.param_groups = [mine for mine, _ in self.groups]
         self.wrapper = copy.copy(optim_wrapper)
+        # Schedulers put a counting `step` on the whole wrapper, which the copy would call instead of its own.
+        vars(self.wrapper).pop('step', None)
         self.wrapper.optimizer = optimizer
         if hasattr(optim_wrapper, 'loss_scaler'):
             self.wrapper.loss_scaler = copy.deepcopy(optim_wrapper.loss_scaler)

@@ -2,7 +2,7 @@ import copy
 
 import pytest
 import torch
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim import MultiStepLR, OptimWrapper, OptimWrapperDict
 from torch import nn
 
 from auglocal_mm.engine.local_optimizer import LocalOptimizer
@@ -102,9 +102,12 @@ def test_parameter_groups_keep_their_own_settings():
     assert_equal(modules, reference)
 
 
-def test_gradient_accumulation_counts_iterations():
+@pytest.mark.parametrize('scheduled', [False, True])
+def test_gradient_accumulation_counts_iterations(scheduled):
     modules, reference = make_modules(), make_modules()
     wrapper = OptimWrapper(sgd(modules), accumulative_counts=2)
+    if scheduled:
+        MultiStepLR(wrapper, milestones=[100])  # replaces the wrapper's step by a counting one
     wrapper.initialize_count_status(nn.Identity(), 0, 5)  # the fifth iteration stands alone
     shared, plain = LocalOptimizer(wrapper, modules), sgd(reference)
     for iteration in range(5):

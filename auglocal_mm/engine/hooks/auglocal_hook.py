@@ -34,7 +34,7 @@ class AugLocalHook(Hook):
     between two log lines.
     """
 
-    resumed_scalers: list[dict] | None = None
+    resumed: dict[str, Any] | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Puts the local step in the place of the model's ``train_step``."""
@@ -45,8 +45,7 @@ class AugLocalHook(Hook):
         self.model = runner.model
         self.modules = self.model.local_modules()
         self.optimizer = LocalOptimizer(runner.optim_wrapper, self.modules)
-        if self.resumed_scalers:
-            self.optimizer.load_scaler_states(self.resumed_scalers)
+        self._take_up_resumed_state()
         self.sums, self.count = torch.zeros(len(self.modules), 2, dtype=torch.float64), 0
         self.model.train_step = partial(self.train_step, runner)
 
@@ -95,14 +94,23 @@ class AugLocalHook(Hook):
             self.count = 0
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keeps the loss scalers of float16 training, one for each module."""
+        """Keeps what MMEngine does not: one loss scaler for each module, and gradients that are still being accumulated."""
         if hasattr(self, 'optimizer'):
-            checkpoint['local_loss_scalers'] = self.optimizer.scaler_states()
+            gradients = {name: p.grad.cpu() for name, p in self.model.named_parameters() if p.grad is not None}
+            checkpoint['local_learning'] = {'scalers': self.optimizer.scaler_states(), 'gradients': gradients}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Remembers the loss scalers of a resumed run until its optimizer is there."""
+        """Remembers the state of a resumed run until its optimizer is there."""
         if runner._resume:
-            self.resumed_scalers = checkpoint.get('local_loss_scalers')
+            self.resumed = checkpoint.get('local_learning')
+
+    def _take_up_resumed_state(self) -> None:
+        if self.resumed is not None:
+            self.optimizer.load_scaler_states(self.resumed['scalers'])
+            for name, gradient in self.resumed['gradients'].items():
+                parameter = self.model.get_parameter(name)
+                parameter.grad = gradient.to(parameter.device)
+            self.resumed = None
 
     def _refuse_non_finite(self, losses: Tensor, runner: Runner) -> None:
         for module, loss in zip(self.modules, losses.tolist(), strict=True):

@@ -10,7 +10,7 @@ from torch import Tensor
 from auglocal_mm.errors import InputError
 from auglocal_mm.layer_copy import layer_width
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
-from auglocal_mm.partition import LocalModule, cut_points, local_layers, local_modules
+from auglocal_mm.partition import LocalModule, local_layers, local_modules, resolve_cuts
 from auglocal_mm.registry import MODELS
 
 
@@ -23,7 +23,7 @@ class ImageClassifier(BaseModel):
         head: Config of the primary classifier; ``in_channels`` may be left out.
         auxiliary_heads: Config of the heads of all local modules but the last. ``None`` for backpropagation.
         partition: ``num_local_modules``, ``cut_points`` or ``last_module_layers`` (see
-            :func:`auglocal_mm.partition.cut_points`), and ``chain``, the module paths of a backbone that is no ResNet.
+            :func:`auglocal_mm.partition.resolve_cuts`), and ``chain``, the module paths of a backbone that is no ResNet.
         data_preprocessor: Config, see :class:`mmengine.model.ImgDataPreprocessor`.
     """
 
@@ -43,7 +43,7 @@ class ImageClassifier(BaseModel):
         self.auxiliary_heads: ModuleList | None = None
         self.cuts: list[int] = []
         if auxiliary_heads is not None:
-            self.cuts = cut_points([layer.name for layer in self.layers], **options)
+            self.cuts = resolve_cuts([layer.name for layer in self.layers], **options)
             # The heads draw from a fork of the generator: the primary network starts the same under every rule.
             with torch.random.fork_rng(devices=[]):
                 self.auxiliary_heads = ModuleList(

@@ -133,7 +133,7 @@ def test_a_loss_that_is_not_finite_names_module_and_iteration(tiny_config):
     runner = Runner.from_cfg(config)
     head = runner.model.auxiliary_heads[3]
     calls = iter(range(100))
-    head.register_forward_hook(lambda *_: torch.full((8, 3), float('nan')) if next(calls) == 4 else None)
+    head.register_forward_hook(lambda _, inputs, output: output * float('nan') if next(calls) == 4 else None)
     with pytest.raises(InputError, match=r'local module layer2.0 is nan in iteration 5 \(epoch 2\)'):
         runner.train()
     assert (Path(config.work_dir) / 'epoch_1.pth').is_file()
