@@ -173,7 +173,13 @@ def sha256(path: str | os.PathLike[str]) -> str:
 
 
 def _mmengine_globals() -> list[Any]:
-    # A checkpoint of a training also holds its log history.
+    # A checkpoint of a training also holds its log history, whose methods are pickled as attributes of its class.
+    from mmengine.logging import HistoryBuffer
     from mmengine.runner.checkpoint import get_torch_safe_globals
 
-    return [entry for entry in get_torch_safe_globals() if entry is not getattr]
+    def history_method(owner: Any, name: str) -> Any:
+        if owner is not HistoryBuffer or name.startswith('_'):
+            raise pickle.UnpicklingError(f'attribute {name} of {owner} is not plain data')
+        return getattr(owner, name)
+
+    return [*(entry for entry in get_torch_safe_globals() if entry is not getattr), (history_method, 'builtins.getattr')]

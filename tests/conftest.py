@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 from PIL import Image
+from tests_support import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[1]
 CONFIGS = {
     'bp': 'configs/bp/resnet34_bp_1xb256-200e_in1k.py',
     'auglocal': 'configs/auglocal/resnet34_auglocal-d5_1xb256-200e_in1k.py',

@@ -47,8 +47,18 @@ def load_config(arguments: argparse.Namespace) -> Config:
     config.launcher = arguments.launcher
     config.work_dir = arguments.work_dir or config.get('work_dir') or f'work_dirs/{Path(arguments.config).stem}'
     if not torch.cuda.is_available():
-        config.merge_from_dict({'env_cfg.dist_cfg.backend': 'gloo'})
+        _use_cpu(config)
     return config
+
+
+def _use_cpu(config: Config) -> None:
+    """Lets several processes run without GPUs, which MMEngine takes for granted when it starts and wraps them."""
+    config.merge_from_dict({'env_cfg.dist_cfg.backend': 'gloo'})
+    if config.launcher == 'pytorch':
+        wrapper = {'type': 'MMDistributedDataParallel', 'broadcast_buffers': False, 'device_ids': None}
+        config.setdefault('model_wrapper_cfg', wrapper)
+        if not torch.distributed.is_initialized():
+            torch.distributed.init_process_group('gloo')
 
 
 def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[[Sequence[str] | None], None]:

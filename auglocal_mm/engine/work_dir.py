@@ -49,7 +49,7 @@ def check_work_dir(work_dir: str, config: Config) -> None:
     """
     stage = Stage.of(config)
     for path in sorted(Path(work_dir).glob('*.py')):
-        other = Stage.of(Config.fromfile(path))
+        other = Stage.of(Config.fromfile(path, import_custom_modules=False))
         if other != stage:
             raise InputError(
                 f'the work_dir {work_dir} belongs to another stage ({path.name}: {other}; now: {stage}); '
