@@ -1,0 +1,71 @@
+import pytest
+import torch
+import torchvision
+from mmengine.registry import init_default_scope
+from mmengine.runner import set_random_seed
+
+from auglocal_mm.backbone_file import backbone_weights
+from auglocal_mm.errors import InputError
+from auglocal_mm.registry import MODELS
+
+
+def build(config):
+    init_default_scope('auglocal_mm')
+    set_random_seed(3)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    return model
+
+
+def primary(model) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in model.state_dict().items() if not name.startswith('auxiliary_heads.')}
+
+
+def test_the_primary_network_starts_the_same_under_every_rule(tiny_config):
+    reference = primary(build(tiny_config('bp')))
+    for depth in (2, 4):
+        state = primary(build(tiny_config(**{'model.auxiliary_heads.depth': depth})))
+        assert state.keys() == reference.keys()
+        assert all(torch.equal(state[name], reference[name]) for name in reference)
+
+
+def test_heads_sleep_in_validation(tiny_config):
+    model = build(tiny_config()).eval()
+
+    def awake(*_):
+        raise AssertionError('an auxiliary head ran')
+
+    for head in model.auxiliary_heads:
+        head.register_forward_hook(awake)
+    predictions = model(torch.randn(2, 3, 32, 32), torch.tensor([0, 2]), mode='predict')
+    assert [p['gt_label'] for p in predictions] == [0, 2]
+    assert torch.allclose(predictions[0]['pred_scores'].sum(), torch.tensor(1.0))
+
+
+@pytest.mark.parametrize('depth', [18, 50])
+def test_validation_equals_torchvision_and_mmdet_with_the_exported_weights(tiny_config, depth):
+    overrides = {'model.backbone.depth': depth, 'model.backbone.base_channels': 64}
+    config = tiny_config(**overrides)
+    model = build(config).double()
+    images = torch.randn(4, 3, 64, 64, dtype=torch.float64)
+    model.train()
+    model(images)  # moves the running statistics
+    model.eval()
+    weights = backbone_weights(model.state_dict())
+    exported = torchvision.models.get_model(f'resnet{depth}', num_classes=3).double().eval()
+    exported.load_state_dict(weights, strict=True)
+    torch.testing.assert_close(exported(images), model(images), rtol=1e-10, atol=1e-12)
+    detector_backbone = MODELS.build(dict(type='mmdet.ResNet', depth=depth)).double()
+    detector_backbone.load_state_dict({k: v for k, v in weights.items() if not k.startswith('fc.')}, strict=True)
+    detector_backbone.eval()
+    assert torch.equal(detector_backbone(images)[-1], model.backbone(images)[-1])
+
+
+def test_heads_without_a_hook_refuse_to_train(tiny_config):
+    with pytest.raises(InputError, match='nothing trains it'):
+        build(tiny_config()).train_step({}, None)
+
+
+def test_a_partition_without_heads_is_refused(tiny_config):
+    with pytest.raises(InputError, match='auxiliary_heads is missing'):
+        build(tiny_config('bp', **{'model.partition': dict(num_local_modules=3)}))
