@@ -182,4 +182,7 @@ def _mmengine_globals() -> list[Any]:
             raise pickle.UnpicklingError(f'attribute {name} of {owner} is not plain data')
         return getattr(owner, name)
 
-    return [*(entry for entry in get_torch_safe_globals() if entry is not getattr), (history_method, 'builtins.getattr')]
+    return [
+        *(entry for entry in get_torch_safe_globals() if entry is not getattr),
+        (history_method, 'builtins.getattr'),
+    ]

@@ -45,7 +45,10 @@ def test_auglocal_differs_from_bp_in_three_lines(path):
     lines = [line for line in path.read_text().splitlines() if line.strip()]
     assert len(lines) == 3
     assert lines[0].startswith("_base_ = '../bp/")
-    local, plain = Config.fromfile(path), Config.fromfile(path.parent / Config.fromfile(path).get('_base_', _base(path)))
+    local, plain = (
+        Config.fromfile(path),
+        Config.fromfile(path.parent / Config.fromfile(path).get('_base_', _base(path))),
+    )
     local.model.pop('auxiliary_heads')
     local.pop('custom_hooks')
     assert local.to_dict() == plain.to_dict()

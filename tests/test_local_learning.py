@@ -1,3 +1,4 @@
+import itertools
 import weakref
 
 import pytest
@@ -23,7 +24,7 @@ def make_chain(widths=(4, 6, 8), classes=3) -> list[LocalModule]:
     channels = [3, *widths]
     return [
         LocalModule(f'm{i}', nn.Sequential(Layer(a, b)).double(), LinearHead(b, classes).double())
-        for i, (a, b) in enumerate(zip(channels, channels[1:], strict=False))
+        for i, (a, b) in enumerate(itertools.pairwise(channels))
     ]
 
 

@@ -31,7 +31,9 @@ class LocalOptimizer:
     """
 
     def __init__(self, optim_wrapper: OptimWrapper, modules: Sequence[LocalModule]) -> None:
-        if not isinstance(optim_wrapper, OptimWrapper) or isinstance(optim_wrapper, (ApexOptimWrapper, OptimWrapperDict)):
+        if not isinstance(optim_wrapper, OptimWrapper) or isinstance(
+            optim_wrapper, (ApexOptimWrapper, OptimWrapperDict)
+        ):
             raise InputError(
                 f'AugLocalHook cannot share a {type(optim_wrapper).__name__} among local modules; '
                 'expected an OptimWrapper or AmpOptimWrapper in optim_wrapper.type'

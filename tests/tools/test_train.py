@@ -10,7 +10,7 @@ import pytest
 import torch
 from tests_support import REPOSITORY
 
-KILLER = '''
+KILLER = """
 import os, signal
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -36,7 +36,7 @@ class KillHook(Hook):
                     file.flush()
                 kill()
             pathlib.Path.write_bytes = half
-'''
+"""
 
 
 def tool(*arguments: str, cwd: Path = REPOSITORY, **environment: str) -> subprocess.CompletedProcess:

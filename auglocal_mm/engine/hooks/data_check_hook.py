@@ -33,7 +33,9 @@ class DataCheckHook(Hook):
         """Says how many corrupt images were skipped so far."""
         skipped = getattr(runner.train_dataloader.dataset, 'num_skipped', 0)
         if skipped:
-            print_log(f'{skipped} corrupt training images were skipped so far.', logger='current', level=logging.WARNING)
+            print_log(
+                f'{skipped} corrupt training images were skipped so far.', logger='current', level=logging.WARNING
+            )
 
 
 def _check_classes(dataset: Any, model: Any) -> None:
