@@ -10,6 +10,8 @@ from mmengine.config import Config
 from PIL import Image
 from tests_support import REPOSITORY
 
+import auglocal_mm  # noqa: F401  (before any test imports mmdet)
+
 CONFIGS = {
     'bp': 'configs/bp/resnet34_bp_1xb256-200e_in1k.py',
     'auglocal': 'configs/auglocal/resnet34_auglocal-d5_1xb256-200e_in1k.py',

@@ -1,0 +1,129 @@
+import json
+import os
+from collections import OrderedDict
+
+import pytest
+import torch
+import torchvision
+from mmdet.models import ResNet
+
+from auglocal_mm.backbone_file import check_sha256, load_backbone, read_weights, write_backbone
+from auglocal_mm.errors import InputError
+
+
+def checkpoint(depth: int = 18, classes: int = 5) -> dict:
+    network = torchvision.models.get_model(f'resnet{depth}', num_classes=classes)
+    state = {
+        ('head.' if name.startswith('fc.') else 'backbone.') + name: value
+        for name, value in network.state_dict().items()
+    }
+    recorded = {'method': 'AugLocalHead', 'accuracy': {'accuracy/top1': 91.5}, 'config_hash': 'abc'}
+    return {
+        'state_dict': state | {'auxiliary_heads.0.fc.weight': torch.ones(2)},
+        'meta': {'epoch': 3, 'auglocal_mm': recorded},
+    }
+
+
+@pytest.mark.parametrize('depth', [18, 50])
+def test_loads_strictly_into_torchvision_and_mmdet(tmp_path, depth):
+    path, source = tmp_path / 'backbone.pth', checkpoint(depth)
+    description = json.loads(write_backbone(path, source).read_text())
+    weights = torch.load(path, weights_only=True)
+    torchvision.models.get_model(f'resnet{depth}', num_classes=5).load_state_dict(weights, strict=True)
+    detector = ResNet(depth, init_cfg=dict(type='Pretrained', checkpoint=str(path)))
+    detector.init_weights()
+    assert all(torch.equal(v, source['state_dict'][f'backbone.{k}']) for k, v in detector.state_dict().items())
+    check_sha256(path)
+    assert description['architecture'] == f'ResNet-{depth}'
+    assert (description['method'], description['num_classes'], description['epoch']) == ('AugLocalHead', 5, 3)
+    assert description['accuracy'] == {'accuracy/top1': 91.5}
+
+
+def test_loading_reports_what_matched(tmp_path):
+    path = tmp_path / 'backbone.pth'
+    write_backbone(path, checkpoint())
+    network = ResNet(18)
+    coverage = load_backbone(network, path)
+    assert (len(coverage.matched), coverage.missing, coverage.unexpected) == (120, [], ['fc.weight', 'fc.bias'])
+    assert '120 matched, 0 missing, 2 unexpected' in str(coverage)
+
+
+def test_another_depth_is_refused_and_nothing_loaded(tmp_path):
+    path = tmp_path / 'backbone.pth'
+    write_backbone(path, checkpoint(18))
+    network = ResNet(34)
+    before = network.conv1.weight.clone()
+    with pytest.raises(InputError, match=r'ResNet-18\) does not fit the backbone \(ResNet-34\)'):
+        load_backbone(network, path)
+    assert torch.equal(network.conv1.weight, before)
+
+
+def test_more_weights_than_the_network_has_are_refused(tmp_path):
+    path = tmp_path / 'backbone.pth'
+    write_backbone(path, checkpoint(34))
+    with pytest.raises(InputError, match=r'unexpected: layer1\.2'):
+        load_backbone(ResNet(18), path)
+
+
+def test_truncated_missing_and_other_files_are_refused(tmp_path):
+    path = tmp_path / 'backbone.pth'
+    with pytest.raises(InputError, match='there is no checkpoint'):
+        read_weights(path)
+    write_backbone(path, checkpoint())
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(InputError, match=r'backbone.pth is truncated or damaged'):
+        read_weights(path)
+    path.write_text('no checkpoint at all')
+    with pytest.raises(InputError, match=r'backbone.pth'):
+        read_weights(path)
+    torch.save([1, 2], path)
+    with pytest.raises(InputError, match='holds a list'):
+        read_weights(path)
+    torch.save({'state_dict': {'w': torch.zeros(2)}}, path)
+    with pytest.raises(InputError, match='holds no ResNet'):
+        load_backbone(ResNet(18), path)
+
+
+class Hostile:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+class HostileAttribute:
+    def __reduce__(self):
+        return getattr, (OrderedDict, 'fromkeys')
+
+
+@pytest.mark.parametrize('hostile', [Hostile, HostileAttribute])
+def test_hostile_files_run_nothing(tmp_path, hostile):
+    path, victim = tmp_path / 'backbone.pth', tmp_path / 'owned'
+    torch.save({'w': hostile(str(victim)) if hostile is Hostile else hostile()}, path)
+    with pytest.raises(InputError, match='refused to load it safely'):
+        read_weights(path)
+    assert not victim.exists()
+
+
+def test_a_changed_file_is_noticed(tmp_path):
+    path = tmp_path / 'backbone.pth'
+    write_backbone(path, checkpoint())
+    torch.save(torch.load(path), path)
+    path.write_bytes(path.read_bytes() + b'\0')
+    with pytest.raises(InputError, match='SHA-256 differs'):
+        check_sha256(path)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / 'backbone.pth'
+    write_backbone(path, checkpoint())
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+
+    def full(*_):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(os, 'replace', full)
+    with pytest.raises(InputError, match=r'cannot write .*backbone.pth: No space left on device'):
+        write_backbone(path, checkpoint(34))
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
