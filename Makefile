@@ -1,22 +1,18 @@
-# make demo: the main job on real digits, in minutes.   make test: lint, types and all tests.
-# Both set up .venv first, once. PYTHON=python3.12 make test chooses the interpreter (3.10 to 3.13).
+# make test: lint, types and all tests. It sets up .venv first, once. PYTHON=python3.12 make test chooses the interpreter (3.10 to 3.13).
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 INSTALLED := .venv/.installed-$(VERSION)
 BIN := .venv/bin
 
-.PHONY: setup demo test lint clean
+.PHONY: setup test lint clean
 
 setup: $(INSTALLED)
 
 # mmcv is built without seeing torch, which leaves its compiled operators out: seconds instead of minutes.
 $(INSTALLED): setup.py constraints.txt
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,demo]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
-
-demo: setup
-	$(BIN)/python projects/digits_demo/run_demo.py
 
 lint: setup
 	$(BIN)/ruff check .

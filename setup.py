@@ -32,7 +32,6 @@ setup(
         'matplotlib>=3.8',
     ],
     extras_require={
-        'dev': ['pytest>=8', 'ruff==0.17.6', 'mypy==2.4.1', 'tensorboard>=2.16', 'scikit-learn>=1.4'],
-        'demo': ['scikit-learn>=1.4'],
+        'dev': ['pytest>=8', 'ruff==0.17.6', 'mypy==2.4.1', 'tensorboard>=2.16'],
     },
 )

@@ -1,0 +1,69 @@
+"""The public commands on real photographs, where AUGLOCAL_TEST_DATA names the folder that holds them."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from tests_support import REPOSITORY
+
+DATA = os.environ.get('AUGLOCAL_TEST_DATA')
+CONFIGS = REPOSITORY / 'projects/small_transfer/configs'
+pytestmark = pytest.mark.skipif(
+    DATA is None, reason='AUGLOCAL_TEST_DATA does not name a folder with tiny_imagenet10.zip and coco_small/'
+)
+
+
+def run(tool: str, *arguments: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(REPOSITORY / tool), *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, 'PYTHONPATH': str(REPOSITORY), **environment},
+        capture_output=True,
+        text=True,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def test_pretraining_transfer_and_comparison(tmp_path):
+    assert DATA is not None
+    with zipfile.ZipFile(Path(DATA) / 'tiny_imagenet10.zip') as archive:
+        archive.extractall(tmp_path)
+    environment = {
+        'TINY_IMAGENET': str(tmp_path / 'tiny_imagenet10'),
+        'COCO_SMALL': str(Path(DATA) / 'coco_small'),
+    }
+    narrow = ['model.backbone.base_channels=16', 'train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.05']
+    groups = []
+    for method in ('bp', 'auglocal-d5'):
+        work_dir = tmp_path / method
+        config = str(CONFIGS / f'resnet34_{method}_tiny-imagenet10-64px.py')
+        run('tools/train.py', config, '--work-dir', str(work_dir), '--cfg-options', *narrow, **environment)
+        description = json.loads((work_dir / 'backbone.json').read_text())
+        assert description['accuracy']['accuracy/top1'] > 15, 'ten classes: chance is 10 %'
+        detector = tmp_path / f'detector_{method}'
+        options = [
+            f'model.backbone.init_cfg.checkpoint={work_dir}/backbone.pth',
+            'model.backbone.base_channels=16',
+            'model.neck.in_channels=[16,32,64,128]',
+            'model.train_cfg.rpn_proposal.nms_pre=100',
+            'model.train_cfg.rcnn.sampler.num=32',
+            'model.test_cfg.rpn.nms_pre=50',
+            'model.test_cfg.rpn.max_per_img=50',
+            'train_dataloader.dataset.indices=8',
+            'val_dataloader.dataset.indices=2',
+            'train_cfg.max_epochs=1',
+            'train_cfg.val_interval=1',
+        ]
+        config = str(CONFIGS / 'mask-rcnn_r34_coco-small.py')
+        log = run('tools/train.py', config, '--work-dir', str(detector), '--cfg-options', *options, **environment)
+        assert '0 missing' in log
+        groups.append(f'{method}={detector}')
+    log = run('tools/analysis_tools/compare_transfer.py', *groups, '--out', str(tmp_path / 'comparison'))
+    assert 'None: the configs agree' in log
+    assert json.loads((tmp_path / 'comparison' / 'comparison.json').read_text())
