@@ -1,18 +1,22 @@
-# make test: lint, types and all tests. It sets up .venv first, once. PYTHON=python3.12 make test chooses the interpreter (3.10 to 3.13).
+# make demo: the whole job on handwritten digits. make test: lint, types and all tests. Each sets up .venv first, once.
+# PYTHON=python3.12 make test chooses the interpreter (3.10 to 3.13).
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 INSTALLED := .venv/.installed-$(VERSION)
 BIN := .venv/bin
 
-.PHONY: setup test lint clean
+.PHONY: setup demo test lint clean
 
 setup: $(INSTALLED)
 
 # mmcv is built without seeing torch, which leaves its compiled operators out: seconds instead of minutes.
 $(INSTALLED): setup.py constraints.txt
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,demo]'
 	touch $@
+
+demo: setup
+	$(BIN)/python projects/digits_demo/run_demo.py
 
 lint: setup
 	$(BIN)/ruff check .
@@ -23,4 +27,4 @@ test: lint
 	$(BIN)/python -m pytest
 
 clean:
-	rm -rf .venv work_dirs
+	rm -rf .venv data/digits work_dirs/*_digits work_dirs/digits_comparison

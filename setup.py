@@ -32,6 +32,7 @@ setup(
         'matplotlib>=3.8',
     ],
     extras_require={
+        'demo': ['scikit-learn>=1.5'],
         'dev': ['pytest>=8', 'ruff==0.17.6', 'mypy==2.4.1', 'tensorboard>=2.16'],
     },
 )

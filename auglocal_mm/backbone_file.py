@@ -102,8 +102,8 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) 
         The path of the description.
     """
     state = backbone_weights(checkpoint)
-    with atomic_write(path) as temporary:
-        torch.save(state, temporary)
+    with atomic_write(path) as temporary, open(temporary, 'wb') as file:
+        torch.save(state, file)  # through a file: given a path, torch writes its name into the archive
     recorded = checkpoint.get('meta', {}).get('auglocal_mm', {})
     description = {
         'method': recorded.get('method', 'unknown'),

@@ -106,6 +106,14 @@ def test_hostile_files_run_nothing(tmp_path, hostile):
     assert not victim.exists()
 
 
+def test_the_same_weights_make_the_same_file(tmp_path):
+    source, contents = checkpoint(), []
+    for name in ('one', 'two'):
+        write_backbone(tmp_path / f'{name}.pth', source)
+        contents.append((tmp_path / f'{name}.pth').read_bytes() + (tmp_path / f'{name}.json').read_bytes())
+    assert contents[0] == contents[1]
+
+
 def test_a_changed_file_is_noticed(tmp_path):
     path = tmp_path / 'backbone.pth'
     write_backbone(path, checkpoint())

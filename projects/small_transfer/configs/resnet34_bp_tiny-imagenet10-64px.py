@@ -1,7 +1,7 @@
 # ResNet-34 by backpropagation on the ten classes of tiny_imagenet10, 5,000 images of 64x64, for one machine without a GPU.
 _base_ = '../../../configs/bp/resnet34_bp_1xb256-200e_in1k.py'
 data_root = '{{$TINY_IMAGENET:data/tiny_imagenet10}}'
-epochs = 15
+epochs = 6
 
 model = dict(head=dict(num_classes=10))
 train_dataloader = dict(
@@ -20,8 +20,8 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 optim_wrapper = dict(optimizer=dict(lr=0.025))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, end=2, by_epoch=True, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', T_max=epochs, eta_min=0.0, by_epoch=True),
+    dict(type='LinearLR', start_factor=0.1, end=1, by_epoch=True, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', T_max=epochs, by_epoch=True, convert_to_iter_based=True),
 ]
 train_cfg = dict(max_epochs=epochs)
 default_hooks = dict(logger=dict(interval=20))
