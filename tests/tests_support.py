@@ -1,5 +1,40 @@
-"""What several test files share beside fixtures."""
+"""What tests share besides fixtures."""
 
+import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
+from mmengine.config import Config
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def tool(*arguments: str, limit_file_size: int | None = None, **environment: str) -> subprocess.CompletedProcess:
+    """Runs a tool of the repository, if need be with no room for files of more than so many bytes."""
+    paths = os.pathsep.join([str(REPOSITORY), environment.pop('PYTHONPATH', '')])
+    return subprocess.run(
+        [sys.executable, str(REPOSITORY / arguments[0]), *arguments[1:]],
+        cwd=REPOSITORY,
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': paths, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=limit_file_size and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_size,) * 2)),
+    )
+
+
+def write(config: Config, path: Path) -> str:
+    """Writes ``config`` to ``path``, as the command line takes it."""
+    config.dump(str(path))
+    return str(path)
+
+
+def assert_error(done: subprocess.CompletedProcess, *words: str) -> None:
+    """One sentence with these words, status 1, and no traceback."""
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith('error: '), done.stderr[-2000:]
+    assert all(word in last for word in words), last
+    assert 'Traceback' not in done.stderr

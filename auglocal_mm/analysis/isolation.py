@@ -1,5 +1,7 @@
 """The dry run of ``tools/train.py --check``: partition, costs, and isolation on one batch of the training data."""
 
+import sys
+
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
@@ -33,7 +35,7 @@ def check_run(config: Config) -> None:
     model.train()
     data = model.data_preprocessor(next(iter(Runner.build_dataloader(loader))), training=True)
     inputs, labels, modules = data['inputs'], data['data_samples'], model.local_modules()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)  # a file has room for the whole table
     costs = module_costs(modules, [layer.name for layer in model.layers], inputs[:1])
     console.print(to_table(costs, inputs.shape[2:]))
     if len(modules) == 1:

@@ -2,13 +2,10 @@
 
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
-from tests_support import REPOSITORY
+from tests_support import assert_error, tool, write
 
 KILLER = """
 import os, signal
@@ -37,31 +34,6 @@ class KillHook(Hook):
                 kill()
             pathlib.Path.write_bytes = half
 """
-
-
-def tool(*arguments: str, cwd: Path = REPOSITORY, **environment: str) -> subprocess.CompletedProcess:
-    paths = os.pathsep.join([str(REPOSITORY), environment.pop('PYTHONPATH', '')])
-    return subprocess.run(
-        [sys.executable, str(REPOSITORY / arguments[0]), *arguments[1:]],
-        cwd=cwd,
-        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': paths, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-
-
-def write(config, path: Path) -> str:
-    config.dump(str(path))
-    return str(path)
-
-
-def assert_error(done: subprocess.CompletedProcess, *words: str) -> None:
-    assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith('error: '), done.stderr[-2000:]
-    assert all(word in last for word in words), last
-    assert 'Traceback' not in done.stderr
 
 
 def test_trains_tests_and_exports(tiny_config, tmp_path):
@@ -198,3 +170,18 @@ def test_a_checkpoint_of_another_depth_is_refused(tiny_config, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     config = write(tiny_config('bp', **{'model.backbone.depth': 34}), tmp_path / 'b.py')
     assert_error(tool('tools/test.py', config, str(tmp_path / 'a' / 'epoch_2.pth')), 'ResNet-18', 'ResNet-34')
+
+
+def test_no_space_for_a_checkpoint_is_told_and_leaves_what_was_there(tiny_config, tmp_path):
+    work_dir = tmp_path / 'run'
+    config = write(tiny_config(), tmp_path / 'tiny.py')
+    arguments = ('tools/train.py', config, '--work-dir', str(work_dir))
+    assert tool(*arguments, '--cfg-options', 'train_cfg.max_epochs=1').returncode == 0
+    kept = {path.name: path.read_bytes() for path in work_dir.glob('*.pth')}
+    assert kept.keys() == {'epoch_1.pth', 'backbone.pth'}
+    done = tool(*arguments, '--resume', limit_file_size=100_000)  # the checkpoint has more
+    assert_error(done, 'cannot write', 'epoch_2.pth', 'free some space')
+    assert {path.name: path.read_bytes() for path in work_dir.glob('*.pth')} == kept
+    assert not list(work_dir.glob('.*'))
+    assert tool(*arguments, '--resume').returncode == 0
+    assert (work_dir / 'epoch_2.pth').is_file()

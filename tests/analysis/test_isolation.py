@@ -1,0 +1,22 @@
+import pytest
+
+from auglocal_mm.analysis import isolation
+from auglocal_mm.errors import InputError
+
+
+def test_a_crossing_gradient_is_refused_by_name(tiny_config, monkeypatch):
+    monkeypatch.setattr(isolation, 'isolation_errors', lambda modules, *_: [0.0, 0.5] + [0.0] * (len(modules) - 2))
+    with pytest.raises(InputError, match=r'gradients of layer1\.0 are not those of their own losses'):
+        isolation.check_run(tiny_config())
+
+
+def test_one_module_has_no_border(tiny_config, capsys):
+    isolation.check_run(tiny_config('bp'))
+    assert 'no border to check' in capsys.readouterr().out
+
+
+def test_a_detector_is_refused(tiny_config):
+    config = tiny_config('bp')
+    config.model = dict(type='mmdet.ResNet', depth=18)
+    with pytest.raises(InputError, match='not for a ResNet'):
+        isolation.check_run(config)

@@ -1,0 +1,33 @@
+import pytest
+import torch
+from torch import nn
+
+from auglocal_mm.engine.optim_wrappers import AmpOptimWrapper
+from auglocal_mm.errors import InputError
+
+
+def wrapper(network: nn.Module, **options) -> AmpOptimWrapper:
+    return AmpOptimWrapper(optimizer=torch.optim.SGD(network.parameters(), lr=0.1), **options)
+
+
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
+def test_forward_runs_in_half_and_weights_stay_float32(dtype):
+    network = nn.Conv2d(1, 1, 3)
+    amp = wrapper(network, dtype=dtype)
+    with amp.optim_context(network):
+        outputs = network(torch.randn(1, 1, 8, 8))
+    assert outputs.dtype == getattr(torch, dtype)
+    before = network.weight.clone()
+    amp.update_params(outputs.float().pow(2).mean())
+    assert network.weight.dtype == torch.float32
+    assert not torch.equal(before, network.weight)
+    assert amp.loss_scaler.is_enabled() == (dtype == 'float16')
+
+
+def test_an_unknown_dtype_is_refused():
+    with pytest.raises(InputError, match="dtype is 'int8'; choose one of bfloat16, float16"):
+        wrapper(nn.Linear(1, 1), dtype='int8')
+
+
+def test_the_scale_is_an_option():
+    assert wrapper(nn.Linear(1, 1), dtype='float16', loss_scale=dict(init_scale=8.0)).loss_scaler.get_scale() == 8.0

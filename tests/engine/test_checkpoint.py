@@ -1,0 +1,45 @@
+import pytest
+from torch import nn
+
+from auglocal_mm.engine.checkpoint import check_checkpoint, latest_checkpoint
+from auglocal_mm.errors import InputError
+
+
+def test_there_may_be_none(tmp_path):
+    assert latest_checkpoint(str(tmp_path)) is None
+    assert latest_checkpoint(str(tmp_path / 'missing')) is None
+    (tmp_path / 'backbone.pth').touch()
+    assert latest_checkpoint(str(tmp_path)) is None
+
+
+def test_last_checkpoint_is_followed(tmp_path):
+    for epoch in (2, 10):
+        (tmp_path / f'epoch_{epoch}.pth').touch()
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_2.pth'))
+    assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_2.pth')
+
+
+@pytest.mark.parametrize('pointer', ['', 'gone/epoch_3.pth', None])
+def test_a_pointer_that_a_kill_left_behind_does_not_matter(tmp_path, pointer):
+    for epoch in (2, 10):  # 10 is newer, though not by name
+        (tmp_path / f'epoch_{epoch}.pth').touch()
+    if pointer is not None:
+        (tmp_path / 'last_checkpoint').write_text(pointer)
+    assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_10.pth')
+
+
+def test_a_work_dir_may_be_moved(tmp_path):
+    (tmp_path / 'epoch_1.pth').touch()
+    (tmp_path / 'epoch_2.pth').touch()
+    (tmp_path / 'last_checkpoint').write_text('/elsewhere/epoch_1.pth')
+    assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_1.pth')
+
+
+def test_every_weight_but_the_auxiliary_heads_must_be_there():
+    model = nn.ModuleDict({'head': nn.Linear(2, 3), 'auxiliary_heads': nn.Linear(2, 3)})
+    state = model.state_dict()
+    without_heads = {name: value for name, value in state.items() if name.startswith('head.')}
+    check_checkpoint(model, {'state_dict': without_heads}, 'a.pth')
+    check_checkpoint(model, state, 'a.pth')
+    with pytest.raises(InputError, match=r'a\.pth.*1 of 2 weights are.*head\.bias'):
+        check_checkpoint(model, {'state_dict': {'head.weight': state['head.weight']}}, 'a.pth')

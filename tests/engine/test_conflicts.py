@@ -1,0 +1,56 @@
+from types import SimpleNamespace
+
+import pytest
+from mmengine.config import Config
+from mmengine.model import MMDistributedDataParallel
+from mmengine.registry import MODEL_WRAPPERS
+from torch import nn
+
+from auglocal_mm.engine.conflicts import refuse_conflicts
+from auglocal_mm.errors import InputError
+
+
+@MODEL_WRAPPERS.register_module(name='StrangeWrapper')
+class StrangeWrapper(nn.Module):
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+
+class Averaging(MMDistributedDataParallel):
+    def __init__(self, module):
+        nn.Module.__init__(self)
+        self.module = module
+
+
+def model(heads=True, with_cp=False) -> nn.Module:
+    network = nn.Module()
+    network.backbone = nn.Identity()
+    network.backbone.with_cp = with_cp
+    network.auxiliary_heads = nn.ModuleList() if heads else None
+    return network
+
+
+def runner(network: nn.Module, **config) -> SimpleNamespace:
+    return SimpleNamespace(model=network, cfg=Config(config))
+
+
+@pytest.mark.parametrize('network', [model(), Averaging(model())])
+def test_what_goes_together_passes(network):
+    refuse_conflicts(runner(network))
+
+
+@pytest.mark.parametrize(
+    ('run', 'words'),
+    [
+        (runner(StrangeWrapper(model())), 'does not train inside a StrangeWrapper'),
+        (runner(model(heads=False)), 'needs auxiliary heads'),
+        (runner(Averaging(model(heads=False))), 'needs auxiliary heads'),
+        (runner(model(), activation_checkpointing=['backbone']), 'activation_checkpointing is reentrant'),
+        (runner(model(), compile=True), 'compile wraps'),
+        (runner(model(with_cp=True)), 'with_cp'),
+    ],
+)
+def test_what_does_not_is_refused_by_name(run, words):
+    with pytest.raises(InputError, match=words):
+        refuse_conflicts(run)

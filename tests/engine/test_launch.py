@@ -1,0 +1,59 @@
+import argparse
+
+import pytest
+
+from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, load_config
+from auglocal_mm.errors import InputError
+
+
+def parse(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_common_arguments(parser)
+    return parser.parse_args(arguments)
+
+
+def test_the_command_line_wins_over_the_config(tiny_config, tmp_path, monkeypatch):
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    path = str(tmp_path / 'some_name.py')
+    tiny_config().dump(path)
+    config = load_config(parse(path, '--work-dir', 'here', '--cfg-options', 'train_cfg.max_epochs=7'))
+    assert (config.work_dir, config.train_cfg.max_epochs, config.launcher) == ('here', 7, 'none')
+
+
+def test_the_work_dir_is_named_after_the_config(tmp_path, monkeypatch):
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    path = tmp_path / 'some_name.py'
+    path.write_text('model = dict()')
+    assert load_config(parse(str(path))).work_dir == 'work_dirs/some_name'
+
+
+def test_a_missing_config_is_named():
+    with pytest.raises(InputError, match=r'there is no config file nowhere\.py'):
+        load_config(parse('nowhere.py'))
+
+
+@pytest.mark.parametrize(
+    ('error', 'message'),
+    [
+        (InputError('the sentence'), 'error: the sentence'),
+        (InputError('Caught InputError in worker 0.\nTraceback\nauglocal_mm.errors.InputError: the sentence'), None),
+        (FileNotFoundError(2, 'No such file', 'x.json'), "error: [Errno 2] No such file: 'x.json'"),
+    ],
+)
+def test_bad_input_ends_with_one_sentence(error, message):
+    @command_line_tool
+    def main(arguments=None):
+        raise error
+
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == (message or 'error: the sentence')
+
+
+def test_a_defect_keeps_its_traceback():
+    @command_line_tool
+    def main(arguments=None):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        main()

@@ -1,0 +1,25 @@
+import pytest
+
+from auglocal_mm.engine.work_dir import Stage, check_work_dir
+from auglocal_mm.errors import InputError
+
+
+def test_a_stage_is_task_backbone_and_method(tiny_config):
+    assert str(Stage.of(tiny_config('bp'))) == 'ImageClassifier on mmdet.ResNet-18 by BP'
+    assert str(Stage.of(tiny_config())) == 'ImageClassifier on mmdet.ResNet-18 by AugLocalHead'
+
+
+def test_an_empty_or_missing_folder_and_an_earlier_run_of_the_stage_are_free(tiny_config, tmp_path):
+    check_work_dir(str(tmp_path / 'missing'), tiny_config())
+    tiny_config().dump(tmp_path / 'earlier.py')
+    check_work_dir(str(tmp_path), tiny_config(**{'train_cfg.max_epochs': 9}))
+
+
+@pytest.mark.parametrize(
+    'overrides', [{'model.backbone.depth': 34}, {'model.type': 'MaskRCNN'}, {'model.auxiliary_heads': None}]
+)
+def test_another_stage_is_refused_and_named(tiny_config, tmp_path, overrides):
+    tiny_config().dump(tmp_path / 'earlier.py')
+    config = tiny_config(**overrides)
+    with pytest.raises(InputError, match=r'belongs to another stage \(earlier\.py: ImageClassifier on mmdet.ResNet-18'):
+        check_work_dir(str(tmp_path), config)
