@@ -1,6 +1,7 @@
 import argparse
 
 import pytest
+import torch
 
 from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, load_config
 from auglocal_mm.errors import InputError
@@ -57,3 +58,13 @@ def test_a_defect_keeps_its_traceback():
 
     with pytest.raises(ZeroDivisionError):
         main()
+
+
+def test_the_process_group_is_taken_down_with_the_work_done(tmp_path):
+    @command_line_tool
+    def main(arguments=None):
+        store = torch.distributed.FileStore(str(tmp_path / 'store'), 1)
+        torch.distributed.init_process_group('gloo', store=store, rank=0, world_size=1)
+
+    main()
+    assert not torch.distributed.is_initialized()
