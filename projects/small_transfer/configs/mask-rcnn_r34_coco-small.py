@@ -17,22 +17,11 @@ classes = (
     'indoor',
 )
 scale = (320, 224)
-epochs = 10
-channels = 128
-norm = dict(type='GN', num_groups=16)  # backbones differ in the scale of their features
+epochs = 6
 
 model = dict(
-    neck=dict(out_channels=channels, norm_cfg=norm),
-    rpn_head=dict(in_channels=channels, feat_channels=channels),
-    roi_head=dict(
-        bbox_roi_extractor=dict(out_channels=channels),
-        bbox_head=dict(in_channels=channels, fc_out_channels=512, num_classes=len(classes)),
-        mask_roi_extractor=dict(out_channels=channels),
-        mask_head=dict(
-            num_convs=2, in_channels=channels, conv_out_channels=channels, norm_cfg=norm, num_classes=len(classes)
-        ),
-    ),
-    # Half the usual channels and a fifth of the usual proposals: on a CPU the heads would cost more than all the rest.
+    roi_head=dict(bbox_head=dict(num_classes=len(classes)), mask_head=dict(num_classes=len(classes))),
+    # A fifth of the usual proposals: on a CPU the heads would cost more than all the rest.
     train_cfg=dict(rpn_proposal=dict(nms_pre=400, max_per_img=200), rcnn=dict(sampler=dict(num=96))),
     test_cfg=dict(rpn=dict(nms_pre=200, max_per_img=200)),
 )
@@ -74,7 +63,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + '/annotations/instances_val_super12.json')
 test_evaluator = val_evaluator
 
-optim_wrapper = dict(optimizer=dict(lr=4e-4))
+optim_wrapper = dict(optimizer=dict(lr=2e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, end=50),
     dict(type='CosineAnnealingLR', T_max=epochs, by_epoch=True, convert_to_iter_based=True),
