@@ -2,6 +2,7 @@
 
 from auglocal_mm.datasets.collate import collate_images
 from auglocal_mm.datasets.image_folder import ImageFolder
+from auglocal_mm.datasets.load_image import LoadImageFromFile
 from auglocal_mm.datasets.transforms import build_transform
 
-__all__ = ['ImageFolder', 'build_transform', 'collate_images']
+__all__ = ['ImageFolder', 'LoadImageFromFile', 'build_transform', 'collate_images']

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageFile
+from PIL import Image
 from torch.utils.data import Dataset
 from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
 from torchvision.transforms import v2
 
+from auglocal_mm.datasets.read_image import read_image
 from auglocal_mm.datasets.transforms import build_transform
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import DATASETS
@@ -96,7 +97,7 @@ class ImageFolder(Dataset):
         index = range(len(self))[index]
         path, label = self.samples[index]
         try:
-            image = _read_image(path)
+            image = read_image(path)
         except InputError as error:
             if not self.skip_corrupt:
                 raise
@@ -151,15 +152,3 @@ def _find_samples(root: Path) -> tuple[list[str], list[tuple[str, int]]]:
             f'expected files that end in {", ".join(IMG_EXTENSIONS)}: add them or remove the folders'
         )
     return classes, samples
-
-
-def _read_image(path: str) -> Image.Image:
-    # Another library may have switched this on, and would have half an image pass for a whole one.
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
-    try:
-        with Image.open(path) as image:
-            return image.convert('RGB')
-    except Exception as error:  # what PIL raises for a corrupt file has no common class
-        raise InputError(
-            f'image {path} cannot be read: {error}; replace the file, or set skip_corrupt=True on the dataset'
-        ) from error

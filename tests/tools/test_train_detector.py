@@ -102,3 +102,22 @@ def test_missing_annotations_are_named(scenes, backbone, tmp_path):
 def test_a_wrong_number_of_classes_is_refused(scenes, backbone, tmp_path):
     done = train(scenes, backbone, tmp_path / 'run', 'model.roi_head.bbox_head.num_classes=3')
     assert_error(done, '10 classes', 'num_classes', '3')
+
+
+def test_a_truncated_image_is_named_or_skipped(scenes, backbone, tmp_path):
+    victim = (
+        scenes
+        / 'scenes'
+        / 'train'
+        / json.loads((scenes / 'scenes' / 'train.json').read_text())['images'][5]['file_name']
+    )
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[: len(whole) // 2])
+    try:
+        assert_error(train(scenes, backbone, tmp_path / 'run'), str(victim), 'skip_corrupt')
+        skip = 'train_dataloader.dataset.pipeline.0.skip_corrupt=True'
+        done = train(scenes, backbone, tmp_path / 'skipping', skip)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert f'{victim} is corrupt and left out' in done.stderr
+    finally:
+        victim.write_bytes(whole)

@@ -5,8 +5,12 @@ _base_ = 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
 custom_imports = dict(imports=['auglocal_mm'], allow_failed_imports=False)
 data_root = '{{$COCO:data/coco}}'
 
-train_dataloader = dict(dataset=dict(data_root=data_root))
-val_dataloader = dict(dataset=dict(data_root=data_root))
+load_image = dict(type='auglocal_mm.LoadImageFromFile')  # refuses truncated images
+
+train_pipeline = [load_image, *_base_.train_pipeline[1:]]
+test_pipeline = [load_image, *_base_.test_pipeline[1:]]
+train_dataloader = dict(dataset=dict(data_root=data_root, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(data_root=data_root, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + '/annotations/instances_val2017.json')
 test_evaluator = val_evaluator

@@ -27,12 +27,12 @@ model = dict(
     test_cfg=dict(rpn=dict(nms_pre=100, max_per_img=50), rcnn=dict(max_per_img=20)),
 )
 train_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='auglocal_mm.LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape')),
 ]
 test_pipeline = [
-    dict(type='LoadImageFromFile'),
+    dict(type='auglocal_mm.LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
     dict(type='Resize', scale_factor=1.0),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),

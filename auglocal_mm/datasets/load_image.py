@@ -1,0 +1,44 @@
+"""Images for MMDetection's pipelines."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from auglocal_mm.datasets.read_image import read_image
+from auglocal_mm.errors import InputError
+from auglocal_mm.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadImageFromFile(BaseTransform):
+    """Loads ``img_path`` as mmcv's transform of this name does, and refuses a truncated image, which OpenCV fills with grey.
+
+    Args:
+        skip_corrupt: Whether an image that cannot be read is left out, with a warning, instead of an error. The data set
+            puts another one in its place, in training only.
+
+    Raises:
+        InputError: The image cannot be read.
+    """
+
+    def __init__(self, skip_corrupt: bool = False) -> None:
+        self.skip_corrupt = skip_corrupt
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
+        """Adds ``img``, uint8 of shape (H, W, 3) in BGR, ``img_shape`` and ``ori_shape``."""
+        path = results['img_path']
+        try:
+            image = np.asarray(read_image(path))[..., ::-1]
+        except InputError as error:
+            if not self.skip_corrupt:
+                raise
+            warnings.warn(f'{path} is corrupt and left out: {error.__cause__}', stacklevel=2)
+            return None
+        return {
+            **results,
+            'img': np.ascontiguousarray(image),
+            'img_shape': image.shape[:2],
+            'ori_shape': image.shape[:2],
+        }

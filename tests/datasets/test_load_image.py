@@ -1,0 +1,40 @@
+import numpy as np
+import pytest
+from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
+from PIL import Image
+
+from auglocal_mm.datasets import LoadImageFromFile
+from auglocal_mm.errors import InputError
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (12, 16, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
+    path = tmp_path / 'photograph.jpg'
+    Image.fromarray(pixels).save(path, quality=80)
+    return path
+
+
+def test_equals_mmcv(photograph):
+    ours, theirs = (
+        load().transform({'img_path': str(photograph)}) for load in (LoadImageFromFile, MMCVLoadImageFromFile)
+    )
+    assert ours.keys() == theirs.keys()
+    assert np.array_equal(ours['img'], theirs['img'])
+    assert (ours['img_shape'], ours['ori_shape']) == (theirs['img_shape'], theirs['ori_shape'])
+
+
+def test_a_grey_image_gets_three_channels(tmp_path):
+    Image.new('L', (5, 4), 7).save(tmp_path / 'grey.png')
+    image = LoadImageFromFile().transform({'img_path': str(tmp_path / 'grey.png')})['img']
+    assert image.shape == (4, 5, 3)
+    assert (image == 7).all()
+
+
+@pytest.mark.parametrize('kept', [0, 10, 1500])
+def test_a_truncated_image_is_named_or_left_out(photograph, kept):
+    photograph.write_bytes(photograph.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r'photograph\.jpg cannot be read'):
+        LoadImageFromFile().transform({'img_path': str(photograph)})
+    with pytest.warns(UserWarning, match=r'photograph\.jpg is corrupt'):
+        assert LoadImageFromFile(skip_corrupt=True).transform({'img_path': str(photograph)}) is None
