@@ -82,7 +82,10 @@ def _is_validation(record: Mapping[str, Any]) -> bool:
 
 def _metrics(record: Mapping[str, Any], source: Path) -> dict[str, float | None]:
     if not any(f'coco/{name}' in record for name in METRICS):
-        raise InputError(f'the last evaluation in {source} has no COCO metrics; {_WHAT_TO_DO}')
+        raise InputError(
+            f'the last evaluation in {source} has no COCO metrics, as when the detector found nothing at all: train it '
+            f'longer; or {_WHAT_TO_DO}'
+        )
     return {name: _points(record.get(f'coco/{name}', -1), name, source) for name in METRICS}
 
 
