@@ -73,22 +73,33 @@ def select_layers(
     return [to_integer(layer - 1 + Fraction(remaining * i, hidden)) + 1 for i in range(1, hidden + 1)]
 
 
-def downsampling_strides(width: int, widths: Sequence[int]) -> list[int]:
-    """Strides of the copied layers: one halving of the map for each doubling of the width, at most one a layer.
+def downsampling_strides(side: int, sides: Sequence[int]) -> list[int]:
+    """Strides of the copied layers: one halving for each that lies between them in the network, at most one a layer.
 
-    What a layer cannot halve is owed to the next one, and dropped at the end of the list.
+    What a layer cannot halve is owed to the next one, and dropped at the end of the list. In a ResNet, whose maps halve
+    where its widths double, this is the released code's rule, which counts the doublings.
 
     Args:
-        width: Base width (without a Bottleneck's expansion) of the layer on which the auxiliary network stands.
-        widths: Base width of each copied layer.
+        side: Side of the feature maps on which the auxiliary network stands, in pixels.
+        sides: Side of each copied layer's output in the primary network.
     """
-    strides, debt = [], 0.0
-    for next_width in widths:
-        debt += math.log2(next_width / width)
+    strides, debt = [], 0
+    for next_side in sides:
+        debt += round(math.log2(side / next_side))
         strides.append(2 if debt >= 1 else 1)
         debt -= strides[-1] - 1
-        width = next_width
+        side = next_side
     return strides
+
+
+def widening_strides(width: int, widths: Sequence[int]) -> list[int]:
+    """Strides where a VGG's auxiliary network pools: 2 wherever the width changes.
+
+    Args:
+        width: Channels of the feature maps on which the auxiliary network stands.
+        widths: Channels of each copied layer.
+    """
+    return [1 if new == old else 2 for old, new in zip([width, *widths], widths, strict=False)]
 
 
 def _rounding(name: str) -> Callable[[Fraction], int]:

@@ -1,93 +1,113 @@
-"""Copies the structure of a local layer with another input width and stride; the weights are fresh."""
+"""Copies the structure of a local layer with another input width and stride; the weights are fresh.
+
+How a kind of layer is copied is one function, registered for its class with ``@copy_structure.register``: that is how a
+network with blocks of its own gets auxiliary networks of them.
+"""
 
 import copy
+from functools import singledispatch
 from typing import Any
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torchvision.models.efficientnet import MBConv, MBConvConfig
+from torchvision.models.mobilenetv2 import InvertedResidual
+from torchvision.models.regnet import ResBottleneckBlock
 
 from auglocal_mm.errors import InputError
 
 NORMS = (_BatchNorm, nn.GroupNorm)
+POOLS = (nn.MaxPool2d, nn.AvgPool2d)
 
 
-def is_residual_block(layer: Any) -> bool:
-    """Whether ``layer`` is a BasicBlock or Bottleneck, torchvision's or MMDetection's."""
-    return all(hasattr(layer, name) for name in ('conv1', 'conv2', 'downsample'))
-
-
-def layer_width(layer: Any) -> int:
-    """Channels that leave ``layer``.
-
-    Raises:
-        InputError: The layer is neither a residual block nor a sequence with a convolution.
-    """
-    if is_residual_block(layer):
-        return (layer.conv3 if hasattr(layer, 'conv3') else layer.conv2).out_channels
-    convolutions = [m for m in layer.modules() if isinstance(m, nn.Conv2d)]
-    if not isinstance(layer, nn.Sequential) or not convolutions:
-        raise InputError(
-            f'the structure of a {type(layer).__name__} cannot be copied into an auxiliary network; '
-            'expected a residual block (conv1, conv2, downsample) or a sequence with a convolution'
-        )
-    return convolutions[-1].out_channels
-
-
-def base_width(layer: Any) -> int:
-    """Channels of ``layer`` before a Bottleneck's expansion, which alone tells how far its stage has down-sampled.
-
-    A ResNet-50's stem has 64 channels and its first stage 256 on maps of the same size: both have base width 64.
-    """
-    return layer_width(layer) // getattr(layer, 'expansion', 1)
-
-
-def copy_layer(layer: Any, in_channels: int, stride: int) -> nn.Module:
+def copy_layer(layer: nn.Module, in_channels: int, stride: int, pool: bool = False) -> nn.Module:
     """A layer with the structure of ``layer`` that takes ``in_channels`` and down-samples by ``stride``.
 
     Args:
-        layer: A residual block, or a sequence of convolutions, norms and activations. Pooling layers of a sequence are
-            left out: the auxiliary network down-samples by strides alone.
+        layer: A residual block of MMDetection, torchvision or this package, a MobileNetV2, EfficientNet or RegNet block,
+            or a sequence of convolutions, norms and activations. Pooling layers of a sequence are left out.
         in_channels: Input width of the copy. Its output width is that of ``layer``.
         stride: 1 or 2, taken by the convolution that carries the stride in ``layer``'s own design.
+        pool: Down-samples by max-pooling in front of the copy instead, as a VGG does.
+
+    Raises:
+        InputError: Nobody said how to copy such a layer.
     """
-    layer_width(layer)  # refuses what cannot be copied
-    duplicate = (
-        _copy_block(layer, in_channels, stride)
-        if is_residual_block(layer)
-        else _copy_sequence(layer, in_channels, stride)
-    )
+    duplicate = copy_structure(layer, in_channels, 1 if pool else stride)
     for module in duplicate.modules():
         reset = getattr(module, 'reset_parameters', None)
         if reset is not None:
             reset()
-    return duplicate
+    return nn.Sequential(nn.MaxPool2d(stride), duplicate) if pool and stride > 1 else duplicate
 
 
-def _copy_block(block: Any, in_channels: int, stride: int) -> nn.Module:
-    duplicate, width = copy.deepcopy(block), layer_width(block)
+@singledispatch
+def copy_structure(layer: Any, in_channels: int, stride: int) -> nn.Module:
+    """A new layer like ``layer``, whatever its weights. This one is for residual blocks with conv1, conv2, downsample."""
+    if not all(hasattr(layer, name) for name in ('conv1', 'conv2', 'downsample')):
+        raise InputError(
+            f'the structure of a {type(layer).__name__} cannot be copied into an auxiliary network; expected a residual '
+            'block or a sequence with a convolution. Register how with auglocal_mm.layer_copy.copy_structure.register'
+        )
+    duplicate = copy.deepcopy(layer)
+    width = (layer.conv3 if hasattr(layer, 'conv3') else layer.conv2).out_channels
     # A Bottleneck strides in its 3x3 convolution, except in Caffe's style; a BasicBlock in its first one.
-    strided = 'conv2' if hasattr(block, 'conv3') and getattr(block, 'style', 'pytorch') == 'pytorch' else 'conv1'
-    duplicate.conv1 = _like(block.conv1, in_channels=in_channels, stride=1)
-    duplicate.conv2 = _like(block.conv2, stride=1)
+    strided = 'conv2' if hasattr(layer, 'conv3') and getattr(layer, 'style', 'pytorch') == 'pytorch' else 'conv1'
+    duplicate.conv1 = _like(layer.conv1, in_channels=in_channels, stride=1)
+    duplicate.conv2 = _like(layer.conv2, stride=1)
     setattr(duplicate, strided, _like(getattr(duplicate, strided), stride=stride))
     duplicate.stride, duplicate.init_cfg = stride, None
     duplicate.downsample = None
     if stride != 1 or in_channels != width:
-        norm = [child for child in block.children() if isinstance(child, NORMS)][-1]
+        norm = [child for child in layer.children() if isinstance(child, NORMS)][-1]
         projection = nn.Conv2d(in_channels, width, kernel_size=1, stride=stride, bias=False)
         duplicate.downsample = nn.Sequential(projection, copy.deepcopy(norm))
     return duplicate
 
 
-def _copy_sequence(sequence: Any, in_channels: int, stride: int) -> nn.Module:
-    pools = (nn.MaxPool2d, nn.AvgPool2d)
-    duplicate = nn.Sequential(*(copy.deepcopy(child) for child in sequence.children() if not isinstance(child, pools)))
+@copy_structure.register
+def _(layer: nn.Sequential, in_channels: int, stride: int) -> nn.Module:
+    if not any(isinstance(child, nn.Conv2d) for child in layer):
+        raise InputError(
+            'the structure of a Sequential cannot be copied into an auxiliary network: it has no convolution of its own'
+        )
+    duplicate = nn.Sequential(*(copy.deepcopy(child) for child in layer if not isinstance(child, POOLS)))
     first = True
     for index, child in enumerate(duplicate):
         if isinstance(child, nn.Conv2d):
             duplicate[index] = _like(child, in_channels=in_channels, stride=stride) if first else _like(child, stride=1)
             first = False
     return duplicate
+
+
+@copy_structure.register
+def _(layer: InvertedResidual, in_channels: int, stride: int) -> nn.Module:
+    first, last = layer.conv[0][0], layer.conv[-2]
+    expansion = 1 if first.groups > 1 else first.out_channels // first.in_channels
+    return InvertedResidual(in_channels, last.out_channels, stride, expansion, norm_layer=type(layer.conv[-1]))
+
+
+@copy_structure.register
+def _(layer: MBConv, in_channels: int, stride: int) -> nn.Module:
+    first, depthwise = layer.block[0][0], next(m for m in layer.modules() if isinstance(m, nn.Conv2d) and m.groups > 1)
+    expansion = 1 if first is depthwise else first.out_channels / first.in_channels
+    config = MBConvConfig(expansion, depthwise.kernel_size[0], stride, in_channels, layer.out_channels, num_layers=1)
+    return MBConv(config, layer.stochastic_depth.p, norm_layer=type(layer.block[-1][1]))
+
+
+@copy_structure.register
+def _(layer: ResBottleneckBlock, in_channels: int, stride: int) -> nn.Module:
+    grouped, last = layer.f.b[0], layer.f.c[0]
+    return ResBottleneckBlock(
+        in_channels,
+        last.out_channels,
+        stride,
+        norm_layer=type(layer.f.c[1]),
+        activation_layer=type(layer.activation),
+        group_width=grouped.in_channels // grouped.groups,
+        bottleneck_multiplier=grouped.in_channels / last.out_channels,
+        se_ratio=layer.f.se.fc1.out_channels / layer.f.se.fc1.in_channels if hasattr(layer.f, 'se') else None,
+    )
 
 
 def _like(convolution: nn.Conv2d, stride: int, in_channels: int | None = None) -> nn.Conv2d:

@@ -24,7 +24,7 @@ def local_step(
         h_0 = x
         for k = 1..K:
             h_k = f_k(stop_gradient(h_{k-1}))
-            minimise head_k.loss(h_k, y) over the parameters of f_k and head_k
+            minimise head_k.loss(h_k, y, x) over the parameters of f_k and head_k
 
     Only one module's activations are alive at any time, and after its update only its output remains.
 
@@ -43,7 +43,7 @@ def local_step(
     for number, module in enumerate(modules):
         with context():
             features = module.layers(features)
-            losses = module.head.loss(features, labels)  # type: ignore[operator]
+            losses = module.head.loss(features, labels, inputs)  # type: ignore[operator]
         features = features.detach()
         update(number, losses['loss'])
         results.append({name: value.detach() for name, value in losses.items()})
@@ -62,7 +62,7 @@ def isolation_errors(modules: Sequence[LocalModule], inputs: Tensor, labels: Ten
     references, features = [], inputs
     for module in modules:
         features = module.layers(features)
-        loss = module.head.loss(features, labels)['loss']  # type: ignore[operator]
+        loss = module.head.loss(features, labels, inputs)['loss']  # type: ignore[operator]
         references.append(torch.autograd.grad(loss, _trainable(module), retain_graph=True, allow_unused=True))
     everything = [parameter for module in modules for parameter in _trainable(module)]
     errors: list[float] = []

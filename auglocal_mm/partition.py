@@ -26,7 +26,7 @@ class LocalLayer:
 
 @dataclass(frozen=True)
 class LocalModule:
-    """Consecutive local layers and the head whose ``loss(features, labels)`` trains them.
+    """Consecutive local layers and the head whose ``loss(features, labels, images)`` trains them.
 
     The layers and the head belong to the model; nothing is registered a second time here.
     """
@@ -46,13 +46,13 @@ def local_layers(network: nn.Module, chain: Sequence[LayerSpec] | None = None) -
     Args:
         network: The primary network without its classifier.
         chain: The module paths in running order, e.g. ``[dict(stem=['conv1', 'bn1', 'relu', 'maxpool']), 'layer1.*']``.
-            By default that of a ResNet (MMDetection's or torchvision's).
+            By default what the network says of itself in ``network.chain``, or that of a ResNet.
 
     Raises:
         InputError: A path does not exist, or ``network`` is no ResNet and ``chain`` is not given.
     """
     layers: list[LocalLayer] = []
-    for entry in chain if chain is not None else resnet_chain(network):
+    for entry in chain if chain is not None else getattr(network, 'chain', None) or resnet_chain(network):
         if isinstance(entry, str):
             layers += _expand(network, entry)
         else:
@@ -71,9 +71,11 @@ def resnet_chain(network: nn.Module) -> list[LayerSpec]:
     stages = [f'layer{i}.*' for i in range(1, 10) if hasattr(network, f'layer{i}')]
     norm = getattr(network, 'norm1_name', 'bn1')
     stem = ['stem', 'maxpool'] if hasattr(network, 'stem') else ['conv1', norm, 'relu', 'maxpool']
-    if not stages or not hasattr(network, stem[0]):
+    stem = [name for name in stem if hasattr(network, name)]  # small-image ResNets have no maxpool
+    if not stages or len(stem) < 2:
         raise InputError(
-            f'{type(network).__name__} cannot be partitioned by itself: expected a ResNet; give '
+            f'{type(network).__name__} cannot be partitioned by itself: a partition needs layers that run one after the '
+            'other, each from one feature map to the next, and their names are known of ResNets only; give '
             'partition=dict(chain=[...]) with the paths of its layers in running order, for example '
             "[dict(stem=['conv1', 'bn1']), 'blocks.*']"
         )

@@ -1,6 +1,6 @@
 import pytest
 
-from auglocal_mm.auxiliary_depth import downsampling_strides, pyramid_depths, select_layers
+from auglocal_mm.auxiliary_depth import downsampling_strides, pyramid_depths, select_layers, widening_strides
 from auglocal_mm.errors import InputError
 
 
@@ -66,15 +66,19 @@ def test_unknown_rules_are_refused(key, value):
 
 
 @pytest.mark.parametrize(
-    ('width', 'widths', 'strides'),
+    ('side', 'sides', 'strides'),
     [
-        (64, [64, 128, 256, 512], [1, 2, 2, 2]),
-        (64, [256, 256, 512], [2, 2, 2]),  # what one layer cannot halve is owed to the next
-        (64, [512], [2]),  # and dropped at the end
-        (64, [512, 512], [2, 2]),
-        (64, [64, 64], [1, 1]),
-        (64, [96, 192], [1, 2]),  # log2(1.5) + 1
+        (56, [56, 28, 14, 7], [1, 2, 2, 2]),
+        (56, [14, 14, 7], [2, 2, 2]),  # what one layer cannot halve is owed to the next
+        (56, [7], [2]),  # and dropped at the end
+        (56, [7, 7], [2, 2]),
+        (56, [56, 56], [1, 1]),
+        (15, [8, 4], [2, 2]),  # odd sides halve too
     ],
 )
-def test_strides_pay_the_debt_of_the_widths(width, widths, strides):
-    assert downsampling_strides(width, widths) == strides
+def test_strides_pay_the_debt_of_the_halvings(side, sides, strides):
+    assert downsampling_strides(side, sides) == strides
+
+
+def test_a_vgg_pools_wherever_the_width_changes():
+    assert widening_strides(64, [256, 256, 512]) == [2, 1, 2]

@@ -2,10 +2,17 @@ import pytest
 import torch
 from mmdet.models import ResNet
 from torch import nn
-from torchvision.models import resnet18, resnet50
+from torchvision.models import (
+    efficientnet_b0,
+    mobilenet_v2,
+    regnet_x_400mf,
+    regnet_y_400mf,
+    resnet18,
+    resnet50,
+)
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.layer_copy import base_width, copy_layer, layer_width
+from auglocal_mm.layer_copy import copy_layer, copy_structure
 
 BLOCKS = {
     'torchvision BasicBlock': lambda: resnet18().layer2[1],
@@ -19,7 +26,11 @@ BLOCKS = {
 @pytest.mark.parametrize(('in_channels', 'stride'), [(64, 1), (64, 2), (None, 1), (None, 2)])
 def test_a_copy_takes_any_width_and_strides_once(block, in_channels, stride):
     original = block()
-    width = layer_width(original)
+    width = (
+        original.bn2.num_features
+        if hasattr(original, 'bn2') and not hasattr(original, 'conv3')
+        else original.bn3.num_features
+    )
     duplicate = copy_layer(original, in_channels or width, stride)
     assert type(duplicate) is type(original)
     outputs = duplicate(torch.randn(2, in_channels or width, 8, 8))
@@ -59,9 +70,50 @@ def test_a_sequence_loses_its_pooling_and_strides_in_its_first_convolution():
     assert duplicate(torch.randn(2, 5, 8, 8)).shape == (2, 16, 4, 4)
 
 
-def test_base_width_leaves_out_the_expansion():
-    assert [base_width(resnet50().layer1[0]), base_width(resnet18().layer1[0])] == [64, 64]
-    assert layer_width(resnet50().layer1[0]) == 256
+TORCHVISION_BLOCKS = {
+    'MobileNetV2': lambda: mobilenet_v2().features[5],
+    'MobileNetV2, first': lambda: mobilenet_v2().features[1],
+    'EfficientNet': lambda: efficientnet_b0().features[3][1],
+    'EfficientNet, first': lambda: efficientnet_b0().features[1][0],
+    'RegNetX': lambda: regnet_x_400mf().trunk_output[1][1],
+    'RegNetY': lambda: regnet_y_400mf().trunk_output[1][1],
+    'convolution, norm, activation': lambda: mobilenet_v2().features[18],
+}
+
+
+@pytest.mark.parametrize('block', TORCHVISION_BLOCKS.values(), ids=TORCHVISION_BLOCKS)
+def test_blocks_of_torchvision_are_copied_in_structure(block):
+    original = block()
+    convolutions = [m for m in original.modules() if isinstance(m, nn.Conv2d)]
+    own_width = convolutions[0].in_channels
+    width = original(torch.randn(2, own_width, 8, 8)).shape[1]
+    same = copy_layer(original, own_width, 1)
+    assert isinstance(original, type(same))
+    shapes = [tuple(m.weight.shape) for m in same.modules() if isinstance(m, nn.Conv2d)]
+    assert shapes == [tuple(m.weight.shape) for m in convolutions]
+    for in_channels, stride in ((24, 1), (24, 2), (own_width, 2)):
+        outputs = copy_layer(original, in_channels, stride)(torch.randn(2, in_channels, 8, 8))
+        assert outputs.shape == (2, width, 8 // stride, 8 // stride)
+
+
+def test_a_copy_may_pool_in_front_instead_of_striding():
+    layer = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU())
+    duplicate = copy_layer(layer, 8, 2, pool=True)
+    assert isinstance(duplicate[0], nn.MaxPool2d)
+    assert duplicate(torch.randn(2, 8, 8, 8)).shape == (2, 16, 4, 4)
+    assert not any(isinstance(m, nn.MaxPool2d) for m in copy_layer(layer, 8, 1, pool=True).modules())
+
+
+def test_a_layer_of_ones_own_is_copied_once_its_class_is_registered():
+    class Doubling(nn.Module):
+        def __init__(self, width: int = 4) -> None:
+            super().__init__()
+            self.project = nn.Conv2d(width, 8, 1)
+
+    with pytest.raises(InputError, match='Doubling cannot be copied'):
+        copy_layer(Doubling(), 3, 1)
+    copy_structure.register(Doubling, lambda layer, in_channels, stride: Doubling(in_channels))
+    assert copy_layer(Doubling(), 3, 1).project.in_channels == 3
 
 
 @pytest.mark.parametrize('layer', [nn.ReLU(), nn.Sequential(nn.ReLU()), nn.Linear(3, 4)])

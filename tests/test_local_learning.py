@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from auglocal_mm.local_learning import isolation_errors, local_step
-from auglocal_mm.models import LinearHead
+from auglocal_mm.models.heads import LinearHead
 from auglocal_mm.partition import LocalModule
 
 

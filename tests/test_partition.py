@@ -105,5 +105,5 @@ def test_unknown_paths_and_networks_are_refused():
     network = torchvision.models.resnet18()
     with pytest.raises(InputError, match="no module 'layer9'"):
         local_layers(network, ['layer9'])
-    with pytest.raises(InputError, match=r'expected a ResNet; give\s+partition=dict\(chain='):
+    with pytest.raises(InputError, match=r'known of ResNets only; give\s+partition=dict\(chain='):
         local_layers(nn.Sequential(nn.Conv2d(3, 3, 1)))

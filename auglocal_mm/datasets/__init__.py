@@ -1,8 +1,17 @@
-"""Image folders, their transforms, and how a batch is put together."""
+"""Labelled images, their transforms, and how a batch is put together."""
 
 from auglocal_mm.datasets.collate import collate_images
 from auglocal_mm.datasets.image_folder import ImageFolder
+from auglocal_mm.datasets.labelled_images import LabelledImages
 from auglocal_mm.datasets.load_image import LoadImageFromFile
+from auglocal_mm.datasets.torchvision_dataset import TorchvisionDataset
 from auglocal_mm.datasets.transforms import build_transform
 
-__all__ = ['ImageFolder', 'LoadImageFromFile', 'build_transform', 'collate_images']
+__all__ = [
+    'ImageFolder',
+    'LabelledImages',
+    'LoadImageFromFile',
+    'TorchvisionDataset',
+    'build_transform',
+    'collate_images',
+]

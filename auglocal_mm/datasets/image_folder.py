@@ -5,37 +5,29 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
-from torch.utils.data import Dataset
 from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
-from torchvision.transforms import v2
 
+from auglocal_mm.datasets.labelled_images import LabelledImages
 from auglocal_mm.datasets.read_image import read_image
-from auglocal_mm.datasets.transforms import build_transform
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import DATASETS
 
 
 @DATASETS.register_module()
-class ImageFolder(Dataset):
+class ImageFolder(LabelledImages):
     """Images under ``data_root/split/<class>/``, at any depth; classes are numbered in the order of their names.
-
-    The augmentation of an image depends on seed, epoch and index alone, whatever the number of workers and however
-    often the run was resumed. :meth:`set_epoch` must be called before each epoch, or every epoch looks the same.
 
     Args:
         data_root: The folder of the data set.
         split: Sub-folder of ``data_root``, such as ``'train'``.
-        transforms: Configs or callables, applied one after the other to a PIL image in RGB. They must leave one
-            uint8 image of 3 channels: normalising is the model's part.
+        transforms: As for :class:`LabelledImages`.
         skip_corrupt: Whether an image that cannot be read becomes ``None``, with a warning, instead of an error.
             Meant for training: metrics of several processes need every image.
 
     Attributes:
         samples: (path, label) of every image.
-        labels: The label of every image.
 
     Raises:
         InputError: The folder is missing, is a file, or lacks classes or images.
@@ -48,84 +40,43 @@ class ImageFolder(Dataset):
         transforms: Sequence[dict[str, Any] | Callable] = (),
         skip_corrupt: bool = False,
     ) -> None:
-        self._classes, self.samples = _find_samples(Path(data_root, split).expanduser())
-        self.labels = [label for _, label in self.samples]
+        classes, self.samples = _find_samples(Path(data_root, split).expanduser())
+        super().__init__(classes, [label for _, label in self.samples], transforms)
         self.skip_corrupt = skip_corrupt
-        self._transform = v2.Compose([*map(build_transform, transforms), v2.ToImage(), v2.ToPureTensor()])
-        # Workers, persistent ones too, read and write these through shared memory.
-        self._seed_and_epoch = torch.zeros(2, dtype=torch.int64).share_memory_()
-        self._skipped = torch.zeros(len(self.samples), dtype=torch.bool).share_memory_()
+        self._skipped = torch.zeros(len(self.samples), dtype=torch.bool).share_memory_()  # workers write it
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Shares the memory again after ``copy.deepcopy``, with which MMEngine copies what a config holds."""
-        self.__dict__.update(state)
-        self._seed_and_epoch.share_memory_()
+        """Shares the memory again after ``copy.deepcopy``."""
+        super().__setstate__(state)
         self._skipped.share_memory_()
-
-    @property
-    def metainfo(self) -> dict[str, tuple[str, ...]]:
-        """The names of the classes in the order of their labels; MMEngine saves it in checkpoints."""
-        return {'classes': tuple(self._classes)}
 
     @property
     def num_skipped(self) -> int:
         """How many different images were left out as corrupt so far, by this process and its workers."""
         return int(self._skipped.sum())
 
-    def set_epoch(self, seed: int, epoch: int) -> None:
-        """Sets what the augmentation depends on; takes effect from the next iteration over the data loader.
-
-        Args:
-            seed: The run's seed, not negative.
-            epoch: The epoch, from 0.
-        """
-        self._seed_and_epoch.copy_(torch.tensor([seed, epoch]))
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, index: int) -> dict[str, Any] | None:
-        """Reads and augments one image.
-
-        Returns:
-            ``inputs``, a uint8 tensor of shape (3, H, W) in RGB, and ``data_samples``, the label; or ``None`` where
-            the image is corrupt and ``skip_corrupt`` is set.
+    def read(self, index: int) -> Image.Image | None:
+        """One image in RGB; ``None`` where it is corrupt and ``skip_corrupt`` is set.
 
         Raises:
-            InputError: The image is corrupt, or the transforms left something else than a uint8 image.
+            InputError: The image is corrupt.
         """
-        index = range(len(self))[index]
-        path, label = self.samples[index]
         try:
-            image = read_image(path)
+            return read_image(self.samples[index][0])
         except InputError as error:
             if not self.skip_corrupt:
                 raise
             self._warn_once(index, error)
             return None
-        return {'inputs': self._augment(image, index), 'data_samples': label}
 
-    def _augment(self, image: Image.Image, index: int) -> torch.Tensor:
-        seed, epoch = self._seed_and_epoch.tolist()
-        mixed = int(np.random.SeedSequence([seed, epoch, index]).generate_state(1)[0])
-        with torch.random.fork_rng(devices=[]):
-            # Not torch.manual_seed, which would seed the GPUs as well.
-            torch.default_generator.manual_seed(mixed)
-            inputs = self._transform(image)
-        if not isinstance(inputs, torch.Tensor) or inputs.dtype != torch.uint8 or inputs.shape[:-2] != (3,):
-            found = (
-                f'{inputs.dtype} {tuple(inputs.shape)}' if isinstance(inputs, torch.Tensor) else type(inputs).__name__
-            )
-            raise InputError(
-                f'the transforms made {found} of {self.samples[index][0]}, expected a uint8 image (3, height, width); '
-                'remove the transforms that change its type (normalising is done by the data_preprocessor)'
-            )
-        return inputs
+    def describe(self, index: int) -> str:
+        """The path of an image."""
+        return self.samples[index][0]
 
     def _warn_once(self, index: int, error: InputError) -> None:
         if not self._skipped[index]:
             self._skipped[index] = True
-            warnings.warn(f'{self.samples[index][0]} is corrupt and left out: {error.__cause__}', stacklevel=3)
+            warnings.warn(f'{self.samples[index][0]} is corrupt and left out: {error.__cause__}', stacklevel=4)
 
 
 def _find_samples(root: Path) -> tuple[list[str], list[tuple[str, int]]]:

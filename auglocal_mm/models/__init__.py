@@ -1,7 +1,7 @@
 """The parts that a config's ``model`` names."""
 
-from auglocal_mm.models.auxiliary_heads import AugLocalHead, AuxiliaryHead, Placement
+from auglocal_mm.models import auxiliary_heads, backbones, classifiers, heads
+from auglocal_mm.models.auxiliary_heads import AuxiliaryHead, Placement
 from auglocal_mm.models.classifiers import ImageClassifier
-from auglocal_mm.models.heads import ClassificationHead, LinearHead
 
-__all__ = ['AugLocalHead', 'AuxiliaryHead', 'ClassificationHead', 'ImageClassifier', 'LinearHead', 'Placement']
+__all__ = ['AuxiliaryHead', 'ImageClassifier', 'Placement', 'auxiliary_heads', 'backbones', 'classifiers', 'heads']

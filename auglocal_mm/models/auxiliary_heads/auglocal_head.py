@@ -1,13 +1,17 @@
 """AugLocal's auxiliary network: a few later layers of the primary network, copied in structure."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from torch import Tensor, nn
 
-from auglocal_mm.auxiliary_depth import downsampling_strides, pyramid_depths, select_layers
+from auglocal_mm.auxiliary_depth import downsampling_strides, pyramid_depths, select_layers, widening_strides
 from auglocal_mm.errors import InputError
-from auglocal_mm.layer_copy import base_width, copy_layer, layer_width
+from auglocal_mm.layer_copy import copy_layer
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
-from auglocal_mm.models.heads import LinearHead
 from auglocal_mm.registry import MODELS
+
+DOWNSAMPLINGS = ('stride', 'max_pool')
 
 
 @MODELS.register_module()
@@ -20,6 +24,10 @@ class AugLocalHead(AuxiliaryHead):
         pyramid: r of equation 3, from 0 (every head equally deep) to 1 (the last one as shallow as can be).
         selection: Which layers are copied: ``'uniform'``, ``'sequential'`` or ``'repetitive'``.
         rounding: Of layer numbers that fall half-way: ``'half_even'`` (as released) or ``'half_up'``.
+        downsampling: ``'stride'`` of copied layers, or ``'max_pool'`` where the width changes, as released for VGG.
+        classifier: Config of what follows the copied layers.
+        shallow_norm: BatchNorm in front of the classifier where only one layer is copied, as released for small images.
+        loss_weights: As for :class:`AuxiliaryHead`.
 
     Raises:
         InputError: A key out of range.
@@ -32,21 +40,40 @@ class AugLocalHead(AuxiliaryHead):
         pyramid: float = 0.0,
         selection: str = 'uniform',
         rounding: str = 'half_even',
+        downsampling: str = 'stride',
+        classifier: Mapping[str, Any] | None = None,
+        shallow_norm: bool = False,
+        loss_weights: Mapping[str, float | Sequence[float]] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(placement, loss_weights)
         if depth < 2 or depth > len(placement.layers):
             raise InputError(
                 f'auxiliary_heads.depth is {depth}; expected 2 (one copied layer and the classifier) to '
                 f'{len(placement.layers)}, the number of local layers'
             )
+        if downsampling not in DOWNSAMPLINGS:
+            raise InputError(f'the downsampling {downsampling!r} is unknown; choose one of {", ".join(DOWNSAMPLINGS)}')
         hidden = pyramid_depths(depth - 1, placement.num_modules, pyramid, rounding)[placement.module]
         self.selected = select_layers(placement.layer, len(placement.layers), hidden, selection, rounding)
-        sources = [placement.layers[number - 1].module for number in self.selected]
-        widths = [placement.width, *map(layer_width, sources)]
-        strides = downsampling_strides(base_width(placement.source), [base_width(source) for source in sources])
-        self.layers = nn.Sequential(*map(copy_layer, sources, widths, strides))
-        self.classifier = LinearHead(widths[-1], placement.num_classes)
+        shapes = [placement.shapes[number - 1] for number in self.selected]
+        widths, pool = [channels for channels, *_ in shapes], downsampling == 'max_pool'
+        if pool:
+            strides = widening_strides(placement.shape[0], widths)
+        else:
+            strides = downsampling_strides(placement.shape[1], [side for _, side, _ in shapes])
+        self.layers = nn.Sequential(
+            *(
+                copy_layer(placement.layers[number - 1].module, width, stride, pool)
+                for number, width, stride in zip(self.selected, [placement.shape[0], *widths], strides, strict=False)
+            )
+        )
+        self.norm = nn.BatchNorm1d(widths[-1]) if shallow_norm and len(widths) == 1 else None
+        head = {'type': 'LinearHead', **(classifier or {})}
+        self.classifier = MODELS.build({**head, 'in_channels': widths[-1], 'num_classes': placement.num_classes})
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, classes) of the local module's output (N, C, H, W)."""
-        return self.classifier(self.layers(features))
+        features = self.layers(features)
+        if self.norm is not None:
+            features = self.norm(features.mean(dim=(2, 3)))[:, :, None, None]
+        return self.classifier(features)

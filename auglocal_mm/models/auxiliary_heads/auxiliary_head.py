@@ -1,11 +1,13 @@
-"""What an auxiliary head is told about the place where it stands."""
+"""What an auxiliary head is told about the place where it stands, and what all of them have in common."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from torch import nn
+from torch import Tensor
 
-from auglocal_mm.layer_copy import layer_width
+from auglocal_mm.errors import InputError
+from auglocal_mm.feature_shapes import FeatureShape
 from auglocal_mm.models.heads import ClassificationHead
 from auglocal_mm.partition import LocalLayer
 
@@ -16,39 +18,88 @@ class Placement:
 
     Attributes:
         layers: All L local layers of the primary network; their structure may be copied.
+        shapes: (C, H, W) of every local layer's output.
         layer: l, the local layer on whose output the head stands, counted from 1.
         module: m, the number of the head's local module, counted from 0.
         num_modules: K, with the last module, which has no auxiliary head.
         num_classes: Classes of the primary classifier.
+        mean: What is subtracted from each channel of the images, in the range 0 to 255.
+        std: By what they are divided then.
     """
 
     layers: Sequence[LocalLayer]
+    shapes: Sequence[FeatureShape]
     layer: int
     module: int
     num_modules: int
     num_classes: int
+    mean: Sequence[float] = (0.0, 0.0, 0.0)
+    std: Sequence[float] = (255.0, 255.0, 255.0)
 
     @property
-    def source(self) -> nn.Module:
-        """The local layer whose output the head gets."""
-        return self.layers[self.layer - 1].module
+    def shape(self) -> FeatureShape:
+        """(C, H, W) of the feature maps that the head gets."""
+        return self.shapes[self.layer - 1]
 
-    @property
-    def width(self) -> int:
-        """Channels of the feature maps that the head gets."""
-        return layer_width(self.source)
+    def between(self, first: float, last: float) -> float:
+        """A value that goes linearly from the first auxiliary head's to the last one's."""
+        return first + (last - first) * self.module / max(self.num_modules - 2, 1)
 
 
 class AuxiliaryHead(ClassificationHead):
     """Base of all auxiliary heads: convolutions start from Kaiming's normal (fan-out, ReLU), norms from 1 and 0.
 
-    A local rule is one subclass whose constructor takes a :class:`Placement` and the keys of its config.
+    A local rule is one subclass: its constructor takes a :class:`Placement` and the keys of its config, ``forward`` gives
+    logits. A rule that minimises more than cross-entropy names the terms in ``terms`` and computes them in
+    :meth:`extra_losses`.
+
+    Args:
+        placement: Where the head stands; the model fills it in.
+        loss_weights: Weight of each term, by name; one number, or two: the first module's and the last one's, with a
+            linear course between them. 1 by default.
+
+    Raises:
+        InputError: A weight of a term that the rule does not have.
     """
 
-    def __init__(self) -> None:
+    terms: ClassVar[tuple[str, ...]] = ('cross_entropy',)
+
+    def __init__(self, placement: Placement, loss_weights: Mapping[str, float | Sequence[float]] | None = None) -> None:
         super().__init__(
             init_cfg=[
                 dict(type='Kaiming', layer='Conv2d'),
                 dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
             ]
         )
+        self.weights = {term: _weight(placement, (loss_weights or {}).get(term, 1.0)) for term in self.terms}
+        unknown = set(loss_weights or {}) - set(self.terms)
+        if unknown:
+            raise InputError(
+                f'loss_weights of {type(self).__name__} name {", ".join(sorted(unknown))}; expected some of '
+                f'{", ".join(self.terms)}'
+            )
+
+    def extra_losses(self, features: Tensor, labels: Tensor, images: Tensor | None) -> dict[str, Tensor]:
+        """The terms besides cross-entropy, each a scalar; arguments as for :meth:`loss`."""
+        return {}
+
+    def loss(self, features: Tensor, labels: Tensor, images: Tensor | None = None) -> dict[str, Tensor]:
+        """The weighted sum of all terms, and diagnostics.
+
+        Args:
+            features: Output of the local module (N, C, H, W).
+            labels: (N,) class indices.
+            images: The network's input, normalised, (N, 3, H, W).
+
+        Returns:
+            ``'loss'``, a scalar with gradient, and ``'accuracy'``, the detached top-1 accuracy in percent.
+        """
+        results = super().loss(features, labels, images)
+        loss = self.weights['cross_entropy'] * results['loss']
+        for term, value in self.extra_losses(features, labels, images).items():
+            loss = loss + self.weights[term] * value
+        return {**results, 'loss': loss}
+
+
+def _weight(placement: Placement, value: Any) -> float:
+    return placement.between(*value) if isinstance(value, Sequence) else float(value)

@@ -1,5 +1,6 @@
 """The network that is pretrained: backbone, classifier, and auxiliary heads if the config names them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -7,8 +8,9 @@ from mmengine.model import BaseModel, ModuleList
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
+from auglocal_mm.checkpointing import checkpoint_layers
 from auglocal_mm.errors import InputError
-from auglocal_mm.layer_copy import layer_width
+from auglocal_mm.feature_shapes import feature_shapes
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
 from auglocal_mm.partition import LocalModule, local_layers, local_modules, resolve_cuts
 from auglocal_mm.registry import MODELS
@@ -23,7 +25,11 @@ class ImageClassifier(BaseModel):
         head: Config of the primary classifier; ``in_channels`` may be left out.
         auxiliary_heads: Config of the heads of all local modules but the last. ``None`` for backpropagation.
         partition: ``num_local_modules``, ``cut_points`` or ``last_module_layers`` (see
-            :func:`auglocal_mm.partition.resolve_cuts`), and ``chain``, the module paths of a backbone that is no ResNet.
+            :func:`auglocal_mm.partition.resolve_cuts`), and ``chain``, the module paths of a backbone that does not know
+            its own.
+        checkpointed: Names of local layers whose activations are computed again in backward instead of kept, or
+            ``'all'``.
+        image_size: Side of the training images, on which the structure of some heads depends.
         data_preprocessor: Config, see :class:`mmengine.model.ImgDataPreprocessor`.
     """
 
@@ -33,34 +39,50 @@ class ImageClassifier(BaseModel):
         head: dict[str, Any],
         auxiliary_heads: dict[str, Any] | None = None,
         partition: dict[str, Any] | None = None,
+        checkpointed: Sequence[str] | str = (),
+        image_size: int = 224,
         data_preprocessor: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
         self.backbone = MODELS.build(backbone)
         options = dict(partition or {})
         self.layers = local_layers(self.backbone, options.pop('chain', None))
-        self.head = MODELS.build({'in_channels': layer_width(self.layers[-1].module), **head})
+        self.shapes = feature_shapes(self.layers, image_size)
+        self.running_layers = checkpoint_layers(self.layers, checkpointed)
+        self.head = MODELS.build({'in_channels': self.shapes[-1][0], **head})
         self.auxiliary_heads: ModuleList | None = None
         self.cuts: list[int] = []
         if auxiliary_heads is not None:
             self.cuts = resolve_cuts([layer.name for layer in self.layers], **options)
+            given = data_preprocessor or {}
+            normalisation = {str(key): given[key] for key in ('mean', 'std') if key in given}
             # The heads draw from a fork of the generator: the primary network starts the same under every rule.
             with torch.random.fork_rng(devices=[]):
                 self.auxiliary_heads = ModuleList(
-                    self._build_auxiliary_head(auxiliary_heads, m) for m in range(len(self.cuts))
+                    self._build_auxiliary_head(auxiliary_heads, m, normalisation) for m in range(len(self.cuts))
                 )
         elif options:
             raise InputError(
                 'model.partition cuts the network, but model.auxiliary_heads is missing; give both or neither'
             )
 
-    def _build_auxiliary_head(self, config: dict[str, Any], module: int) -> AuxiliaryHead:
-        placement = Placement(self.layers, self.cuts[module], module, len(self.cuts) + 1, self.head.num_classes)
+    def _build_auxiliary_head(
+        self, config: dict[str, Any], module: int, normalisation: dict[str, Any]
+    ) -> AuxiliaryHead:
+        placement = Placement(
+            self.layers,
+            self.shapes,
+            self.cuts[module],
+            module,
+            len(self.cuts) + 1,
+            self.head.num_classes,
+            **normalisation,
+        )
         return MODELS.build({**config, 'placement': placement})
 
     def local_modules(self) -> list[LocalModule]:
         """The chain of local modules; one module, the whole network, where there are no auxiliary heads."""
-        return local_modules(self.layers, self.cuts, [*(self.auxiliary_heads or []), self.head])
+        return local_modules(self.running_layers, self.cuts, [*(self.auxiliary_heads or []), self.head])
 
     def forward(self, inputs: Tensor, data_samples: Tensor | None = None, mode: str = 'tensor') -> Any:
         """Runs the primary network; auxiliary heads sleep.
@@ -71,8 +93,9 @@ class ImageClassifier(BaseModel):
             mode: ``'tensor'`` gives logits (N, classes), ``'loss'`` the primary classifier's losses, ``'predict'`` a list
                 of N dicts ``pred_scores`` (classes,) and, with labels, ``gt_label``.
         """
-        features = self.backbone(inputs)
-        features = features[-1] if isinstance(features, tuple) else features
+        features = inputs
+        for layer in self.running_layers:
+            features = layer.module(features)
         if mode == 'loss':
             return self.head.loss(features, data_samples)
         logits = self.head(features)

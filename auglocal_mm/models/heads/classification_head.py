@@ -19,12 +19,13 @@ class ClassificationHead(BaseModule, metaclass=ABCMeta):
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, classes) of feature maps (N, C, H, W)."""
 
-    def loss(self, features: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def loss(self, features: Tensor, labels: Tensor, images: Tensor | None = None) -> dict[str, Tensor]:
         """The loss to minimise and diagnostics.
 
         Args:
             features: (N, C, H, W).
             labels: (N,) class indices.
+            images: The network's input, for rules that need it.
 
         Returns:
             ``'loss'``, a scalar with gradient, and ``'accuracy'``, the detached top-1 accuracy in percent.

@@ -1,0 +1,77 @@
+"""The small-image data sets of the paper, through torchvision."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from torchvision import datasets
+
+from auglocal_mm.datasets.labelled_images import LabelledImages
+from auglocal_mm.errors import InputError
+from auglocal_mm.registry import DATASETS
+
+DIGITS = tuple('0123456789')
+
+
+@DATASETS.register_module()
+class TorchvisionDataset(LabelledImages):
+    """CIFAR-10, SVHN or STL-10, in a folder as torchvision keeps it, or downloaded.
+
+    Args:
+        name: ``'CIFAR10'``, ``'SVHN'`` or ``'STL10'``.
+        data_root: Their folder.
+        split: ``'train'`` or ``'test'``.
+        transforms: As for :class:`LabelledImages`.
+        download: Whether to download what is not there.
+
+    Raises:
+        InputError: An unknown name or split, or the data are not there as a whole.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        data_root: str,
+        split: str = 'train',
+        transforms: Sequence[dict[str, Any] | Callable] = (),
+        download: bool = False,
+    ) -> None:
+        if name not in LOADERS or split not in ('train', 'test'):
+            raise InputError(
+                f'there is no {name!r} with a split {split!r}; choose {", ".join(LOADERS)} and train or test'
+            )
+        try:
+            self.source, labels, classes = LOADERS[name](Path(data_root).expanduser(), split, download)
+        except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+            raise InputError(
+                f'{name} is not in {data_root}, or not all of it ({str(error).splitlines()[0]}); set '
+                'dataset.download=True to fetch it, remove a half-downloaded file first, or set data_root'
+            ) from error
+        super().__init__(classes, labels, transforms)
+
+    def read(self, index: int) -> Image.Image:
+        """One image in RGB."""
+        return self.source[index][0]
+
+
+def _cifar10(root: Path, split: str, download: bool) -> tuple[Any, list[int], Sequence[str]]:
+    data = datasets.CIFAR10(root, train=split == 'train', download=download)
+    return data, data.targets, data.classes
+
+
+def _svhn(root: Path, split: str, download: bool) -> tuple[Any, list[int], Sequence[str]]:
+    data = datasets.SVHN(root, split=split, download=download)
+    return data, data.labels.tolist(), DIGITS
+
+
+def _stl10(root: Path, split: str, download: bool) -> tuple[Any, list[int], Sequence[str]]:
+    data = datasets.STL10(root, split=split, download=download)
+    return data, data.labels.tolist(), data.classes
+
+
+LOADERS: dict[str, Callable[[Path, str, bool], tuple[Any, list[int], Sequence[str]]]] = {
+    'CIFAR10': _cifar10,
+    'SVHN': _svhn,
+    'STL10': _stl10,
+}

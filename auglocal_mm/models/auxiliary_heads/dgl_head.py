@@ -1,0 +1,44 @@
+"""The auxiliary network of decoupled greedy learning."""
+
+import math
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
+from auglocal_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class DGLHead(AuxiliaryHead):
+    """Three 1x1 convolutions on maps pooled to a quarter, then a three-layer perceptron.
+
+    The MLP-SR-aux of *Decoupled Greedy Learning of CNNs* (Belilovsky et al., ICML 2020), as AugLocal compares with it.
+
+    Args:
+        placement: Where the head stands; the model fills it in.
+    """
+
+    def __init__(self, placement: Placement) -> None:
+        super().__init__(placement)
+        channels, side, _ = placement.shape
+        self.pooled = min(math.ceil(side / 4), 2)
+        width = channels * self.pooled**2
+        self.layers = nn.Sequential(*(_convolution(channels) for _ in range(3)))
+        self.perceptron = nn.Sequential(
+            nn.Flatten(), _linear(width), _linear(width), nn.Linear(width, placement.num_classes)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (N, classes) of the local module's output (N, C, H, W)."""
+        height, width = (math.ceil(side / 4) for side in features.shape[2:])
+        features = self.layers(functional.adaptive_avg_pool2d(features, (height, width)))
+        return self.perceptron(functional.adaptive_avg_pool2d(features, self.pooled))
+
+
+def _convolution(channels: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+
+
+def _linear(width: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(width, width, bias=False), nn.BatchNorm1d(width), nn.ReLU())

@@ -1,0 +1,63 @@
+"""Momentum auxiliary network: a module sees, by moving average, the parameters of its neighbour."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from auglocal_mm.layer_copy import copy_layer
+from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
+from auglocal_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class MANHead(AuxiliaryHead):
+    """The next local layer, once with a moving average of its own parameters and once as a learnable bias, then a head.
+
+    *Momentum Auxiliary Network for Supervised Local Learning* (Su et al., ECCV 2024): the head gets
+    ``momentum_layer(h) + bias_layer(h)``. No gradient reaches the neighbour; only its parameters travel, once an
+    iteration: ``p <- momentum * p + (1 - momentum) * neighbour``.
+
+    Args:
+        placement: Where the head stands; the model fills it in.
+        head: Config of the head behind, such as ``dict(type='InfoProHead')``.
+        momentum: Of the moving average; 0.999 in the released code.
+    """
+
+    def __init__(self, placement: Placement, head: Mapping[str, Any], momentum: float = 0.999) -> None:
+        super().__init__(placement)
+        neighbour = placement.layers[placement.layer].module
+        self.momentum = momentum
+        self._neighbour = [neighbour]  # in a list: it belongs to the primary network
+        self.momentum_layer = copy.deepcopy(neighbour).requires_grad_(False)
+        self.bias_layer = _fresh(neighbour, placement)
+        self.head = MODELS.build({**head, 'placement': replace(placement, layer=placement.layer + 1)})
+        self.register_buffer('started', torch.tensor(False))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (N, classes) of the local module's output (N, C, H, W)."""
+        return self.head(self._mix(features))
+
+    def loss(self, features: Tensor, labels: Tensor, images: Tensor | None = None) -> dict[str, Tensor]:
+        """The loss of the head behind; then the neighbour's parameters are taken in."""
+        self._follow()
+        return self.head.loss(self._mix(features), labels, images)
+
+    def _mix(self, features: Tensor) -> Tensor:
+        return self.momentum_layer(features) + self.bias_layer(features)
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Moves towards the neighbour; the first time, becomes its copy."""
+        share = torch.where(self.started, 1 - self.momentum, 1.0)
+        for average, current in zip(self.momentum_layer.parameters(), self._neighbour[0].parameters(), strict=True):
+            average.lerp_(current, share.to(average.dtype))
+        self.started.fill_(True)
+
+
+def _fresh(layer: torch.nn.Module, placement: Placement) -> torch.nn.Module:
+    side, next_side = placement.shape[1], placement.shapes[placement.layer][1]
+    return copy_layer(layer, placement.shape[0], stride=2 if side > next_side else 1)

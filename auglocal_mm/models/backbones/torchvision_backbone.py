@@ -1,0 +1,103 @@
+"""torchvision's networks as backbones, partitioned by module path."""
+
+from collections.abc import Mapping, Sequence
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torchvision.models import get_model, list_models
+from torchvision.models.efficientnet import EfficientNet
+from torchvision.models.mobilenetv2 import MobileNetV2
+from torchvision.models.regnet import RegNet
+from torchvision.models.vgg import VGG
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.partition import LayerSpec, local_layers, resnet_chain
+from auglocal_mm.registry import MODELS
+
+
+@MODELS.register_module()
+class TorchvisionBackbone(BaseModule):
+    """A classification network of torchvision without its classifier, its weights under torchvision's names.
+
+    Args:
+        name: As :func:`torchvision.models.get_model` takes it: ``'vgg13_bn'``, ``'mobilenet_v2'``, ``'efficientnet_b0'``,
+            ``'regnet_x_400mf'``, ...
+        strides: Another stride for some convolutions or pools, by module path; small images need fewer halvings:
+            ``{'features.0.0': 1}``.
+        chain: Module paths of the local layers in running order. Known for VGG, MobileNetV2, EfficientNet, RegNet and
+            ResNet.
+
+    Raises:
+        InputError: An unknown name or path.
+    """
+
+    def __init__(
+        self, name: str, strides: Mapping[str, int] | None = None, chain: Sequence[LayerSpec] | None = None
+    ) -> None:
+        super().__init__(
+            init_cfg=[dict(type='Kaiming', layer='Conv2d'), dict(type='Constant', val=1, layer='_BatchNorm')]
+        )
+        if name not in list_models():
+            raise InputError(
+                f'torchvision has no classification network {name!r}; see torchvision.models.list_models()'
+            )
+        network = get_model(name, weights=None)
+        self.architecture = name
+        self.chain = list(chain) if chain is not None else torchvision_chain(network)
+        wanted = {path.split('.')[0] for entry in self.chain for path in _paths(entry)}
+        for child_name, child in network.named_children():
+            if child_name in wanted:
+                self.add_module(child_name, child)
+        for path, stride in (strides or {}).items():
+            _set_stride(self, path, stride)
+        self._layers = [layer.module for layer in local_layers(self, self.chain)]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The last feature maps (N, C, h, w) of images (N, 3, H, W)."""
+        for layer in self._layers:
+            images = layer(images)
+        return images
+
+
+def torchvision_chain(network: nn.Module) -> list[LayerSpec]:
+    """The local layers of a network of torchvision: its stem, each block, and what stands before the pooling.
+
+    Raises:
+        InputError: A family that is not known.
+    """
+    if isinstance(network, VGG):
+        return _vgg_chain(network.features)
+    if isinstance(network, MobileNetV2):
+        return ['features.*']
+    if isinstance(network, EfficientNet):
+        last = len(network.features) - 1
+        return ['features.0', *(f'features.{stage}.*' for stage in range(1, last)), f'features.{last}']
+    if isinstance(network, RegNet):
+        return ['stem', *(f'trunk_output.{name}.*' for name, _ in network.trunk_output.named_children())]
+    return resnet_chain(network)
+
+
+def _vgg_chain(features: nn.Sequential) -> list[LayerSpec]:
+    """One local layer for each convolution, with the max-pool before it; the last one keeps the pool behind."""
+    groups: list[list[str]] = [[]]
+    for index, module in enumerate(features):
+        starts = isinstance(module, nn.MaxPool2d) and index < len(features) - 1
+        follows_pool = isinstance(features[index - 1], nn.MaxPool2d)
+        if groups[-1] and (starts or (isinstance(module, nn.Conv2d) and not follows_pool)):
+            groups.append([])
+        groups[-1].append(f'features.{index}')
+    return [{f'conv{number}': paths} for number, paths in enumerate(groups, start=1)]
+
+
+def _paths(entry: LayerSpec) -> list[str]:
+    return [entry] if isinstance(entry, str) else [path for paths in entry.values() for path in paths]
+
+
+def _set_stride(network: nn.Module, path: str, stride: int) -> None:
+    try:
+        module = network.get_submodule(path)
+    except AttributeError as error:
+        raise InputError(f'backbone.strides names {path!r}, which the network does not have') from error
+    if not hasattr(module, 'stride'):
+        raise InputError(f'backbone.strides names {path!r}, a {type(module).__name__} without a stride')
+    vars(module)['stride'] = (stride, stride) if isinstance(module, nn.Conv2d) else stride

@@ -1,0 +1,29 @@
+# STL-10 as torchvision keeps it, in data/stl10 or where the environment variable STL10 points.
+data_root = '{{$STL10:data/stl10}}'
+
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='collate_images'),
+    dataset=dict(
+        type='TorchvisionDataset',
+        name='STL10',
+        data_root=data_root,
+        split='train',
+        transforms=[dict(type='RandomCrop', size=96, padding=4), dict(type='RandomHorizontalFlip')],
+    ),
+)
+val_dataloader = dict(
+    batch_size=128,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='collate_images'),
+    dataset=dict(type='TorchvisionDataset', name='STL10', data_root=data_root, split='test'),
+)
+val_evaluator = dict(type='Accuracy', topk=(1,))
+test_dataloader = val_dataloader
+test_evaluator = val_evaluator
+model = dict(data_preprocessor=dict(type='ImgDataPreprocessor', mean=[127.5] * 3, std=[127.5] * 3), image_size=96)

@@ -1,0 +1,13 @@
+# SGD with Nesterov momentum; ten epochs of warm-up on a cosine to zero, by epoch.
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='SGD', lr=0.8, momentum=0.9, weight_decay=1e-4, nesterov=True),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.0125, end=10, by_epoch=True),
+    dict(type='CosineAnnealingLR', T_max=400, eta_min=0.0, by_epoch=True),
+]
+train_cfg = dict(by_epoch=True, max_epochs=400, val_interval=1)
+val_cfg = dict()
+test_cfg = dict()
+auto_scale_lr = dict(base_batch_size=1024, enable=False)
