@@ -10,8 +10,8 @@ from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 
 
-def unpack(source: Path, folder: Path) -> None:
-    """Writes every image of ``source`` to ``folder/<class>/<number>.jpg``.
+def unpack(source: Path, folder: Path, images: int | None = None) -> None:
+    """Writes the first ``images`` of ``source``, or all, to ``folder/<class>/<number>.jpg``.
 
     Raises:
         InputError: ``source`` is not there or not such a file.
@@ -25,7 +25,7 @@ def unpack(source: Path, folder: Path) -> None:
         raise InputError(f'{source} is no .npz with header, body, offsets, labels and classes ({error})') from error
     for name in classes:
         (folder / str(name)).mkdir(parents=True, exist_ok=True)
-    for index, label in enumerate(track(labels, description=folder.name)):
+    for index, label in enumerate(track(labels[:images], description=folder.name)):
         picture = header.tobytes() + body[offsets[index] : offsets[index + 1]].tobytes()
         (folder / str(classes[label]) / f'{index:05d}.jpg').write_bytes(picture)
 
@@ -36,9 +36,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('source', type=Path, help='folder with cifar10_jpeg_train.npz and cifar10_jpeg_test.npz')
     parser.add_argument('out', type=Path, help='folder to write train/ and test/ to')
+    parser.add_argument('--train-images', type=int, help='the first so many training images only')
     options = parser.parse_args(arguments)
-    for split in ('train', 'test'):
-        unpack(options.source / f'cifar10_jpeg_{split}.npz', options.out / split)
+    unpack(options.source / 'cifar10_jpeg_train.npz', options.out / 'train', options.train_images)
+    unpack(options.source / 'cifar10_jpeg_test.npz', options.out / 'test')
 
 
 if __name__ == '__main__':

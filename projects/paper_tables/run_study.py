@@ -1,0 +1,116 @@
+"""Runs what is missing of a study: one process a run, resumable, with a progress bar."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from study import HERE, REPOSITORY, Run, Study, read_results, read_study
+
+from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.errors import InputError
+from auglocal_mm.files import write_json
+
+
+def settings(run: Run, seed: int, extra: Mapping[str, Any]) -> Config:
+    """The config of one run."""
+    config = Config.fromfile(REPOSITORY / run.config)
+    config.merge_from_dict({**run.options, 'randomness.seed': seed})
+    config.merge_from_dict(extra)
+    return config
+
+
+def gpu_name() -> str | None:
+    """The first GPU's name."""
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
+
+
+def run_one(run: Run, seed: int, folder: Path, extra: Mapping[str, Any]) -> dict:
+    """Trains one run to its end, from its last checkpoint if there is one.
+
+    Returns:
+        The record of its backbone.
+
+    Raises:
+        InputError: The training failed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / f'{run.name}.py'
+    settings(run, seed, extra).dump(str(config))
+    command = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(folder / 'work_dir'), '--resume']
+    with open(folder / 'log.txt', 'ab') as log:
+        done = subprocess.run(command, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        last = (folder / 'log.txt').read_text(errors='replace').strip().splitlines()[-1]
+        raise InputError(f'{run.name}, seed {seed}, failed ({last}); see {folder / "log.txt"}')
+    record = json.loads((folder / 'work_dir' / 'backbone.json').read_text())
+    return {**record, 'config': run.config, 'machine': {'cpus': os.cpu_count(), 'gpu': gpu_name()}}
+
+
+def run_study(study: Study, seeds: Sequence[int], folder: Path, results: Path, extra: Mapping[str, Any]) -> None:
+    """Runs every run and seed without a result; each result is written at once."""
+    measured = read_results(results)
+    missing = [(run, seed) for seed in seeds for run in study.runs if str(seed) not in measured.get(run.name, {})]
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns) as progress:
+        task = progress.add_task(study.name, total=len(missing))
+        for run, seed in missing:
+            progress.update(task, description=f'{run.name} seed {seed}')
+            record = run_one(run, seed, folder / run.name / f'seed{seed}', extra)
+            measured.setdefault(run.name, {})[str(seed)] = record
+            write_json(results, measured)
+            progress.advance(task)
+
+
+@command_line_tool
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line and runs a study."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('study', type=Path, help='study file, such as projects/paper_tables/studies/small_images.py')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0])
+    parser.add_argument('--only', nargs='+', help='names of runs, as the tables and folders have them')
+    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/<name of the study>')
+    parser.add_argument('--results', type=Path, help='default: results/<name of the study>.json of this project')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        default={},
+        help='settings of this machine, such as train_dataloader.num_workers=8',
+    )
+    parser.add_argument(
+        '--list', action='store_true', help='print the names of the runs and which are missing, and stop'
+    )
+    options = parser.parse_args(arguments)
+    study = read_study(options.study)
+    unknown = set(options.only or []) - {run.name for run in study.runs}
+    if unknown:
+        raise InputError(f'{study.name} has no run {sorted(unknown)[0]}; --list prints their names')
+    results = options.results or HERE / 'results' / f'{study.name}.json'
+    chosen = [run for run in study.runs if not options.only or run.name in options.only]
+    if options.list:
+        measured = read_results(results)
+        for run in chosen:
+            seeds = ', '.join(sorted(measured.get(run.name, {}))) or 'not run'
+            print(f'{run.name}: {seeds}')
+        return
+    os.environ.setdefault('PYTHONPATH', str(REPOSITORY))
+    work_dir = options.work_dir or REPOSITORY / 'work_dirs' / study.name
+    run_study(
+        Study(study.name, study.title, study.note, study.metrics, chosen),
+        options.seeds,
+        work_dir.resolve(),
+        results,
+        options.cfg_options,
+    )
+
+
+if __name__ == '__main__':
+    main()
