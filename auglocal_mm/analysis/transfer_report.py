@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from auglocal_mm.analysis.evaluation_log import METRICS
+from auglocal_mm.analysis.report import cell, markdown_table
 from auglocal_mm.analysis.transfer import Comparison, Statistic, TransferResult
 
 HEADLINE = ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'segm_mAP', 'segm_mAP_50', 'segm_mAP_75')
@@ -21,7 +22,7 @@ def label(metric: str) -> str:
 
 def to_markdown(comparison: Comparison, title: str = 'Transfer to COCO') -> str:
     """Returns the report for a reader: tables of AP and its differences, and in which settings the runs differ."""
-    control = _cell(comparison.control)
+    control = cell(comparison.control)
     sections = [
         f'# {title}',
         f'AP in points (x100), mean ± sample standard deviation where n > 1. The control is {control}. '
@@ -30,13 +31,15 @@ def to_markdown(comparison: Comparison, title: str = 'Transfer to COCO') -> str:
         f'## Difference to {control}',
         _difference_table(comparison, HEADLINE),
         '## Small, medium and large objects',
-        _table(['', *map(label, SIZES)], ([name, *_values(comparison, name, SIZES)] for name in comparison.groups)),
+        markdown_table(
+            ['', *map(label, SIZES)], ([name, *_values(comparison, name, SIZES)] for name in comparison.groups)
+        ),
         f'Difference to {control}:',
         _difference_table(comparison, SIZES),
         '## Settings that differ',
         _settings(comparison),
         '## Runs',
-        '\n'.join(f'- {_cell(name)}: {_origin(run)}' for name, runs in comparison.groups.items() for run in runs),
+        '\n'.join(f'- {cell(name)}: {_origin(run)}' for name, runs in comparison.groups.items() for run in runs),
     ]
     return '\n\n'.join(sections) + '\n'
 
@@ -87,7 +90,7 @@ def _headline_table(comparison: Comparison) -> str:
         ]
         for name, runs in comparison.groups.items()
     ]
-    return _table(header, rows)
+    return markdown_table(header, rows)
 
 
 def _difference_table(comparison: Comparison, metrics: Sequence[str]) -> str:
@@ -96,7 +99,7 @@ def _difference_table(comparison: Comparison, metrics: Sequence[str]) -> str:
         for name in comparison.groups
         if name != comparison.control
     ]
-    return _table(['', *map(label, metrics)], rows)
+    return markdown_table(['', *map(label, metrics)], rows)
 
 
 def _settings(comparison: Comparison) -> str:
@@ -107,7 +110,7 @@ def _settings(comparison: Comparison) -> str:
         [f'`{key}`', *(_values_of(values, runs) for runs in comparison.groups.values())]
         for key, values in list(differing.items())[:MAX_SETTINGS]
     ]
-    table = _table(['setting', *comparison.groups], rows)
+    table = markdown_table(['setting', *comparison.groups], rows)
     left = len(differing) - len(rows)
     return table + (f'\n\n... and {left} more, all in the JSON.' if left else '')
 
@@ -154,12 +157,3 @@ def _signed(difference: float | None) -> str:
 def _distinct(values: Iterable[Any]) -> str:
     """Returns what the runs of one name have: usually one value, else each once."""
     return ' / '.join(dict.fromkeys(str(value) for value in values))
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ['---'] * len(header), *rows]
-    return '\n'.join(f'| {" | ".join(map(_cell, line))} |' for line in lines)
-
-
-def _cell(text: str) -> str:
-    return ' '.join(text.split()).replace('|', r'\|')

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,14 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f'{run.name}: {seeds}')
         return
     os.environ.setdefault('PYTHONPATH', str(REPOSITORY))
-    work_dir = options.work_dir or REPOSITORY / 'work_dirs' / study.name
-    run_study(
-        Study(study.name, study.title, study.note, study.metrics, chosen),
-        options.seeds,
-        work_dir.resolve(),
-        results,
-        options.cfg_options,
-    )
+    work_dir = (options.work_dir or REPOSITORY / 'work_dirs' / study.name).resolve()
+    run_study(replace(study, runs=chosen), options.seeds, work_dir, results, options.cfg_options)
 
 
 if __name__ == '__main__':

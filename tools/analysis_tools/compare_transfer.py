@@ -1,15 +1,15 @@
 """Compares the COCO AP of detectors that differ in the pretraining of their backbones."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from auglocal_mm.analysis.report import write_report
 from auglocal_mm.analysis.transfer import compare
 from auglocal_mm.analysis.transfer_plot import plot
 from auglocal_mm.analysis.transfer_report import to_json, to_markdown
+from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import atomic_write, write_json, write_text
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -43,27 +43,13 @@ def parse_groups(groups: Sequence[str]) -> dict[str, list[Path]]:
     return parsed
 
 
-def write_report(groups: Sequence[str], out: Path, title: str) -> None:
-    """Writes ``comparison.md``, ``.json`` and ``.png`` to ``out`` and prints the first, and where they are."""
-    comparison = compare(parse_groups(groups))
-    markdown = to_markdown(comparison, title)
-    write_text(out / 'comparison.md', markdown)
-    write_json(out / 'comparison.json', to_json(comparison, title))
-    with atomic_write(out / 'comparison.png') as temporary:
-        plot(comparison, title).savefig(temporary, format='png')
-    print(markdown)
-    for suffix in ('md', 'json', 'png'):
-        print(f'wrote {out / f"comparison.{suffix}"}')
-
-
+@command_line_tool
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the tool; bad input ends it with one line on stderr and exit status 1."""
     args = parse_args(argv)
-    try:
-        write_report(args.groups, args.out, args.title)
-    except InputError as error:
-        print(f'error: {error}', file=sys.stderr)
-        sys.exit(1)
+    comparison = compare(parse_groups(args.groups))
+    data, figure = to_json(comparison, args.title), plot(comparison, args.title)
+    write_report(args.out, 'comparison', to_markdown(comparison, args.title), data, figure)
 
 
 if __name__ == '__main__':

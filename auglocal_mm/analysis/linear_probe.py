@@ -1,0 +1,75 @@
+"""Linear probes of all local layers at once, in one pass over the data. Plain PyTorch."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+class LinearProbes:
+    """One ridge regression per layer, from pooled features to one-hot labels, solved in closed form.
+
+    Only sums of products are kept, so that a pass over any number of images needs the memory of one batch and gives the
+    exact solution: no learning rate, no epochs, no seed. Features are standardised, and the intercept is not penalised.
+
+    Args:
+        num_layers: Number of layers.
+        num_classes: Number of classes.
+        penalty: Weight of the squared norm of the solution, relative to the number of images.
+    """
+
+    def __init__(self, num_layers: int, num_classes: int, penalty: float = 1e-3) -> None:
+        self.num_classes, self.penalty = num_classes, penalty
+        self.count = 0
+        self.products: list[Tensor | None] = [None] * num_layers
+        self.targets: list[Tensor] = [torch.zeros(0)] * num_layers
+
+    def update(self, features: Sequence[Tensor], labels: Tensor) -> None:
+        """Takes in one batch.
+
+        Args:
+            features: For each layer (N, C, H, W) or (N, C).
+            labels: (N,) class indices.
+        """
+        one_hot = functional.one_hot(labels, self.num_classes).double()
+        self.count += len(labels)
+        for layer, maps in enumerate(features):
+            inputs = _with_intercept(pooled(maps))
+            product, target = inputs.T @ inputs, inputs.T @ one_hot
+            known = self.products[layer]
+            self.products[layer] = product if known is None else known + product
+            self.targets[layer] = target if known is None else self.targets[layer] + target
+
+    def solve(self) -> list[Tensor]:
+        """The weights of every probe, float64 of shape (C + 1, classes), the intercept last."""
+        return [self._solve(product, target) for product, target in zip(self.products, self.targets, strict=True)]
+
+    def _solve(self, product: Tensor | None, target: Tensor) -> Tensor:
+        if product is None:
+            raise ValueError('no batch was taken in')
+        mean = product[-1, :-1] / self.count
+        covariance = product[:-1, :-1] / self.count - mean[:, None] * mean[None]
+        scale = covariance.diagonal().clamp_min(0).sqrt()
+        scale = torch.where(scale > 1e-12, scale, torch.ones_like(scale))
+        average = target[-1] / self.count
+        cross = target[:-1] / self.count - mean[:, None] * average[None]
+        penalised = covariance / (scale[:, None] * scale[None])
+        penalised.diagonal().add_(self.penalty)
+        weights = torch.linalg.solve(penalised, cross / scale[:, None]) / scale[:, None]
+        return torch.cat([weights, (average - mean @ weights)[None]])
+
+
+def probe_accuracy(weights: Sequence[Tensor], features: Sequence[Tensor], labels: Tensor) -> list[int]:
+    """How many of a batch's labels each probe finds; arguments as :meth:`LinearProbes.solve` and ``update`` have them."""
+    scores = [_with_intercept(pooled(maps)) @ weight for weight, maps in zip(weights, features, strict=True)]
+    return [int((score.argmax(dim=1) == labels).sum()) for score in scores]
+
+
+def pooled(maps: Tensor) -> Tensor:
+    """Global averages (N, C), in float64, of maps (N, C, H, W); vectors pass through."""
+    return (maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps).double()
+
+
+def _with_intercept(vectors: Tensor) -> Tensor:
+    return torch.cat([vectors, torch.ones_like(vectors[:, :1])], dim=1)

@@ -1,0 +1,35 @@
+"""What every analysis writes: data as JSON, a text as Markdown, a figure as PNG."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from auglocal_mm.files import atomic_write, write_json, write_text
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ['---'] * len(header), *rows]
+    return '\n'.join(f'| {" | ".join(map(cell, line))} |' for line in lines)
+
+
+def cell(text: str) -> str:
+    """``text`` on one line, with vertical bars escaped."""
+    return ' '.join(text.split()).replace('|', r'\|')
+
+
+def write_report(out: Path, name: str, markdown: str, data: Any, figure: Figure) -> None:
+    """Writes ``name.md``, ``name.json`` and ``name.png`` to ``out``, prints the text and where they are.
+
+    Raises:
+        InputError: A file cannot be written.
+    """
+    write_json(out / f'{name}.json', data)
+    with atomic_write(out / f'{name}.png') as temporary:
+        figure.savefig(temporary, format='png')
+    write_text(out / f'{name}.md', markdown)
+    print(markdown)
+    for suffix in ('md', 'json', 'png'):
+        print(f'wrote {out / f"{name}.{suffix}"}')

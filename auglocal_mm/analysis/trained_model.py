@@ -1,0 +1,66 @@
+"""A trained classifier, layer by layer, and the images to look at it with."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from torch import Tensor
+
+from auglocal_mm.backbone_file import read_weights
+from auglocal_mm.engine.checkpoint import check_checkpoint
+from auglocal_mm.errors import InputError
+from auglocal_mm.models import ImageClassifier
+from auglocal_mm.registry import MODELS
+
+
+def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
+    """Reads the config of a classifier.
+
+    Raises:
+        InputError: There is no such file, or it is of something else.
+    """
+    if not Path(path).is_file():
+        raise InputError(f'there is no config file {path}; see the folder configs/')
+    config = Config.fromfile(path)
+    config.merge_from_dict(dict(options or {}))
+    if config.get('model', {}).get('type') != 'ImageClassifier':
+        raise InputError(f'{path} is not the config of a classifier that can be partitioned; see configs/bp')
+    init_default_scope('auglocal_mm')
+    return config
+
+
+def load_classifier(config: Config, checkpoint: str) -> ImageClassifier:
+    """Builds the classifier and loads its weights; it is ready for evaluation.
+
+    Raises:
+        InputError: The checkpoint cannot be read, or is of another network.
+    """
+    model = MODELS.build(config.model)
+    weights = read_weights(checkpoint)
+    check_checkpoint(model, weights, checkpoint)
+    model.load_state_dict(weights.get('state_dict', weights), strict=False)
+    return model.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
+
+
+def labelled_batches(model: ImageClassifier, loader: Mapping[str, Any], images: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Normalised images (N, 3, H, W) and labels (N,), until ``images`` of them or the end of the data."""
+    count = 0
+    for data in Runner.build_dataloader(dict(loader)):
+        if count >= images:
+            return
+        batch = model.data_preprocessor(data, training=False)
+        keep = min(len(batch['inputs']), images - count)
+        count += keep
+        yield batch['inputs'][:keep], batch['data_samples'][:keep]
+
+
+@torch.no_grad()
+def layer_outputs(model: ImageClassifier, images: Tensor) -> Iterator[Tensor]:
+    """The feature maps (N, C, H, W) of every local layer, in order, one at a time."""
+    for layer in model.layers:
+        images = layer.module(images)
+        yield images

@@ -1,0 +1,36 @@
+"""The curves of a training: losses and accuracies of every local module, and the validation."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from auglocal_mm.errors import InputError
+
+
+def read_curves(work_dir: Path) -> dict[str, list[tuple[int, float]]]:
+    """All scalars of a run, from the logs of all its starts.
+
+    Args:
+        work_dir: The work_dir of the run.
+
+    Returns:
+        For each name (``'local/stem/loss'``, ``'accuracy/top1'``, ...) pairs of step and value, ascending in steps. Where
+        a resumed run wrote a step again, the later value counts.
+
+    Raises:
+        InputError: There is no log, or it is damaged.
+    """
+    logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    if not logs:
+        raise InputError(f'{work_dir} holds no log (*/vis_data/scalars.json); give the work_dir of a training')
+    curves: dict[str, dict[int, float]] = defaultdict(dict)
+    for log in logs:
+        for number, line in enumerate(log.read_text(encoding='utf-8').splitlines(), start=1):
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise InputError(f'line {number} of {log} is no JSON ({error}); remove that line') from error
+            for name, value in record.items():
+                if isinstance(value, int | float) and name not in ('step', 'epoch', 'iter'):
+                    curves[name][int(record['step'])] = float(value)
+    return {name: sorted(values.items()) for name, values in curves.items()}

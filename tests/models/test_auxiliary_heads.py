@@ -1,0 +1,138 @@
+"""What holds of every rule: published sizes, the same start, isolation, and losses that can be minimised."""
+
+import pytest
+import torch
+from tests_models import cifar_resnet, classifier, head_sizes
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.local_learning import isolation_errors
+
+RULES = {
+    'AugLocal': dict(type='AugLocalHead', depth=3),
+    'AugLocal, sequential': dict(type='AugLocalHead', depth=3, selection='sequential'),
+    'AugLocal, repetitive': dict(type='AugLocalHead', depth=3, selection='repetitive'),
+    'AugLocal, shallow norm': dict(type='AugLocalHead', depth=2, shallow_norm=True),
+    'AugLocal + InfoPro': dict(
+        type='AugLocalInfoProHead', depth=3, loss_weights=dict(reconstruction=(1.0, 0.1), cross_entropy=(0.1, 1.0))
+    ),
+    'DGL': dict(type='DGLHead'),
+    'PredSim': dict(type='PredSimHead'),
+    'InfoPro': dict(type='InfoProHead', loss_weights=dict(reconstruction=(5.0, 0.2), cross_entropy=(0.05, 0.5))),
+    '1x1 convolutions': dict(type='ConvolutionHead', depth=3, kernel_size=1),
+    '3x3 convolutions': dict(type='ConvolutionHead', depth=3),
+    'MAN': dict(type='MANHead', head=dict(type='InfoProHead')),
+}
+
+
+def batch(images: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(images, 3, 32, 32, generator=generator), torch.arange(images) % 10
+
+
+@pytest.mark.parametrize('rule', RULES.values(), ids=RULES)
+def test_every_parameter_of_every_module_learns_from_its_own_loss_alone(rule):
+    model = classifier(cifar_resnet(), rule)
+    model.init_weights()
+    model.double()
+    images, labels = batch()
+    errors = isolation_errors(model.local_modules(), images.double(), labels)
+    assert len(errors) == 10
+    assert max(errors) < 1e-9
+    for module in model.local_modules():
+        loss = module.head.loss(module.layers(images.double()), labels, batch()[0].double())['loss']
+        loss.backward()
+        images = module.layers(images.double()).detach()
+        still = [p.shape for p in module.parameters() if p.requires_grad and p.grad is None]
+        assert not still
+
+
+@pytest.mark.parametrize('rule', RULES.values(), ids=RULES)
+def test_every_rule_starts_from_the_same_primary_network(rule):
+    starts = []
+    for heads in (None, rule):
+        torch.manual_seed(3)
+        model = classifier(cifar_resnet(), heads)
+        model.init_weights()
+        starts.append({k: v for k, v in model.state_dict().items() if not k.startswith('auxiliary_heads')})
+    assert starts[0].keys() == starts[1].keys()
+    assert all(torch.equal(starts[0][name], starts[1][name]) for name in starts[0])
+
+
+@pytest.mark.parametrize('rule', RULES.values(), ids=RULES)
+def test_the_loss_falls(rule):
+    torch.manual_seed(0)
+    model = classifier(cifar_resnet(), rule)
+    model.init_weights()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
+    images, labels = batch(20)
+    sums = []
+    for _ in range(12):
+        features, total = images, 0.0
+        for module in model.local_modules():
+            features = module.layers(features)
+            loss = module.head.loss(features, labels, images)['loss']
+            loss.backward()
+            features, total = features.detach(), total + float(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+        sums.append(total)
+    assert sums[-1] < 0.8 * sums[0]
+
+
+def test_published_sizes_on_the_small_resnet():
+    trimmed = dict(partition=dict(last_module_layers=6))
+    model = classifier(cifar_resnet(32), dict(type='AugLocalHead', depth=6, pyramid=0.5), 'meta', **trimmed)
+    assert head_sizes(model) == [*[170122] * 3, *[165450] * 3, 169482, *[150922] * 2, 206346]
+    assert [len(head.selected) for head in model.auxiliary_heads] == [5, 5, 5, 4, 4, 4, 4, 3, 3, 3]
+    for rule, sizes in (
+        ('DGLHead', (9962, 37834, 147338)),
+        ('PredSimHead', (2304 + 5130, 9216 + 5130, 36864 + 5130)),
+        ('InfoProHead', (2091 + 10186, None, None)),
+    ):
+        found = head_sizes(classifier(cifar_resnet(32), dict(type=rule), 'meta'))
+        for size, index in zip(sizes, (0, 6, 11), strict=True):
+            assert size is None or found[index] == size
+
+
+def test_published_sizes_on_vgg13():
+    vgg = dict(type='TorchvisionBackbone', name='vgg13_bn')
+    imagenet = dict(head=dict(type='VGGHead', num_classes=1000), image_size=224)
+    rule = dict(type='AugLocalHead', depth=3, downsampling='max_pool', classifier=dict(type='PooledPerceptronHead'))
+    assert head_sizes(classifier(vgg, rule, 'meta', **imagenet)) == [
+        *[2369768] * 2,
+        *[3992552] * 2,
+        *[4582376] * 2,
+        *[5762024] * 2,
+        3401192,
+    ]
+    dgl = head_sizes(classifier(vgg, dict(type='DGLHead'), 'meta', **imagenet))
+    assert dgl == [*[401768] * 2, *[1089256] * 2, *[3324392] * 2, *[11235304] * 3]
+
+
+def test_loss_weights_go_linearly_from_the_first_module_to_the_last():
+    model = classifier(cifar_resnet(32), RULES['InfoPro'], 'meta')
+    weights = [head.weights['reconstruction'] for head in model.auxiliary_heads]
+    assert weights[0] == 5.0
+    assert weights[-1] == pytest.approx(0.2)
+    assert weights[7] == pytest.approx(2.6)
+
+
+def test_one_weight_holds_for_all_modules():
+    rule = dict(type='AugLocalHead', depth=3, loss_weights=dict(cross_entropy=0.5))
+    model = classifier(cifar_resnet(), rule)
+    images, labels = batch()
+    plain = classifier(cifar_resnet(), dict(type='AugLocalHead', depth=3))
+    plain.load_state_dict(model.state_dict())
+    losses = [m.local_modules()[0].head.loss(m.local_modules()[0].layers(images), labels)['loss'] for m in (model, plain)]
+    assert float(losses[0]) == pytest.approx(0.5 * float(losses[1]))
+
+
+def test_a_weight_of_a_term_that_does_not_exist_is_refused():
+    with pytest.raises(InputError, match='loss_weights of AugLocalHead name similarity; expected some of cross_entropy'):
+        classifier(cifar_resnet(), dict(type='AugLocalHead', depth=3, loss_weights=dict(similarity=1.0)))
+
+
+@pytest.mark.parametrize('key', ['downsampling', 'selection'])
+def test_unknown_conventions_are_refused(key):
+    with pytest.raises(InputError, match="'sideways' is unknown"):
+        classifier(cifar_resnet(), {'type': 'AugLocalHead', 'depth': 3, key: 'sideways'})

@@ -1,0 +1,100 @@
+import pytest
+import torch
+import torchvision
+from tests_models import cifar_resnet, classifier
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.models.backbones import CIFARResNet, TorchvisionBackbone
+
+NETWORKS = {
+    'vgg13_bn': 10,
+    'vgg19_bn': 16,
+    'mobilenet_v2': 19,
+    'efficientnet_b0': 18,
+    'regnet_x_400mf': 23,
+    'resnet18': 9,
+}
+
+
+@pytest.mark.parametrize(('depth', 'layers'), [(20, 10), (32, 16), (44, 22), (56, 28), (110, 55)])
+def test_cifar_resnets_have_the_local_layers_of_the_paper(depth, layers):
+    model = classifier(cifar_resnet(depth), device='meta')
+    assert len(model.layers) == layers
+    assert [model.shapes[0], model.shapes[-1]] == [(16, 32, 32), (64, 8, 8)]
+
+
+def test_resnet20_has_the_size_of_the_paper_and_two_projections():
+    parameters = sum(p.numel() for p in classifier(cifar_resnet(20), device='meta').parameters())
+    projections = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64
+    assert parameters == 269722 + projections  # 0.27 M in table 6 of arXiv 1512.03385, with parameter-free shortcuts
+
+
+def test_other_depths_are_refused():
+    with pytest.raises(InputError, match='depth is 33; a CIFARResNet has one of 20, 32'):
+        CIFARResNet(33)
+
+
+@pytest.mark.parametrize(('name', 'layers'), NETWORKS.items())
+def test_torchvisions_networks_are_chains_of_local_layers(name, layers):
+    torch.manual_seed(0)
+    backbone = TorchvisionBackbone(name).eval()
+    model = classifier(dict(type='TorchvisionBackbone', name=name), image_size=64)
+    assert len(model.layers) == layers
+    network = torchvision.models.get_model(name, weights=None).eval()
+    images = torch.randn(2, 3, 64, 64)
+    own = backbone.state_dict()
+    network.load_state_dict(own, strict=False)
+    assert set(own) <= set(network.state_dict())
+    expected = {}
+    last = {'regnet_x_400mf': 'trunk_output', 'resnet18': 'layer4'}.get(name, 'features')
+    network.get_submodule(last).register_forward_hook(lambda _, __, output: expected.update(maps=output))
+    network(images)
+    assert torch.equal(backbone(images), expected['maps'])
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_every_network_gets_auxiliary_networks_of_its_own_layers(name):
+    model = classifier(dict(type='TorchvisionBackbone', name=name), dict(type='AugLocalHead', depth=3), image_size=64)
+    features = torch.randn(2, 3, 64, 64)
+    for module in model.local_modules():
+        features = module.layers(features)
+        assert module.head(features).shape == (2, 10)
+
+
+def test_strides_can_be_changed_by_path():
+    small = dict(
+        type='TorchvisionBackbone', name='mobilenet_v2', strides={'features.0.0': 1, 'features.2.conv.1.0': 1}
+    )
+    assert classifier(small).shapes[-1] == (1280, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(name='resnet33'), "no classification network 'resnet33'"),
+        (dict(name='alexnet'), 'cannot be partitioned by itself: a partition needs layers that run one after the other'),
+        (dict(name='resnet18', strides={'layer9': 1}), "names 'layer9'"),
+        (dict(name='resnet18', strides={'bn1': 1}), 'a BatchNorm2d without a stride'),
+        (dict(name='resnet18', chain=['conv2']), "no module 'conv2'"),
+    ],
+)
+def test_bad_settings_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        TorchvisionBackbone(**settings)
+
+
+def test_a_network_of_ones_own_takes_one_line():
+    backbone = dict(type='TorchvisionBackbone', name='alexnet', chain=['features.0', 'features.2', 'features.3', 'features.6'])
+    model = classifier(backbone, dict(type='DGLHead'), image_size=64)
+    assert [layer.name for layer in model.layers] == ['features.0', 'features.2', 'features.3', 'features.6']
+
+
+def test_a_rule_on_a_network_without_maps_is_refused():
+    backbone = dict(type='TorchvisionBackbone', name='vit_b_16', chain=['conv_proj', 'encoder'])
+    with pytest.raises(InputError, match=r'local layer encoder (cannot take|gives)'):
+        classifier(backbone, image_size=224)
+
+
+def test_images_too_small_for_the_network_are_refused():
+    with pytest.raises(InputError, match=r'images of 16 pixels'):
+        classifier(dict(type='TorchvisionBackbone', name='vgg13_bn'), image_size=16)

@@ -1,0 +1,144 @@
+"""The rules that AugLocal is compared with, against direct formulas in float64."""
+
+import math
+
+import pytest
+import torch
+from tests_models import cifar_resnet, classifier
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.models.auxiliary_heads.predsim_head import pooling_kernel, similarity_matrix
+
+
+def first_head(rule, **settings):
+    torch.manual_seed(0)
+    return classifier(cifar_resnet(), rule, **settings).double().auxiliary_heads[0]
+
+
+def features_and_labels(images: int = 6, channels: int = 16):
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(images, channels, 32, 32, dtype=torch.float64, generator=generator), torch.arange(images) % 3
+
+
+def test_predsim_loss_is_the_formula():
+    head = first_head(dict(type='PredSimHead'))
+    features, labels = features_and_labels()
+    maps = head.similarity(features)
+    n = len(labels)
+    stds = torch.stack([torch.stack([m.std() for m in image]) for image in maps])  # unbiased, over positions
+
+    def cosine(a, b):
+        a, b = a - a.mean(), b - b.mean()
+        return (a @ b) / (a.norm() * b.norm())
+
+    classes = torch.eye(10, dtype=torch.float64)[labels]
+    squares = [(cosine(stds[i], stds[j]) - cosine(classes[i], classes[j])) ** 2 for i in range(n) for j in range(n)]
+    similarity = sum(squares) / n**2
+    pooled = functional.avg_pool2d(features, (8, 4)).flatten(1)
+    logits = pooled @ head.classifier.weight.T + head.classifier.bias
+    cross_entropy = -logits.log_softmax(1)[range(n), labels].mean()
+    assert head.loss(features, labels)['loss'].item() == pytest.approx(
+        (0.99 * similarity + 0.01 * cross_entropy).item(), rel=1e-7
+    )
+
+
+def test_similarities_of_labels_ignore_scale_and_offset():
+    vectors = torch.randn(5, 7, dtype=torch.float64)
+    assert torch.allclose(similarity_matrix(vectors), similarity_matrix(3 * vectors + 2))
+    assert torch.allclose(similarity_matrix(vectors).diagonal(), torch.ones(5, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    ('shape', 'kernel'),
+    [((16, 32, 32), (8, 4)), ((32, 16, 16), (4, 4)), ((64, 8, 8), (4, 2)), ((512, 1, 1), (1, 1)), ((64, 24, 24), (16, 8))],
+)
+def test_predsim_pools_by_powers_of_two_height_first(shape, kernel):
+    assert pooling_kernel(*shape, features=512) == kernel
+    left = shape[0] * math.ceil(shape[1] / kernel[0]) * math.ceil(shape[2] / kernel[1])
+    assert left <= 512
+
+
+def test_predsim_refuses_what_it_cannot_pool():
+    with pytest.raises(InputError, match='cannot pool 640 channels to 512'):
+        pooling_kernel(640, 4, 4, 512)
+    head = first_head(dict(type='PredSimHead'))
+    with pytest.raises(InputError, match=r'set model\.image_size'):
+        head(torch.zeros(2, 16, 64, 64, dtype=torch.float64))
+
+
+def test_infopro_loss_is_the_formula():
+    mean, std = [125.3, 123.0, 113.9], [63.0, 62.1, 66.7]
+    preprocessor = dict(type='ImgDataPreprocessor', mean=mean, std=std)
+    weights = dict(cross_entropy=(0.05, 0.5), reconstruction=(5.0, 0.2))
+    head = first_head(dict(type='InfoProHead', loss_weights=weights), data_preprocessor=preprocessor)
+    features, labels = features_and_labels()
+    pixels = torch.rand(6, 3, 32, 32, dtype=torch.float64) * 255
+    images = (pixels - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    scaled = functional.interpolate(features, (32, 32), mode='bilinear', align_corners=True)
+    reconstruction = head.decoder.layers(scaled).sigmoid()
+    targets = pixels / 255
+    entropy = -(targets * reconstruction.log() + (1 - targets) * (1 - reconstruction).log()).mean()
+    hidden = functional.relu(head.layers(features).mean((2, 3)) @ head.perceptron[0].weight.T + head.perceptron[0].bias)
+    logits = hidden @ head.perceptron[2].weight.T + head.perceptron[2].bias
+    cross_entropy = -logits.log_softmax(1)[range(6), labels].mean()
+    expected = 5.0 * entropy + 0.05 * cross_entropy
+    assert head.loss(features, labels, images)['loss'].item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_reconstruction_without_images_is_refused():
+    features, labels = features_and_labels()
+    with pytest.raises(InputError, match='needs the images'):
+        first_head(dict(type='InfoProHead')).loss(features, labels)
+
+
+def test_dgl_pools_to_a_quarter():
+    head = first_head(dict(type='DGLHead'))
+    sizes = []
+    head.layers.register_forward_hook(lambda _, inputs, __: sizes.append(tuple(inputs[0].shape[2:])))
+    head(features_and_labels()[0])
+    assert sizes == [(8, 8)]
+
+
+@pytest.mark.parametrize('kernel_size', [1, 3])
+@pytest.mark.parametrize('depth', [2, 4])
+def test_convolutions_cost_what_augLocals_layers_cost(kernel_size, depth):
+    def cost(rule):
+        heads = classifier(cifar_resnet(32), rule, 'meta').auxiliary_heads
+        sizes = {16: 32, 32: 16, 64: 8}
+        totals = []
+        for head, layer in zip(heads, classifier(cifar_resnet(32), rule, 'meta').shapes, strict=False):
+            with FlopCounterMode(display=False) as counter:
+                head(torch.empty(2, layer[0], sizes[layer[0]], sizes[layer[0]], device='meta'))
+            totals.append(counter.get_total_flops())
+        return totals
+
+    model = cost(dict(type='AugLocalHead', depth=depth))
+    convolutions = cost(dict(type='ConvolutionHead', depth=depth, kernel_size=kernel_size))
+    for expected, found in zip(model, convolutions, strict=True):
+        assert 0.95 * expected < found <= expected * 1.0001
+
+
+def test_convolution_heads_of_other_kernels_are_refused():
+    with pytest.raises(InputError, match='kernel_size is 5; expected 1 or 3'):
+        first_head(dict(type='ConvolutionHead', depth=3, kernel_size=5))
+
+
+def test_man_follows_the_neighbour_and_sends_it_no_gradient():
+    torch.manual_seed(0)
+    model = classifier(cifar_resnet(), dict(type='MANHead', head=dict(type='InfoProHead'), momentum=0.75))
+    head, neighbour = model.auxiliary_heads[0], model.layers[1].module
+    images, labels = torch.randn(4, 3, 32, 32), torch.arange(4)
+    features = model.layers[0].module(images)
+    head.loss(features, labels, images)['loss'].backward()
+    assert torch.equal(head.momentum_layer.conv1.weight, neighbour.conv1.weight)
+    assert neighbour.conv1.weight.grad is None
+    assert head.momentum_layer.conv1.weight.grad is None
+    assert head.bias_layer.conv1.weight.grad is not None
+    before = head.momentum_layer.conv1.weight.clone()
+    with torch.no_grad():
+        neighbour.conv1.weight.add_(1.0)
+    head.loss(features.detach(), labels, images)
+    assert torch.allclose(head.momentum_layer.conv1.weight, before + 0.25)
+    assert not any(parameter is other for parameter in head.parameters() for other in neighbour.parameters())

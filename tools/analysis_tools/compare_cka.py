@@ -1,0 +1,56 @@
+"""Compares the local layers of two trained classifiers of equal depth by linear CKA."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from auglocal_mm.analysis.cka import MinibatchCKA
+from auglocal_mm.analysis.layer_plots import plot_heat_map
+from auglocal_mm.analysis.report import markdown_table, write_report
+from auglocal_mm.analysis.trained_model import labelled_batches, layer_outputs, load_classifier, read_config
+from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.errors import InputError
+
+
+@command_line_tool
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line, compares and writes the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('first_config')
+    parser.add_argument('first_checkpoint')
+    parser.add_argument('second_config')
+    parser.add_argument('second_checkpoint')
+    parser.add_argument('--names', nargs=2, default=('first', 'second'), help='what to call them in the figure')
+    parser.add_argument('--images', type=int, default=2000, help='validation images of the first config to look at')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of both configs')
+    options = parser.parse_args(arguments)
+    configs = [read_config(path, options.cfg_options) for path in (options.first_config, options.second_config)]
+    checkpoints = (options.first_checkpoint, options.second_checkpoint)
+    models = [load_classifier(config, path) for config, path in zip(configs, checkpoints, strict=True)]
+    depths = [len(model.layers) for model in models]
+    if depths[0] != depths[1]:
+        raise InputError(
+            f'{options.names[0]} has {depths[0]} local layers and {options.names[1]} has {depths[1]}; CKA of equal layers '
+            'needs networks of equal depth'
+        )
+    cka = MinibatchCKA(*depths)
+    for images, _ in labelled_batches(models[0], configs[0].val_dataloader, options.images):
+        cka.update(*(list(layer_outputs(model, images)) for model in models))
+    values = cka.result()
+    names = [layer.name for layer in models[0].layers]
+    equal = values.diagonal().tolist()
+    table = markdown_table(
+        ('local layer', 'CKA'), [(name, f'{value:.3f}') for name, value in zip(names, equal, strict=True)]
+    )
+    mean = sum(equal) / len(equal)
+    title = f'Linear CKA, {options.names[0]} and {options.names[1]}'
+    markdown = f'# {title}\n\n{table}\n\nMean over local layers: {mean:.3f}\n'
+    data = {'names': options.names, 'layers': names, 'cka': values.tolist(), 'mean_of_equal_layers': mean}
+    write_report(options.out, 'cka', markdown, data, plot_heat_map(values, *options.names, title))
+
+
+if __name__ == '__main__':
+    main()

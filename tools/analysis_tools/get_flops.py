@@ -1,0 +1,63 @@
+"""Counts multiply-adds and parameters of primary and auxiliary networks, for one image and one forward pass."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from mmengine.config import DictAction
+
+from auglocal_mm.analysis.multiply_adds import NetworkCost, network_cost
+from auglocal_mm.analysis.report import markdown_table, write_report
+from auglocal_mm.analysis.trained_model import read_config
+from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.registry import MODELS
+
+
+def plot(costs: dict[str, NetworkCost]) -> Figure:
+    """Stacked bars, primary below auxiliary."""
+    figure = Figure(figsize=(8, 1 + 0.5 * len(costs)), dpi=150, layout='constrained')
+    axes = figure.subplots()
+    primary = [cost.primary / 1e9 for cost in costs.values()]
+    axes.barh(list(costs), primary, label='primary')
+    axes.barh(list(costs), [cost.auxiliary / 1e9 for cost in costs.values()], left=primary, label='auxiliary')
+    axes.set(xlabel='GMACs of one forward pass')
+    axes.invert_yaxis()
+    axes.legend()
+    return figure
+
+
+@command_line_tool
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line, counts and writes the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('configs', nargs='+')
+    parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of all configs')
+    options = parser.parse_args(arguments)
+    costs = {}
+    for path in options.configs:
+        config = read_config(path, options.cfg_options)
+        size = options.image_size or config.model.get('image_size', 224)
+        costs[Path(path).stem] = network_cost(MODELS.build(config.model), size)
+    rows = [
+        (
+            name,
+            f'{cost.primary / 1e9:.3f}',
+            f'{cost.auxiliary / 1e9:.3f}',
+            f'{cost.total / 1e9:.3f}',
+            f'{cost.primary_parameters / 1e6:.2f}',
+            f'{cost.auxiliary_parameters / 1e6:.2f}',
+        )
+        for name, cost in costs.items()
+    ]
+    header = ('config', 'primary GMACs', 'auxiliary GMACs', "paper's GFLOPs", 'primary M parameters', 'auxiliary')
+    markdown = f'# Cost of one forward pass\n\n{markdown_table(header, rows)}\n'
+    data = {name: {**asdict(cost), 'total': cost.total} for name, cost in costs.items()}
+    write_report(options.out, 'flops', markdown, data, plot(costs))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,50 @@
+"""Measures how linearly separable the classes are at every local layer of a trained, frozen classifier."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+from auglocal_mm.analysis.layer_plots import plot_curves
+from auglocal_mm.analysis.linear_probe import LinearProbes, probe_accuracy
+from auglocal_mm.analysis.report import markdown_table, write_report
+from auglocal_mm.analysis.trained_model import labelled_batches, layer_outputs, load_classifier, read_config
+from auglocal_mm.engine.launch import command_line_tool
+
+
+@command_line_tool
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line, fits all probes in one pass, and writes the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint')
+    parser.add_argument('--images', type=int, default=1 << 62, help='the first so many of either data set; default all')
+    parser.add_argument('--penalty', type=float, default=1e-3, help='of the ridge regression, per image')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of the config')
+    options = parser.parse_args(arguments)
+    config = read_config(options.config, options.cfg_options)
+    model = load_classifier(config, options.checkpoint)
+    # Fitted on training images as they are evaluated: without augmentation.
+    train = {**config.val_dataloader, 'dataset': {**config.val_dataloader.dataset, 'split': 'train'}}
+    train['sampler'] = {'type': 'DefaultSampler', 'shuffle': True}  # the first so many should have all classes
+    probes = LinearProbes(len(model.layers), model.head.num_classes, options.penalty)
+    for images, labels in labelled_batches(model, train, options.images):
+        probes.update(list(layer_outputs(model, images)), labels)
+    weights, right, total = probes.solve(), [0] * len(model.layers), 0
+    for images, labels in labelled_batches(model, config.val_dataloader, options.images):
+        found = probe_accuracy(weights, list(layer_outputs(model, images)), labels)
+        right, total = [a + b for a, b in zip(right, found, strict=True)], total + len(labels)
+    accuracy = [100 * count / total for count in right]
+    names = [layer.name for layer in model.layers]
+    table = markdown_table(('local layer', 'top-1'), [(n, f'{a:.2f}') for n, a in zip(names, accuracy, strict=True)])
+    title = f'Linear probes of {Path(options.config).stem}'
+    counts = f'Fitted on {probes.count} images, measured on {total}.'
+    figure = plot_curves({'top-1': list(enumerate(accuracy, 1))}, title, 'local layer', 'top-1 of a linear probe, %')
+    data = {'config': options.config, 'layers': names, 'top1': accuracy, 'train_images': probes.count, 'images': total}
+    write_report(options.out, 'linear_probe', f'# {title}\n\n{table}\n\n{counts}\n', data, figure)
+
+
+if __name__ == '__main__':
+    main()

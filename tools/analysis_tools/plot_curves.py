@@ -1,0 +1,54 @@
+"""Draws the convergence of a training: validation accuracy of several runs, and every local module's curve of each."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from auglocal_mm.analysis.layer_plots import plot_curves
+from auglocal_mm.analysis.report import markdown_table, write_report
+from auglocal_mm.analysis.training_log import read_curves
+from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.errors import InputError
+
+
+def local_figure(name: str, curves: dict[str, list[tuple[int, float]]], kind: str) -> Figure | None:
+    """The curve of every local module; ``None`` for backpropagation, which has none."""
+    chosen = {
+        key.split('/')[1]: points for key, points in curves.items() if key.startswith('local/') and key.endswith(kind)
+    }
+    return plot_curves(chosen, f'{name}: {kind} of local modules', 'iteration', kind, rainbow=True) if chosen else None
+
+
+@command_line_tool
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line, draws and writes the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('runs', nargs='+', metavar='NAME=WORK_DIR')
+    parser.add_argument('--metric', default='accuracy/top1', help='of the validation')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
+    options = parser.parse_args(arguments)
+    logs = {}
+    for run in options.runs:
+        name, _, work_dir = run.partition('=')
+        if not work_dir:
+            raise InputError(f'got {run!r}, expected NAME=WORK_DIR; write for example BP=work_dirs/bp')
+        logs[name] = read_curves(Path(work_dir))
+        if options.metric not in logs[name]:
+            raise InputError(f'{work_dir} logged no {options.metric}; choose one of {", ".join(sorted(logs[name]))}')
+    validation = {name: curves[options.metric] for name, curves in logs.items()}
+    rows = [(name, str(points[-1][0]), f'{points[-1][1]:.2f}') for name, points in validation.items()]
+    markdown = f'# Convergence\n\n{markdown_table(("run", "last step", options.metric), rows)}\n'
+    figure = plot_curves(validation, 'Convergence', 'epoch', options.metric)
+    write_report(options.out, 'curves', markdown, logs, figure)
+    for name, curves in logs.items():
+        for kind in ('loss', 'accuracy'):
+            local = local_figure(name, curves, kind)
+            if local is not None:
+                local.savefig(options.out / f'{name}_local_{kind}.png')
+                print(f'wrote {options.out / f"{name}_local_{kind}.png"}')
+
+
+if __name__ == '__main__':
+    main()
