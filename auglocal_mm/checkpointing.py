@@ -54,12 +54,13 @@ def checkpoint_layers(layers: Sequence[LocalLayer], names: Sequence[str] | str) 
 
 @contextmanager
 def _without_statistics(module: nn.Module) -> Iterator[None]:
-    norms = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.track_running_stats]
-    training = [norm for norm in norms if norm.training]
-    for norm in training:
-        norm.track_running_stats = False
+    """Lets norms compute as they did while their running statistics stand still."""
+    norms = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.training]
+    kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms if norm.track_running_stats]
+    for norm, *_ in kept:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm in training:
-            norm.track_running_stats = True
+        for norm, momentum, batches in kept:
+            norm.momentum, norm.num_batches_tracked = momentum, batches

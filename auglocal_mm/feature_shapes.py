@@ -30,7 +30,7 @@ def feature_shapes(layers: Sequence[LocalLayer], image_size: int) -> list[Featur
     for layer in layers:
         try:
             features = functional_call(layer.module, _without_data(layer.module), (features,))
-        except (RuntimeError, TypeError, ValueError) as error:
+        except (RuntimeError, TypeError, ValueError, AssertionError) as error:
             raise InputError(
                 f'local layer {layer.name} cannot take a tensor of shape {tuple(features.shape)}, which images of '
                 f'{image_size} pixels give; set model.image_size, or correct partition.chain ({error})'

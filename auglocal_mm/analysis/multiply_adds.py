@@ -51,20 +51,21 @@ def network_cost(model: ImageClassifier, image_size: int) -> NetworkCost:
     training = model.training
     model.eval()
     features = torch.empty(1, 3, image_size, image_size, device=next(model.parameters()).device)
-    sums = torch.zeros(2, 2, dtype=torch.int64)
+    sums = [[0, 0], [0, 0]]
     for module in model.local_modules():
         own = int(module.head is not model.head)
-        count, features = _count(module.layers, features)
-        sums[0] += count
-        sums[own] += _count(module.head, features)[0]
+        layers, features = _count(module.layers, features)
+        head, _ = _count(module.head, features)
+        for row, counts in ((0, layers), (own, head)):
+            sums[row] = [a + b for a, b in zip(sums[row], counts, strict=True)]
     model.train(training)
     auxiliary = sum(p.numel() for p in model.auxiliary_heads.parameters()) if model.auxiliary_heads else 0
     everything = sum(p.numel() for p in model.parameters())
-    (primary, primary_norms), (heads, head_norms) = sums.tolist()
+    (primary, primary_norms), (heads, head_norms) = sums
     return NetworkCost(primary, heads, primary_norms, head_norms, everything - auxiliary, auxiliary)
 
 
-def _count(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
+def _count(network: nn.Module, inputs: Tensor) -> tuple[tuple[int, int], Tensor]:
     """Multiply-adds and normalised elements of a forward pass, and its output."""
     elements: list[int] = []
     hooks = [
@@ -76,4 +77,4 @@ def _count(network: nn.Module, inputs: Tensor) -> tuple[Tensor, Tensor]:
         outputs = network(inputs)
     for hook in hooks:
         hook.remove()
-    return torch.tensor([counter.get_total_flops() // 2, sum(elements)]), outputs
+    return (counter.get_total_flops() // 2, sum(elements)), outputs

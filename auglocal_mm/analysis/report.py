@@ -20,16 +20,17 @@ def cell(text: str) -> str:
     return ' '.join(text.split()).replace('|', r'\|')
 
 
-def write_report(out: Path, name: str, markdown: str, data: Any, figure: Figure) -> None:
-    """Writes ``name.md``, ``name.json`` and ``name.png`` to ``out``, prints the text and where they are.
+def write_report(out: Path, name: str, markdown: str, data: Any, figure: Figure | None) -> None:
+    """Writes ``name.md``, ``name.json`` and, if there is a figure, ``name.png`` to ``out``; prints the text and where they are.
 
     Raises:
         InputError: A file cannot be written.
     """
     write_json(out / f'{name}.json', data)
-    with atomic_write(out / f'{name}.png') as temporary:
-        figure.savefig(temporary, format='png')
+    if figure is not None:
+        with atomic_write(out / f'{name}.png') as temporary:
+            figure.savefig(temporary, format='png')
     write_text(out / f'{name}.md', markdown)
     print(markdown)
-    for suffix in ('md', 'json', 'png'):
+    for suffix in ('md', 'json', *(['png'] if figure is not None else [])):
         print(f'wrote {out / f"{name}.{suffix}"}')

@@ -76,7 +76,8 @@ def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[
         try:
             main(arguments)
         except (InputError, FileNotFoundError, OSError) as error:
-            sys.exit(f'error: {_message(error)}')
+            print(f'error: {_message(error)}', file=sys.stderr)
+            sys.exit(1)
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 

@@ -46,14 +46,15 @@ def test_a_missing_config_is_named():
         (FileNotFoundError(2, 'No such file', 'x.json'), "error: [Errno 2] No such file: 'x.json'"),
     ],
 )
-def test_bad_input_ends_with_one_sentence(error, message):
+def test_bad_input_ends_with_one_sentence(error, message, capsys):
     @command_line_tool
     def main(arguments=None):
         raise error
 
     with pytest.raises(SystemExit) as caught:
         main()
-    assert caught.value.code == (message or 'error: the sentence')
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == (message or 'error: the sentence') + '\n'
 
 
 def test_a_defect_keeps_its_traceback():

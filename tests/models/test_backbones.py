@@ -62,9 +62,7 @@ def test_every_network_gets_auxiliary_networks_of_its_own_layers(name):
 
 
 def test_strides_can_be_changed_by_path():
-    small = dict(
-        type='TorchvisionBackbone', name='mobilenet_v2', strides={'features.0.0': 1, 'features.2.conv.1.0': 1}
-    )
+    small = dict(type='TorchvisionBackbone', name='mobilenet_v2', strides={'features.0.0': 1, 'features.2.conv.1.0': 1})
     assert classifier(small).shapes[-1] == (1280, 4, 4)
 
 
@@ -72,7 +70,10 @@ def test_strides_can_be_changed_by_path():
     ('settings', 'message'),
     [
         (dict(name='resnet33'), "no classification network 'resnet33'"),
-        (dict(name='alexnet'), 'cannot be partitioned by itself: a partition needs layers that run one after the other'),
+        (
+            dict(name='alexnet'),
+            'cannot be partitioned by itself: a partition needs layers that run one after the other',
+        ),
         (dict(name='resnet18', strides={'layer9': 1}), "names 'layer9'"),
         (dict(name='resnet18', strides={'bn1': 1}), 'a BatchNorm2d without a stride'),
         (dict(name='resnet18', chain=['conv2']), "no module 'conv2'"),
@@ -84,7 +85,9 @@ def test_bad_settings_are_refused(settings, message):
 
 
 def test_a_network_of_ones_own_takes_one_line():
-    backbone = dict(type='TorchvisionBackbone', name='alexnet', chain=['features.0', 'features.2', 'features.3', 'features.6'])
+    backbone = dict(
+        type='TorchvisionBackbone', name='alexnet', chain=['features.0', 'features.2', 'features.3', 'features.6']
+    )
     model = classifier(backbone, dict(type='DGLHead'), image_size=64)
     assert [layer.name for layer in model.layers] == ['features.0', 'features.2', 'features.3', 'features.6']
 

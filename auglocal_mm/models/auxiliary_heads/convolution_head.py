@@ -31,8 +31,7 @@ class ConvolutionHead(AuxiliaryHead):
         super().__init__(placement)
         if kernel_size not in (1, 3):
             raise InputError(f'auxiliary_heads.kernel_size is {kernel_size}; expected 1 or 3')
-        with torch.device('meta'):
-            model = AugLocalHead(placement, depth, pyramid)
+        model = AugLocalHead(placement, depth, pyramid).to('meta')
         strides = [max(_strides(layer)) for layer in model.layers]
         self.width = _widest(placement, strides, kernel_size, _multiply_adds(model, placement))
         widths = [placement.shape[0], *[self.width] * len(strides)]

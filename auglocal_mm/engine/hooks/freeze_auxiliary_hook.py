@@ -1,0 +1,48 @@
+"""Freezes auxiliary networks little by little."""
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class FreezeAuxiliaryHook(Hook):
+    """Stops the training of the hidden layers of auxiliary networks one after the other, from the primary network outwards.
+
+    Named by AugLocal's authors as future work (section 5 of arXiv 2402.17318); the course is ours. Gradients still run
+    through frozen layers into the local module; what is saved is the gradients of their weights and their updates. Their
+    norms go on using the statistics of the batch, and classifiers are never frozen.
+
+    Args:
+        start: Share of the epochs after which the first layers are frozen.
+        end: Share of the epochs after which all hidden layers are frozen.
+
+    Raises:
+        InputError: Not 0 <= start < end.
+    """
+
+    def __init__(self, start: float = 0.5, end: float = 1.0) -> None:
+        if not 0 <= start < end:
+            raise InputError(f'FreezeAuxiliaryHook got start={start}, end={end}; expected 0 <= start < end')
+        self.start, self.end = start, end
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Freezes as many layers as the epoch asks for; a resumed run finds the same ones.
+
+        Raises:
+            InputError: A head has no hidden layers of its own, or there are no heads.
+        """
+        model = runner.model.module if hasattr(runner.model, 'module') else runner.model
+        heads = getattr(model, 'auxiliary_heads', None) or []
+        if not heads or not all(hasattr(head, 'layers') for head in heads):
+            raise InputError(
+                'FreezeAuxiliaryHook needs auxiliary heads with hidden layers, such as AugLocalHead; remove the hook'
+            )
+        progress = (runner.epoch / runner.max_epochs - self.start) / (self.end - self.start)
+        for head in heads:
+            hidden = list(head.layers)
+            frozen = int(min(max(progress, 0.0), 1.0) * len(hidden))
+            for index, layer in enumerate(hidden):
+                layer.requires_grad_(index >= frozen)

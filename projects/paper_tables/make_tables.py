@@ -1,0 +1,85 @@
+"""Makes the table of a study: in every cell what was measured here and what the paper prints."""
+
+import argparse
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from study import HERE, Run, Study, read_results, read_study, studies
+
+from auglocal_mm.analysis.report import markdown_table, write_report
+from auglocal_mm.engine.launch import command_line_tool
+
+NOT_RUN = 'not run'
+
+
+def values(run: Run, metric: str, results: Mapping[str, Mapping[str, Any]]) -> list[float]:
+    """What every seed of a run reached."""
+    return [record['accuracy'][metric] for record in results.get(run.name, {}).values()]
+
+
+def describe(run: Run, metric: str, results: Mapping[str, Mapping[str, Any]]) -> str:
+    """``ours (paper's)``: the mean, with the sample standard deviation where there are several seeds."""
+    found = values(run, metric, results)
+    ours = f'{statistics.mean(found):.2f}' if found else NOT_RUN
+    if len(found) > 1:
+        ours += f' ± {statistics.stdev(found):.2f} (n={len(found)})'
+    return f'{ours} ({run.paper[metric]:.2f})' if metric in run.paper else ours
+
+
+def table(study: Study, metric: str, results: Mapping[str, Mapping[str, Any]]) -> str:
+    """Rows and columns in the order of the study."""
+    columns = list(dict.fromkeys(run.column for run in study.runs))
+    cells = {(run.row, run.column): describe(run, metric, results) for run in study.runs}
+    rows = [
+        [row, *(cells.get((row, column), '') for column in columns)] for row in dict.fromkeys(r.row for r in study.runs)
+    ]
+    return markdown_table(['', *columns], rows)
+
+
+def plot(study: Study, results: Mapping[str, Mapping[str, Any]]) -> Figure | None:
+    """The first metric of every run that was run, beside the paper's value; ``None`` where nothing was."""
+    metric = study.metrics[0]
+    done = [run for run in study.runs if values(run, metric, results)]
+    if not done:
+        return None
+    figure = Figure(figsize=(8, 1.5 + 0.4 * len(done)), dpi=150, layout='constrained')
+    axes = figure.subplots()
+    for y, run in enumerate(done):
+        found = values(run, metric, results)
+        axes.plot(found, [y] * len(found), 'o', color='tab:blue', label='here, each seed' if y == 0 else None)
+        if metric in run.paper:
+            axes.plot(run.paper[metric], y, 'x', color='tab:gray', label='paper' if y == 0 else None)
+    axes.set_yticks(range(len(done)), [f'{run.row} {run.column}' for run in done])
+    axes.set(xlabel=metric, title=study.title)
+    axes.invert_yaxis()
+    axes.legend()
+    return figure
+
+
+@command_line_tool
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line and writes a table, its data and a plot for each study."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('studies', nargs='*', type=Path, help='study files; default: all')
+    parser.add_argument(
+        '--results', type=Path, default=HERE / 'results', help='folder of the results and of the tables'
+    )
+    options = parser.parse_args(arguments)
+    for path in options.studies or sorted(studies()):
+        study = read_study(path)
+        results = read_results(options.results / f'{study.name}.json')
+        done = sum(run.name in results for run in study.runs)
+        tables = '\n\n'.join(f'{metric}\n\n{table(study, metric, results)}' for metric in study.metrics)
+        state = f"In every cell: measured here (the paper's value). {done} of {len(study.runs)} were run."
+        head = f'# {study.title}\n\n{study.note}\n\n{state}'
+        data = {run.name: {'row': run.row, 'column': run.column, 'paper': dict(run.paper)} for run in study.runs}
+        for name, entry in data.items():
+            entry['measured'] = {seed: record['accuracy'] for seed, record in results.get(name, {}).items()}
+        write_report(options.results, f'{study.name}_table', f'{head}\n\n{tables}\n', data, plot(study, results))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,112 @@
+"""The data sets in the formats of their authors, with the sums that torchvision checks replaced by those of tiny files."""
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision import datasets
+
+from auglocal_mm.datasets import TorchvisionDataset
+from auglocal_mm.errors import InputError
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (6, 3, 32, 32), dtype=np.uint8)
+
+
+def checksum(path: Path) -> str:
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def cifar10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def make(labels) -> Path:
+        folder = tmp_path / datasets.CIFAR10.base_folder
+        folder.mkdir(exist_ok=True)
+        content = {'data': PIXELS.reshape(6, -1), 'labels': labels}
+        files = {'batch': content, 'batches.meta': {'label_names': list('abcdefghij')}}
+        for name, value in files.items():
+            (folder / name).write_bytes(pickle.dumps(value))
+        entry = [['batch', checksum(folder / 'batch')]]
+        monkeypatch.setattr(datasets.CIFAR10, 'train_list', entry)
+        monkeypatch.setattr(datasets.CIFAR10, 'test_list', entry)
+        meta = {'filename': 'batches.meta', 'key': 'label_names', 'md5': checksum(folder / 'batches.meta')}
+        monkeypatch.setattr(datasets.CIFAR10, 'meta', meta)
+        return tmp_path
+
+    return make
+
+
+def test_cifar10(cifar10):
+    data = TorchvisionDataset('CIFAR10', str(cifar10([3, 1, 4, 1, 5, 9])))
+    assert data.labels == [3, 1, 4, 1, 5, 9]
+    assert data.metainfo['classes'] == tuple('abcdefghij')
+    item = data[2]
+    assert torch.equal(item['inputs'], torch.from_numpy(PIXELS[2]))
+    assert item['data_samples'] == 4
+
+
+def test_augmentation_depends_on_seed_and_epoch(cifar10):
+    transforms = [dict(type='Pad', padding=4, padding_mode='reflect'), dict(type='RandomCrop', size=32)]
+    data = TorchvisionDataset('CIFAR10', str(cifar10([0] * 6)), transforms=transforms)
+    views = []
+    for epoch in (0, 1, 0):
+        data.set_epoch(0, epoch)
+        views.append(torch.stack([data[i]['inputs'] for i in range(6)]))
+    assert torch.equal(views[0], views[2])
+    assert not torch.equal(views[0], views[1])
+
+
+def test_svhn(tmp_path, monkeypatch):
+    io = pytest.importorskip('scipy.io')
+    path = tmp_path / 'test_32x32.mat'
+    io.savemat(
+        path, {'X': PIXELS.transpose(2, 3, 1, 0), 'y': np.array([[10], [1], [2], [3], [4], [5]], dtype=np.uint8)}
+    )
+    monkeypatch.setitem(datasets.SVHN.split_list, 'test', ['', path.name, checksum(path)])
+    data = TorchvisionDataset('SVHN', str(tmp_path), split='test')
+    assert data.labels == [0, 1, 2, 3, 4, 5]  # SVHN stores the digit 0 as 10
+    assert torch.equal(data[1]['inputs'], torch.from_numpy(PIXELS[1]))
+
+
+def test_stl10(tmp_path, monkeypatch):
+    folder = tmp_path / datasets.STL10.base_folder
+    folder.mkdir()
+    pixels = np.random.default_rng(1).integers(0, 256, (4, 3, 96, 96), dtype=np.uint8)
+    (folder / 'x.bin').write_bytes(pixels.transpose(0, 1, 3, 2).tobytes())
+    (folder / 'y.bin').write_bytes(bytes([1, 10, 2, 3]))
+    (folder / 'classes').write_text('\n'.join('abcdefghij'))
+    files = [[name, checksum(folder / name)] for name in ('x.bin', 'y.bin')]
+    monkeypatch.setattr(datasets.STL10, 'test_list', files)
+    monkeypatch.setattr(datasets.STL10, 'train_list', [])
+    monkeypatch.setattr(datasets.STL10, 'class_names_file', 'classes')
+    data = TorchvisionDataset('STL10', str(tmp_path), split='test')
+    assert data.labels == [0, 9, 1, 2]
+    assert torch.equal(data[3]['inputs'], torch.from_numpy(pixels[3]))
+
+
+def test_labels_outside_the_classes_are_refused(cifar10):
+    with pytest.raises(InputError, match=r'labels outside its 10 classes, such as 12; expected 0 to 9'):
+        TorchvisionDataset('CIFAR10', str(cifar10([0, 1, 2, 3, 4, 12])))
+
+
+def test_half_downloaded_data_are_refused(cifar10):
+    root = cifar10([0] * 6)
+    batch = root / datasets.CIFAR10.base_folder / 'batch'
+    batch.write_bytes(batch.read_bytes()[:100])
+    with pytest.raises(InputError, match=r'CIFAR10 is not in .*, or not all of it'):
+        TorchvisionDataset('CIFAR10', str(root))
+
+
+@pytest.mark.parametrize('name', ['CIFAR10', 'SVHN', 'STL10'])
+def test_missing_data_are_refused(tmp_path, name):
+    with pytest.raises(InputError, match=rf'{name} is not in {tmp_path}.*download=True'):
+        TorchvisionDataset(name, str(tmp_path / 'nothing'))
+
+
+def test_unknown_names_and_splits_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no 'CIFAR11' with a split 'train'"):
+        TorchvisionDataset('CIFAR11', str(tmp_path))
+    with pytest.raises(InputError, match="no 'SVHN' with a split 'extra'"):
+        TorchvisionDataset('SVHN', str(tmp_path), split='extra')

@@ -1,0 +1,27 @@
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from auglocal_mm.engine.hooks import FreezeAuxiliaryHook
+from auglocal_mm.errors import InputError
+
+
+def test_hidden_layers_stop_learning_one_after_the_other(tiny_config):
+    hooks = [dict(type='AugLocalHook'), dict(type='FreezeAuxiliaryHook', start=0.0, end=1.0)]
+    runner = Runner.from_cfg(tiny_config(custom_hooks=hooks))
+    runner.train()
+    first = torch.load(f'{runner.work_dir}/epoch_1.pth', weights_only=False)['state_dict']
+    second = runner.model.state_dict()
+    # In the second of two epochs half of each head's two hidden layers are frozen.
+    for m in range(5):
+        frozen, learning = (f'auxiliary_heads.{m}.layers.{layer}.conv1.weight' for layer in (0, 1))
+        assert torch.equal(first[frozen], second[frozen])
+        assert not torch.equal(first[learning], second[learning])
+    assert not torch.equal(first['backbone.conv1.weight'], second['backbone.conv1.weight'])
+
+
+def test_bad_settings_are_refused(tiny_config):
+    with pytest.raises(InputError, match=r'expected 0 <= start < end'):
+        FreezeAuxiliaryHook(0.5, 0.5)
+    with pytest.raises(InputError, match='needs auxiliary heads with hidden layers'):
+        Runner.from_cfg(tiny_config('bp', custom_hooks=[dict(type='FreezeAuxiliaryHook')])).train()
