@@ -1,6 +1,7 @@
 """Runs what is missing of a study: one process a run, resumable, with a progress bar."""
 
 import argparse
+import copy
 import json
 import os
 import subprocess
@@ -23,7 +24,8 @@ from auglocal_mm.files import write_json
 def settings(run: Run, seed: int, extra: Mapping[str, Any]) -> Config:
     """The config of one run."""
     config = Config.fromfile(REPOSITORY / run.config)
-    config.merge_from_dict({**run.options, 'randomness.seed': seed})
+    # A copy: MMEngine takes _delete_ out of what it merges, and runs share their options.
+    config.merge_from_dict(copy.deepcopy({**run.options, 'randomness.seed': seed}))
     config.merge_from_dict(extra)
     return config
 
