@@ -28,6 +28,7 @@ setup(
         'pycocotools>=2.0.8',
         'numpy>=1.26',
         'pillow>=10',
+        'scipy>=1.11',  # torchvision's SVHN reads .mat files with it
         'rich>=13',
         'matplotlib>=3.8',
     ],

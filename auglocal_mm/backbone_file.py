@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import atomic_write, write_json
 
+CLASSIFIERS = ('fc.', 'classifier.')
 RESNET_DEPTHS = {
     (False, 2, 2, 2, 2): 18,
     (False, 3, 4, 6, 3): 34,
@@ -65,7 +66,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The backbone in torchvision's names, with its classifier as ``fc``, from a model's or a backbone's state dict.
+    """The backbone in torchvision's names, with its classifier, from a model's or a backbone's state dict.
 
     Raises:
         InputError: There are no weights of a backbone.
@@ -75,11 +76,13 @@ def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
         state = {
             name.removeprefix('backbone.').removeprefix('head.'): value
             for name, value in state.items()
-            if name.startswith(('backbone.', 'head.fc.'))
+            if name.startswith(('backbone.', *(f'head.{classifier}' for classifier in CLASSIFIERS)))
         }
     state = {name: value.detach().cpu().clone() for name, value in state.items() if isinstance(value, Tensor)}
-    if 'conv1.weight' not in state and not any(name.startswith('layer1.') for name in state):
-        raise InputError('the checkpoint holds no ResNet: expected keys such as backbone.conv1.weight or conv1.weight')
+    if not any(name.startswith(('conv1.', 'stem.', 'layer1.', 'features.')) for name in state):
+        raise InputError(
+            'the checkpoint holds no backbone: expected keys such as backbone.conv1.weight, conv1.weight or features.0.weight'
+        )
     return state
 
 
@@ -107,8 +110,8 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) 
     recorded = checkpoint.get('meta', {}).get('auglocal_mm', {})
     description = {
         'method': recorded.get('method', 'unknown'),
-        'architecture': resnet_architecture(state),
-        'num_classes': state['fc.weight'].shape[0] if 'fc.weight' in state else None,
+        'architecture': recorded.get('architecture') or resnet_architecture(state),
+        'num_classes': _num_classes(state),
         'accuracy': recorded.get('accuracy', {}),
         'epoch': checkpoint.get('meta', {}).get('epoch'),
         'config_hash': recorded.get('config_hash'),
@@ -146,7 +149,7 @@ def check_coverage(network: nn.Module, state: Mapping[str, Tensor], source: str 
         missing=[name for name in needed if name not in matched],
         unexpected=[name for name in state if name not in needed],
     )
-    if coverage.missing or [name for name in coverage.unexpected if not name.startswith('fc.')]:
+    if coverage.missing or [name for name in coverage.unexpected if not name.startswith(CLASSIFIERS)]:
         raise InputError(
             f'{source} ({resnet_architecture(state)}) does not fit the backbone ({resnet_architecture(needed)}): {coverage}; '
             'use a file of the same architecture'
@@ -165,6 +168,12 @@ def check_sha256(path: str | os.PathLike[str]) -> None:
         expected = json.loads(description.read_text(encoding='utf-8')).get('sha256')
         if expected and expected != sha256(path):
             raise InputError(f'{path} is not the file that {description} describes (SHA-256 differs); export it again')
+
+
+def _num_classes(state: Mapping[str, Tensor]) -> int | None:
+    """The length of the classifier's last bias."""
+    biases = [value for name, value in state.items() if name.startswith(CLASSIFIERS) and name.endswith('bias')]
+    return len(biases[-1]) if biases else None
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -80,7 +80,7 @@ def test_truncated_missing_and_other_files_are_refused(tmp_path):
     with pytest.raises(InputError, match='holds a list'):
         read_weights(path)
     torch.save({'state_dict': {'w': torch.zeros(2)}}, path)
-    with pytest.raises(InputError, match='holds no ResNet'):
+    with pytest.raises(InputError, match='holds no backbone'):
         load_backbone(ResNet(18), path)
 
 

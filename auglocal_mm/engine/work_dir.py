@@ -15,7 +15,7 @@ class Stage:
 
     Attributes:
         task: Type of the model, such as ``ImageClassifier`` or ``MaskRCNN``.
-        backbone: Type and depth of the backbone.
+        backbone: Type and depth, or name, of the backbone.
         method: Type of the auxiliary heads, or ``BP``.
     """
 
@@ -31,7 +31,7 @@ class Stage:
         heads: dict[str, Any] | None = model.get('auxiliary_heads')
         return cls(
             str(model.get('type')),
-            f'{backbone.get("type")}-{backbone.get("depth")}',
+            f'{backbone.get("type")}-{backbone.get("depth", backbone.get("name"))}',
             str(heads['type']) if heads else 'BP',
         )
 

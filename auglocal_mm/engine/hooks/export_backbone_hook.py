@@ -28,8 +28,10 @@ class ExportBackboneHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Notes what the backbone's description needs in the checkpoint, so that it can be exported from there too."""
         scalars = runner.message_hub.log_scalars
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         checkpoint['meta']['auglocal_mm'] = {
             'method': Stage.of(runner.cfg).method,
+            'architecture': getattr(model.backbone, 'architecture', None),
             'accuracy': {
                 key.removeprefix('val/'): float(value.current())
                 for key, value in scalars.items()

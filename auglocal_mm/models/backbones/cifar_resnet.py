@@ -30,7 +30,7 @@ class CIFARResNet(BaseModule):
         )
         if depth not in DEPTHS:
             raise InputError(f'backbone.depth is {depth}; a CIFARResNet has one of {", ".join(map(str, DEPTHS))}')
-        self.depth = depth
+        self.architecture = f'CIFARResNet-{depth}'
         self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU(inplace=True)

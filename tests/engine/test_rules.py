@@ -1,0 +1,60 @@
+"""Every rule through the runner: it trains, and a resumed run equals one that never stopped."""
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+RULES = {
+    'DGL': dict(type='DGLHead'),
+    'PredSim': dict(type='PredSimHead'),
+    'InfoPro': dict(type='InfoProHead', loss_weights=dict(cross_entropy=(0.05, 0.5), reconstruction=(5.0, 0.2))),
+    'MAN': dict(type='MANHead', head=dict(type='InfoProHead')),
+    '3x3 convolutions': dict(type='ConvolutionHead', depth=3),
+}
+
+
+def train(config) -> dict[str, torch.Tensor]:
+    runner = Runner.from_cfg(config)
+    runner.train()
+    return {name: value.clone() for name, value in runner.model.state_dict().items()}
+
+
+@pytest.mark.parametrize('rule', RULES.values(), ids=RULES)
+def test_resume_equals_never_stopped(tiny_config, tmp_path, rule):
+    settings = {'model.auxiliary_heads': {'_delete_': True, **rule}, 'model.image_size': 32}
+    whole = train(tiny_config(work_dir=str(tmp_path / 'whole'), **settings))
+    settings = {'model.auxiliary_heads': {'_delete_': True, **rule}, 'model.image_size': 32}
+    stopped = tiny_config(work_dir=str(tmp_path / 'resumed'), **settings)
+    stopped.load_from, stopped.resume = str(tmp_path / 'whole' / 'epoch_1.pth'), True
+    resumed = train(stopped)
+    assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
+
+
+@pytest.mark.parametrize(
+    'backbone',
+    [
+        dict(type='CIFARResNet', depth=20, widths=(8, 16, 32)),
+        dict(type='TorchvisionBackbone', name='mobilenet_v2'),
+    ],
+    ids=lambda backbone: backbone['type'],
+)
+def test_other_networks_train_and_export(tiny_config, backbone):
+    config = tiny_config(**{'model.backbone': {'_delete_': True, **backbone}, 'model.image_size': 32})
+    runner = Runner.from_cfg(config)
+    runner.train()
+    exported = torch.load(f'{config.work_dir}/backbone.pth', weights_only=True)
+    own = runner.model.backbone.state_dict()
+    assert all(torch.equal(exported[name], own[name]) for name in own)
+
+
+def test_every_rule_sees_the_same_batches(tiny_config, tmp_path):
+    seen = []
+    for name, rule in (('DGL', RULES['DGL']), ('InfoPro', RULES['InfoPro'])):
+        settings = {'model.auxiliary_heads': {'_delete_': True, **rule}, 'model.image_size': 32}
+        runner = Runner.from_cfg(tiny_config(work_dir=str(tmp_path / name), **settings))
+        batches: list[torch.Tensor] = []
+        runner.model.backbone.conv1.register_forward_pre_hook(lambda _, inputs, b=batches: b.append(inputs[0].clone()))
+        runner.train()
+        seen.append(batches)
+    assert len(seen[0]) == len(seen[1]) > 6
+    assert all(map(torch.equal, *seen))

@@ -1,0 +1,92 @@
+"""The analyses as a user starts them, on a trained run."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mmengine.runner import Runner
+from tests_support import assert_error, tool, write
+
+
+@pytest.fixture
+def trained(tiny_config, tmp_path) -> tuple[str, str, Path]:
+    """Config, checkpoint and work_dir of a short AugLocal training."""
+    config = tiny_config()
+    Runner.from_cfg(config).train()
+    return write(config, tmp_path / 'tiny.py'), f'{config.work_dir}/epoch_2.pth', Path(config.work_dir)
+
+
+def run(name: str, *arguments: str, out: Path) -> dict:
+    done = tool(f'tools/analysis_tools/{name}.py', *arguments, '--out', str(out))
+    assert done.returncode == 0, done.stderr[-3000:]
+    (data,) = out.glob('*.json')
+    assert data.with_suffix('.md').read_text() in done.stdout
+    assert data.with_suffix('.png').stat().st_size > 1000
+    return json.loads(data.read_text())
+
+
+def test_cka_of_a_network_with_itself_is_one(trained, tmp_path):
+    config, checkpoint, _ = trained
+    data = run('compare_cka', config, checkpoint, config, checkpoint, out=tmp_path / 'out')
+    assert len(data['cka']) == len(data['layers']) == 9
+    assert data['mean_of_equal_layers'] == pytest.approx(1)
+
+
+def test_cka_of_other_depths_is_refused(trained, tiny_config, tmp_path):
+    config, checkpoint, _ = trained
+    other = tiny_config('bp', work_dir=str(tmp_path / 'other'), **{'model.backbone.depth': 34})
+    Runner.from_cfg(other).train()
+    path = write(other, tmp_path / 'other.py')
+    done = tool(
+        'tools/analysis_tools/compare_cka.py',
+        config,
+        checkpoint,
+        path,
+        f'{other.work_dir}/epoch_2.pth',
+        '--out',
+        str(tmp_path),
+    )
+    assert_error(done, '9 local layers', '17', 'equal depth')
+
+
+def test_linear_probes_of_every_layer(trained, tmp_path):
+    config, checkpoint, _ = trained
+    data = run('linear_probe', config, checkpoint, out=tmp_path / 'out')
+    assert len(data['top1']) == 9
+    assert (data['train_images'], data['images']) == (24, 6)
+    assert data['top1'][0] > 60  # the classes of the toy images are colours
+
+
+def test_flops(trained, tmp_path):
+    config, *_ = trained
+    data = run('get_flops', config, 'configs/bp/resnet32_bp_1xb1024-400e_cifar10.py', out=tmp_path / 'out')
+    assert data['tiny']['auxiliary'] > 0
+    assert data['resnet32_bp_1xb1024-400e_cifar10']['primary_parameters'] == 466906
+
+
+def test_curves_of_every_module(trained, tmp_path):
+    *_, work_dir = trained
+    data = run('plot_curves', f'AugLocal={work_dir}', out=tmp_path / 'out')
+    assert len(data['AugLocal']['accuracy/top1']) == 2
+    assert len(data['AugLocal']['local/stem/loss']) == 6
+    assert (tmp_path / 'out' / 'AugLocal_local_loss.png').is_file()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (('compare_cka', 'no.py', 'a', 'no.py', 'b'), ('no config file no.py',)),
+        (('linear_probe', 'configs/bp/resnet32_bp_1xb1024-400e_cifar10.py', 'no.pth'), ('no checkpoint no.pth',)),
+        (
+            ('get_flops', 'configs/bp/benchmarks/mask-rcnn_r34-bp_fpn_8xb2-1x-adamw_coco.py'),
+            ('not the config of a classifier',),
+        ),
+        (('plot_curves', 'BP=nowhere'), ('nowhere holds no log',)),
+        (('plot_curves', 'nowhere'), ('expected NAME=WORK_DIR',)),
+    ],
+)
+def test_bad_input(arguments, words, tmp_path):
+    name, *rest = arguments
+    done = tool(f'tools/analysis_tools/{name}.py', *rest, '--out', str(tmp_path / 'out'))
+    assert_error(done, *words)
+    assert not (tmp_path / 'out').exists()
