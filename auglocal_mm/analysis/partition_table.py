@@ -8,6 +8,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from auglocal_mm.models import AuxiliaryHead
 from auglocal_mm.partition import LocalModule
 
 
@@ -17,7 +18,7 @@ class ModuleCost:
 
     Attributes:
         name: Its local layers.
-        auxiliary: The structure of its head: layers that were copied, and ``fc``.
+        auxiliary: The structure of its head: layers that were copied and ``fc``, or the name of the rule.
         parameters: Of the layers.
         head_parameters: Of the head.
         flops: Floating-point operations of one forward pass of one image through the layers.
@@ -45,10 +46,9 @@ def module_costs(modules: Sequence[LocalModule], names: Sequence[str], image: Te
     for module in modules:
         flops, features = _count(module.layers, features)
         head_flops, _ = _count(module.head, features)
-        selected = [names[number - 1] for number in getattr(module.head, 'selected', [])]
         costs.append(
             ModuleCost(
-                module.name, ' + '.join([*selected, 'fc']), _size(module.layers), _size(module.head), flops, head_flops
+                module.name, _structure(module.head, names), _size(module.layers), _size(module.head), flops, head_flops
             )
         )
     return costs
@@ -81,6 +81,13 @@ def _count(network: nn.Module, inputs: Tensor) -> tuple[int, Tensor]:
         outputs = network(inputs)
     network.train(training)
     return counter.get_total_flops(), outputs
+
+
+def _structure(head: nn.Module, names: Sequence[str]) -> str:
+    """The copied layers and ``fc``; of a head that copies none, its class."""
+    if isinstance(head, AuxiliaryHead) and not hasattr(head, 'selected'):
+        return type(head).__name__.removesuffix('Head')
+    return ' + '.join([*(names[number - 1] for number in getattr(head, 'selected', [])), 'fc'])
 
 
 def _size(network: nn.Module) -> int:

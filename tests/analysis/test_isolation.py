@@ -15,6 +15,19 @@ def test_one_module_has_no_border(tiny_config, capsys):
     assert 'no border to check' in capsys.readouterr().out
 
 
+def test_a_chain_that_leaves_a_layer_out_is_refused(tiny_config):
+    chain = [dict(stem=['conv1', 'bn1', 'relu', 'maxpool']), 'layer1.*', 'layer2.*', 'layer3.*', 'layer4.0']
+    config = tiny_config(**{'model.partition': dict(chain=chain)})
+    with pytest.raises(InputError, match='do not compute what the backbone computes'):
+        isolation.check_run(config)
+
+
+def test_the_table_names_rules_that_copy_nothing(tiny_config, capsys):
+    isolation.check_run(tiny_config(**{'model.auxiliary_heads': dict(_delete_=True, type='DGLHead')}))
+    printed = capsys.readouterr().out
+    assert ' DGL ' in printed and 'Isolation holds' in printed
+
+
 def test_a_detector_is_refused(tiny_config):
     config = tiny_config('bp')
     config.model = dict(type='mmdet.ResNet', depth=18)
