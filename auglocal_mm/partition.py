@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from torch import nn
 
+from auglocal_mm.checkpointing import Run, apply_runs, runs_within
 from auglocal_mm.errors import InputError
 
 LayerSpec: TypeAlias = str | Mapping[str, Sequence[str]]
@@ -133,19 +134,26 @@ def _explicit_cuts(names: Sequence[str], cuts: Sequence[int | str]) -> list[int]
     return numbers
 
 
-def local_modules(layers: Sequence[LocalLayer], cuts: Sequence[int], heads: Sequence[nn.Module]) -> list[LocalModule]:
+def local_modules(
+    layers: Sequence[LocalLayer], cuts: Sequence[int], heads: Sequence[nn.Module], runs: Sequence[Run] = ()
+) -> list[LocalModule]:
     """Joins local layers between cuts, with one head each.
 
     Args:
         layers: All local layers.
         cuts: As :func:`resolve_cuts` returns them, K - 1 numbers.
         heads: K heads; the last one is the primary network's classifier.
+        runs: Layers that are computed again in backward, counted from 0.
+
+    Raises:
+        InputError: A run crosses a cut.
     """
     modules = []
     for first, last, head in zip([0, *cuts], [*cuts, len(layers)], heads, strict=True):
         part = layers[first:last]
         name = part[0].name if len(part) == 1 else f'{part[0].name}-{part[-1].name}'
-        modules.append(LocalModule(name, nn.Sequential(*(layer.module for layer in part)), head))
+        chain = apply_runs([layer.module for layer in part], runs_within(runs, first, last - 1))
+        modules.append(LocalModule(name, nn.Sequential(*chain), head))
     return modules
 
 

@@ -3,41 +3,78 @@ import torch
 from tests_models import cifar_resnet, classifier
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.planning.activation_meter import ActivationMeter
+
+RULES = [None, dict(type='AugLocalHead', depth=3), dict(type='AugLocalHead', depth=4, checkpointed='all')]
 
 
 def trained(rule=None, **settings):
-    """Gradients, statistics and saved bytes of one step."""
+    """Gradients, statistics and the most bytes held in one step."""
     torch.manual_seed(0)
     model = classifier(cifar_resnet(), rule, **settings).double()
     torch.manual_seed(1)
     images, labels = torch.randn(4, 3, 32, 32, dtype=torch.float64), torch.arange(4)
-    saved = {}
-
-    def pack(tensor):
-        saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-        return tensor
-
     features = images
-    for module in model.local_modules():
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+    with ActivationMeter() as meter:
+        for module in model.local_modules():
             features = module.layers(features)
             loss = module.head.loss(features, labels, images)['loss']
-        loss.backward()
-        features = features.detach()
+            loss.backward()
+            features = features.detach()
     gradients = {name: p.grad for name, p in model.named_parameters()}
-    return gradients, dict(model.named_buffers()), sum(saved.values())
+    return gradients, dict(model.named_buffers()), meter.peak
 
 
-@pytest.mark.parametrize('rule', [None, dict(type='AugLocalHead', depth=3)], ids=['BP', 'AugLocal'])
-@pytest.mark.parametrize('names', ['all', ['layer1.0', 'layer1.1', 'layer3.2']])
+@pytest.mark.parametrize('rule', RULES, ids=['BP', 'AugLocal', 'heads'])
+@pytest.mark.parametrize('names', ['all', ['layer1.0', 'layer1.1', 'layer3.2'], ['layer3.2', ['stem', 'stem']]])
 def test_gradients_and_statistics_equal_those_without(rule, names):
     plain, checkpointed = trained(rule), trained(rule, checkpointed=names)
     for kind in (0, 1):
         assert plain[kind].keys() == checkpointed[kind].keys()
         assert all(torch.equal(plain[kind][name], checkpointed[kind][name]) for name in plain[kind])
-    assert checkpointed[2] < plain[2]
+    assert checkpointed[2] <= plain[2]
+    assert rule is not None or checkpointed[2] < plain[2]
 
 
 def test_unknown_layers_are_refused():
-    with pytest.raises(InputError, match="checkpointed names the local layer 'layer9'"):
+    with pytest.raises(InputError, match="checkpointed names the layer 'layer9'"):
         classifier(cifar_resnet(), checkpointed=['layer9'])
+
+
+def test_runs_of_layers_hold_less_than_single_layers():
+    single = trained(checkpointed=['layer1.0', 'layer1.1', 'layer1.2'])
+    run = trained(checkpointed=[['layer1.0', 'layer1.2']])
+    assert all(torch.equal(single[0][name], run[0][name]) for name in single[0])
+    assert run[2] < single[2]
+
+
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        ([['layer1.1', 'layer1.0']], 'expected a pair, the first layer and the last one'),
+        ([['layer1.0', 'layer1.1', 'layer1.2']], 'expected a pair'),
+        (['layer1.1', ['layer1.0', 'layer1.2']], 'layer1.1 in two runs'),
+    ],
+)
+def test_impossible_runs_are_refused(names, message):
+    with pytest.raises(InputError, match=message):
+        classifier(cifar_resnet(), checkpointed=names)
+
+
+def test_a_run_across_a_border_is_refused():
+    model = classifier(cifar_resnet(), dict(type='AugLocalHead', depth=2), checkpointed=[['layer1.0', 'layer1.1']])
+    with pytest.raises(InputError, match='crosses the border of a local module'):
+        model.local_modules()
+
+
+def test_heads_may_have_their_own_depths_and_runs():
+    rule = dict(type='AugLocalHead', depth=[2, 4], checkpointed=[[], [['1', '2'], '3']])
+    cuts = dict(partition=dict(cut_points=['layer1.0', 'layer2.0']))
+    model = classifier(cifar_resnet(), rule, **cuts)
+    assert [len(head.layers) for head in model.auxiliary_heads] == [1, 3]
+    assert [len(head._chain) for head in model.auxiliary_heads] == [1, 2]
+    plain = trained(dict(rule, checkpointed=()), **cuts)
+    again = trained(rule, **cuts)
+    assert all(torch.equal(plain[0][name], again[0][name]) for name in plain[0])
+    with pytest.raises(InputError, match='depth has 3 values, but there are 2 heads'):
+        classifier(cifar_resnet(), dict(type='AugLocalHead', depth=[2, 2, 2]), **cuts)

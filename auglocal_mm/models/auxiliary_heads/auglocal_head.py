@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from auglocal_mm.auxiliary_depth import downsampling_strides, pyramid_depths, select_layers, widening_strides
+from auglocal_mm.checkpointing import apply_runs, resolve_runs
 from auglocal_mm.errors import InputError
 from auglocal_mm.layer_copy import copy_layer
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
@@ -20,7 +21,8 @@ class AugLocalHead(AuxiliaryHead):
 
     Args:
         placement: Where the head stands; the model fills it in.
-        depth: d, the trainable layers with the linear classifier, 2 or more; d - 1 local layers are copied.
+        depth: d, the trainable layers with the linear classifier, 2 or more; d - 1 local layers are copied. A list gives
+            each head its own.
         pyramid: r of equation 3, from 0 (every head equally deep) to 1 (the last one as shallow as can be).
         selection: Which layers are copied: ``'uniform'``, ``'sequential'`` or ``'repetitive'``.
         rounding: Of layer numbers that fall half-way: ``'half_even'`` (as released) or ``'half_up'``.
@@ -28,6 +30,8 @@ class AugLocalHead(AuxiliaryHead):
         classifier: Config of what follows the copied layers.
         shallow_norm: BatchNorm in front of the classifier where only one layer is copied, as released for small images.
         loss_weights: As for :class:`AuxiliaryHead`.
+        checkpointed: Copied layers, counted from ``'1'``, that are computed again in backward: for each head a list of
+            them and of pairs, as in :class:`auglocal_mm.models.ImageClassifier`, or ``'all'``.
 
     Raises:
         InputError: A key out of range.
@@ -36,7 +40,7 @@ class AugLocalHead(AuxiliaryHead):
     def __init__(
         self,
         placement: Placement,
-        depth: int,
+        depth: int | Sequence[int],
         pyramid: float = 0.0,
         selection: str = 'uniform',
         rounding: str = 'half_even',
@@ -44,16 +48,18 @@ class AugLocalHead(AuxiliaryHead):
         classifier: Mapping[str, Any] | None = None,
         shallow_norm: bool = False,
         loss_weights: Mapping[str, float | Sequence[float]] | None = None,
+        checkpointed: Sequence[Any] | str = (),
     ) -> None:
         super().__init__(placement, loss_weights)
-        if depth < 2 or depth > len(placement.layers):
+        own_depth = depth if isinstance(depth, int) else _of_head('depth', depth, placement)
+        if own_depth < 2 or own_depth > len(placement.layers):
             raise InputError(
-                f'auxiliary_heads.depth is {depth}; expected 2 (one copied layer and the classifier) to '
+                f'auxiliary_heads.depth is {own_depth}; expected 2 (one copied layer and the classifier) to '
                 f'{len(placement.layers)}, the number of local layers'
             )
         if downsampling not in DOWNSAMPLINGS:
             raise InputError(f'the downsampling {downsampling!r} is unknown; choose one of {", ".join(DOWNSAMPLINGS)}')
-        hidden = pyramid_depths(depth - 1, placement.num_modules, pyramid, rounding)[placement.module]
+        hidden = pyramid_depths(own_depth - 1, placement.num_modules, pyramid, rounding)[placement.module]
         self.selected = select_layers(placement.layer, len(placement.layers), hidden, selection, rounding)
         shapes = [placement.shapes[number - 1] for number in self.selected]
         widths, pool = [channels for channels, *_ in shapes], downsampling == 'max_pool'
@@ -67,13 +73,28 @@ class AugLocalHead(AuxiliaryHead):
                 for number, width, stride in zip(self.selected, [placement.shape[0], *widths], strides, strict=False)
             )
         )
+        if checkpointed and not isinstance(checkpointed, str):
+            checkpointed = _of_head('checkpointed', checkpointed, placement)
+        numbers = [str(number) for number, _ in enumerate(self.layers, start=1)]
+        self._chain = apply_runs(list(self.layers), resolve_runs(numbers, checkpointed))
         self.norm = nn.BatchNorm1d(widths[-1]) if shallow_norm and len(widths) == 1 else None
         head = {'type': 'LinearHead', **(classifier or {})}
         self.classifier = MODELS.build({**head, 'in_channels': widths[-1], 'num_classes': placement.num_classes})
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, classes) of the local module's output (N, C, H, W)."""
-        features = self.layers(features)
+        for layer in self._chain:
+            features = layer(features)
         if self.norm is not None:
             features = self.norm(features.mean(dim=(2, 3)))[:, :, None, None]
         return self.classifier(features)
+
+
+def _of_head(key: str, values: Sequence[Any], placement: Placement) -> Any:
+    """This head's own value of a key that gives one for each."""
+    if len(values) != placement.num_modules - 1:
+        raise InputError(
+            f'auxiliary_heads.{key} has {len(values)} values, but there are {placement.num_modules - 1} heads; give one for '
+            'each local module but the last'
+        )
+    return values[placement.module]

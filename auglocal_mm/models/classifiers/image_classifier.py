@@ -8,7 +8,7 @@ from mmengine.model import BaseModel, ModuleList
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from auglocal_mm.checkpointing import checkpoint_layers
+from auglocal_mm.checkpointing import apply_runs, resolve_runs
 from auglocal_mm.errors import InputError
 from auglocal_mm.feature_shapes import feature_shapes
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
@@ -27,8 +27,8 @@ class ImageClassifier(BaseModel):
         partition: ``num_local_modules``, ``cut_points`` or ``last_module_layers`` (see
             :func:`auglocal_mm.partition.resolve_cuts`), and ``chain``, the module paths of a backbone that does not know
             its own.
-        checkpointed: Names of local layers whose activations are computed again in backward instead of kept, or
-            ``'all'``.
+        checkpointed: Names of local layers whose activations are computed again in backward instead of kept, pairs of
+            names for runs of layers, or ``'all'`` for each by itself.
         image_size: Side of the training images, on which the structure of some heads depends.
         data_preprocessor: Config, see :class:`mmengine.model.ImgDataPreprocessor`.
     """
@@ -39,7 +39,7 @@ class ImageClassifier(BaseModel):
         head: dict[str, Any],
         auxiliary_heads: dict[str, Any] | None = None,
         partition: dict[str, Any] | None = None,
-        checkpointed: Sequence[str] | str = (),
+        checkpointed: Sequence[str | Sequence[str]] | str = (),
         image_size: int = 224,
         data_preprocessor: dict[str, Any] | None = None,
     ) -> None:
@@ -48,7 +48,8 @@ class ImageClassifier(BaseModel):
         options = dict(partition or {})
         self.layers = local_layers(self.backbone, options.pop('chain', None))
         self.shapes = feature_shapes(self.layers, image_size)
-        self.running_layers = checkpoint_layers(self.layers, checkpointed)
+        self.runs = resolve_runs([layer.name for layer in self.layers], checkpointed)
+        self._chain = apply_runs([layer.module for layer in self.layers], self.runs)
         self.head = MODELS.build({'in_channels': self.shapes[-1][0], **head})
         self.auxiliary_heads: ModuleList | None = None
         self.cuts: list[int] = []
@@ -82,7 +83,7 @@ class ImageClassifier(BaseModel):
 
     def local_modules(self) -> list[LocalModule]:
         """The chain of local modules; one module, the whole network, where there are no auxiliary heads."""
-        return local_modules(self.running_layers, self.cuts, [*(self.auxiliary_heads or []), self.head])
+        return local_modules(self.layers, self.cuts, [*(self.auxiliary_heads or []), self.head], self.runs)
 
     def forward(self, inputs: Tensor, data_samples: Tensor | None = None, mode: str = 'tensor') -> Any:
         """Runs the primary network; auxiliary heads sleep.
@@ -94,8 +95,8 @@ class ImageClassifier(BaseModel):
                 of N dicts ``pred_scores`` (classes,) and, with labels, ``gt_label``.
         """
         features = inputs
-        for layer in self.running_layers:
-            features = layer.module(features)
+        for layer in self._chain:
+            features = layer(features)
         if mode == 'loss':
             return self.head.loss(features, data_samples)
         logits = self.head(features)

@@ -1,0 +1,114 @@
+"""What one layer costs in training, measured on tensors without data: saved bytes by storage, FLOPs, parameters."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses import FakeTensorMode
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from auglocal_mm.planning.activation_meter import ActivationMeter
+
+IMAGES = 2
+"""Images of the measurement; a BatchNorm on vectors refuses one."""
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One layer on one input, for one image.
+
+    Attributes:
+        internal: Bytes that backward needs besides the layer's input and output.
+        output: Bytes of the output.
+        peak: Bytes besides the input that live at one time of the forward pass, passing ones too.
+        forward: FLOPs of the forward pass (a multiply-add is two).
+        backward: FLOPs of the backward pass.
+        backward_without_input: The same where the input needs no gradient, as at the start of a local module.
+        parameters: Their number.
+        output_shape: (C, H, W), or (C,).
+    """
+
+    internal: float
+    output: float
+    peak: float
+    forward: int
+    backward: int
+    backward_without_input: int
+    parameters: int
+    output_shape: tuple[int, ...]
+
+
+class LayerMeter:
+    """Measures layers, each structure on each input once.
+
+    Args:
+        amp: Whether forward runs in bfloat16 autocast.
+    """
+
+    def __init__(self, amp: bool = False) -> None:
+        self.amp = amp
+        self._known: dict[Any, LayerCost] = {}
+
+    def measure(self, key: Any, build: Callable[[], nn.Module], shape: tuple[int, ...]) -> LayerCost:
+        """The cost of the layer that ``build`` makes, on inputs of ``shape`` (without the batch).
+
+        Args:
+            key: Names the structure; a layer of the same key and shape is not built again.
+            build: Makes the layer, or gives one that is there.
+            shape: Of the input.
+        """
+        if (key, shape) not in self._known:
+            self._known[key, shape] = self._measure(build().train(), shape)
+        return self._known[key, shape]
+
+    def _measure(self, layer: nn.Module, shape: tuple[int, ...]) -> LayerCost:
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            inputs = torch.empty(IMAGES, *shape, requires_grad=True)
+            own = {_storage(t) for t in [*layer.parameters(), *layer.buffers()]}
+            saved: dict[int, int] = {}
+
+            def pack(tensor: Tensor) -> Tensor:
+                saved[_storage(tensor)] = tensor.untyped_storage().nbytes()
+                return tensor
+
+            with saved_tensors_hooks(pack, lambda tensor: tensor), FlopCounterMode(display=False) as forward:
+                with ActivationMeter() as meter:
+                    outputs = self._forward(layer, inputs)
+            backward = self._backward(outputs, [inputs, *_trainable(layer)])
+            internal = sum(
+                size for name, size in saved.items() if name not in own | {_storage(inputs), _storage(outputs)}
+            )
+            without = self._backward(self._forward(layer, inputs.detach()), _trainable(layer))
+            return LayerCost(
+                internal / IMAGES,
+                outputs.untyped_storage().nbytes() / IMAGES,
+                max(meter.peak, internal + outputs.untyped_storage().nbytes()) / IMAGES,
+                forward.get_total_flops() // IMAGES,
+                backward // IMAGES,
+                without // IMAGES,
+                sum(parameter.numel() for parameter in layer.parameters()),
+                tuple(outputs.shape[1:]),
+            )
+
+    def _forward(self, layer: nn.Module, inputs: Tensor) -> Tensor:
+        # A layer that works in place must not meet a leaf.
+        with torch.autocast('cpu', torch.bfloat16, enabled=self.amp):
+            return layer(inputs.view_as(inputs))
+
+    def _backward(self, outputs: Tensor, leaves: list[Tensor]) -> int:
+        if not leaves:
+            return 0
+        with FlopCounterMode(display=False) as counter:
+            torch.autograd.grad(outputs, leaves, torch.empty_like(outputs), allow_unused=True)
+        return counter.get_total_flops()
+
+
+def _trainable(layer: nn.Module) -> list[Tensor]:
+    return [parameter for parameter in layer.parameters() if parameter.requires_grad]
+
+
+def _storage(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata

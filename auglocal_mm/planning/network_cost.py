@@ -1,0 +1,86 @@
+"""The costs of every layer of a network and of every auxiliary network that it may get."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from torch import nn
+
+from auglocal_mm.auxiliary_depth import downsampling_strides, select_layers, widening_strides
+from auglocal_mm.layer_copy import copy_layer
+from auglocal_mm.models import ImageClassifier
+from auglocal_mm.models.heads import LinearHead
+from auglocal_mm.planning.layer_cost import LayerCost, LayerMeter
+
+
+@dataclass(frozen=True)
+class NetworkCosts:
+    """All that the search needs to know.
+
+    Attributes:
+        names: Of the local layers.
+        image: Bytes of one image.
+        layers: Cost of each local layer.
+        classifier: Cost of the primary classifier.
+        heads: By local layer (counted from 1) and depth d: costs of the head's layers, the classifier last.
+    """
+
+    names: Sequence[str]
+    image: float
+    layers: Sequence[LayerCost]
+    classifier: LayerCost
+    heads: dict[tuple[int, int], list[LayerCost]]
+
+
+def measure_network(
+    model: ImageClassifier, image_size: int, depths: Sequence[int], amp: bool = False, downsampling: str = 'stride'
+) -> NetworkCosts:
+    """Measures a classifier and AugLocal's heads of each depth behind each of its local layers but the last.
+
+    Args:
+        model: Its local layers are measured; heads that it has already are not.
+        image_size: Side of the images.
+        depths: The depths d of the heads.
+        amp: Whether forward runs in bfloat16 autocast.
+        downsampling: As for :class:`auglocal_mm.models.auxiliary_heads.AugLocalHead`.
+    """
+    meter = LayerMeter(amp)
+    layers: list[LayerCost] = []
+    shape: tuple[int, ...] = (3, image_size, image_size)
+    for layer in model.layers:
+        layers.append(meter.measure(repr(layer.module), partial(_itself, layer.module), shape))
+        shape = layers[-1].output_shape
+    classifier = meter.measure(repr(model.head), partial(_itself, model.head), shape)
+    heads = {
+        (number, depth): _head(model, meter, layers, number, depth, downsampling)
+        for number in range(1, len(layers))
+        for depth in depths
+        if depth <= len(layers)
+    }
+    names = [layer.name for layer in model.layers]
+    return NetworkCosts(names, 3 * image_size**2 * 4.0, layers, classifier, heads)
+
+
+def _head(
+    model: ImageClassifier, meter: LayerMeter, layers: Sequence[LayerCost], number: int, depth: int, downsampling: str
+) -> list[LayerCost]:
+    selected = select_layers(number, len(layers), depth - 1)
+    shapes = [layers[each - 1].output_shape for each in selected]
+    shape, pool = layers[number - 1].output_shape, downsampling == 'max_pool'
+    if pool:
+        strides = widening_strides(shape[0], [channels for channels, *_ in shapes])
+    else:
+        strides = downsampling_strides(shape[1], [side for _, side, *_ in shapes])
+    costs = []
+    for each, stride in zip(selected, strides, strict=True):
+        source = model.layers[each - 1].module
+        build = partial(copy_layer, source, shape[0], stride, pool)
+        costs.append(meter.measure((repr(source), stride), build, shape))
+        shape = costs[-1].output_shape
+    classes = model.head.num_classes
+    costs.append(meter.measure(('classifier', shape[0]), partial(LinearHead, shape[0], classes), shape))
+    return costs
+
+
+def _itself(module: nn.Module) -> nn.Module:
+    return module
