@@ -18,6 +18,12 @@ CONFIGS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tools change it, also where a test calls one in its own process."""
+    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '0')
+
+
 @pytest.fixture
 def image_folder(tmp_path: Path) -> Path:
     """train/ with 3 classes x 8 and val/ with 3 classes x 2 random 32x32 images."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
+from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from auglocal_mm.planning.activation_meter import ActivationMeter
@@ -65,49 +66,50 @@ class LayerMeter:
         return self._known[key, shape]
 
     def _measure(self, layer: nn.Module, shape: tuple[int, ...]) -> LayerCost:
-        with FakeTensorMode(allow_non_fake_inputs=True):
+        with FakeTensorMode(allow_non_fake_inputs=True) as mode:
             inputs = torch.empty(IMAGES, *shape, requires_grad=True)
-            own = {_storage(t) for t in [*layer.parameters(), *layer.buffers()]}
+            own = {
+                name: mode.from_tensor(tensor) for name, tensor in [*layer.named_parameters(), *layer.named_buffers()]
+            }
+            known = {_storage(tensor) for tensor in own.values()}
             saved: dict[int, int] = {}
 
             def pack(tensor: Tensor) -> Tensor:
                 saved[_storage(tensor)] = tensor.untyped_storage().nbytes()
                 return tensor
 
-            with saved_tensors_hooks(pack, lambda tensor: tensor), FlopCounterMode(display=False) as forward:
-                with ActivationMeter() as meter:
-                    outputs = self._forward(layer, inputs)
-            backward = self._backward(outputs, [inputs, *_trainable(layer)])
-            internal = sum(
-                size for name, size in saved.items() if name not in own | {_storage(inputs), _storage(outputs)}
-            )
-            without = self._backward(self._forward(layer, inputs.detach()), _trainable(layer))
+            counter, meter = FlopCounterMode(display=False), ActivationMeter()
+            with saved_tensors_hooks(pack, lambda tensor: tensor), counter, meter:
+                outputs = self._forward(layer, own, inputs)
+            trainable = [tensor for tensor in own.values() if tensor.requires_grad]
+            backward = _backward(outputs, [inputs, *trainable])
+            known |= {_storage(inputs), _storage(outputs)}
+            internal = sum(size for storage, size in saved.items() if storage not in known)
+            output = outputs.untyped_storage().nbytes()
             return LayerCost(
                 internal / IMAGES,
-                outputs.untyped_storage().nbytes() / IMAGES,
-                max(meter.peak, internal + outputs.untyped_storage().nbytes()) / IMAGES,
-                forward.get_total_flops() // IMAGES,
+                output / IMAGES,
+                max(meter.peak, internal + output) / IMAGES,
+                counter.get_total_flops() // IMAGES,
                 backward // IMAGES,
-                without // IMAGES,
+                _backward(self._forward(layer, own, inputs.detach()), trainable) // IMAGES,
                 sum(parameter.numel() for parameter in layer.parameters()),
                 tuple(outputs.shape[1:]),
             )
 
-    def _forward(self, layer: nn.Module, inputs: Tensor) -> Tensor:
+    def _forward(self, layer: nn.Module, own: dict[str, Tensor], inputs: Tensor) -> Tensor:
         # A layer that works in place must not meet a leaf.
         with torch.autocast('cpu', torch.bfloat16, enabled=self.amp):
-            return layer(inputs.view_as(inputs))
-
-    def _backward(self, outputs: Tensor, leaves: list[Tensor]) -> int:
-        if not leaves:
-            return 0
-        with FlopCounterMode(display=False) as counter:
-            torch.autograd.grad(outputs, leaves, torch.empty_like(outputs), allow_unused=True)
-        return counter.get_total_flops()
+            return functional_call(layer, own, (inputs.view_as(inputs),))
 
 
-def _trainable(layer: nn.Module) -> list[Tensor]:
-    return [parameter for parameter in layer.parameters() if parameter.requires_grad]
+def _backward(outputs: Tensor, leaves: list[Tensor]) -> int:
+    """FLOPs of the gradients of ``leaves``."""
+    if not leaves:
+        return 0
+    with FlopCounterMode(display=False) as counter:
+        torch.autograd.grad(outputs, leaves, torch.empty_like(outputs), allow_unused=True)
+    return counter.get_total_flops()
 
 
 def _storage(tensor: Tensor) -> int:

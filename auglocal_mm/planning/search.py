@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from auglocal_mm.planning.layer_cost import LayerCost
 from auglocal_mm.planning.network_cost import NetworkCosts
@@ -35,6 +36,10 @@ class PlannedModule:
     head_parameters: int
 
 
+_Rest: TypeAlias = tuple[int, tuple[PlannedModule, ...]] | None
+"""The cheapest modules from some layer on, and what they compute."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How to train one network; a single module is backpropagation."""
@@ -57,35 +62,37 @@ class Plan:
         return sum(module.head_parameters for module in self.modules[:-1])
 
 
-def cheapest_plan(costs: NetworkCosts, budget: float, max_modules: int | None = None) -> Plan | None:
-    """The plan of least compute that never holds more than ``budget`` bytes of activations for one image.
+def cheapest_plans(costs: NetworkCosts, budget: float, most_modules: Sequence[int]) -> list[Plan | None]:
+    """For each limit the plan of least compute that never holds more than ``budget`` bytes of activations for one image.
 
     Exact within the cost model: dynamic programming over the first layer of each module, inside it over the runs.
 
     Args:
         costs: Of the network and of the heads to choose from.
         budget: Bytes for one image.
-        max_modules: The most local modules; 1 is backpropagation.
+        most_modules: Limits to the number of local modules, ascending; 1 is backpropagation.
 
     Returns:
         ``None`` where no plan holds so little.
     """
     total = len(costs.layers)
-    limit = total if max_modules is None else min(max_modules, total)
-    options = {first: _modules_from(costs, first, budget, only_last=limit == 1) for first in range(total)}
-    best: list[tuple[int, tuple[PlannedModule, ...]] | None] = [None] * total + [(0, ())]
-    if limit == total:
-        for first in reversed(range(total)):
-            best[first] = _cheapest(options[first], best)
-        return Plan(best[0][1]) if best[0] else None
-    for _ in range(limit):
-        best = [_cheapest(options[first], best) for first in range(total)] + [(0, ())]
-    return Plan(best[0][1]) if best[0] else None
+    only_whole = list(most_modules) == [1]
+    options = {first: _modules_from(costs, first, budget, only_whole) for first in range(1 if only_whole else total)}
+    best: list[_Rest] = [None] * total + [(0, ())]
+    plans: list[Plan | None] = []
+    for modules in range(1, min(max(most_modules), total) + 1):
+        best = [_cheapest(options.get(first, []), best) for first in range(total)] + [(0, ())]
+        if modules in most_modules:
+            plans.append(Plan(best[0][1]) if best[0] else None)
+    return plans + [plans[-1]] * (len(most_modules) - len(plans))
 
 
-def _cheapest(
-    options: Sequence[PlannedModule], best: Sequence[tuple[int, tuple[PlannedModule, ...]] | None]
-) -> tuple[int, tuple[PlannedModule, ...]] | None:
+def cheapest_plan(costs: NetworkCosts, budget: float, max_modules: int | None = None) -> Plan | None:
+    """As :func:`cheapest_plans`, for one limit or none."""
+    return cheapest_plans(costs, budget, [max_modules or len(costs.layers)])[0]
+
+
+def _cheapest(options: Sequence[PlannedModule], best: Sequence[_Rest]) -> _Rest:
     found = None
     for module in options:
         rest = best[module.last + 1]
@@ -94,24 +101,24 @@ def _cheapest(
     return found
 
 
-def _modules_from(costs: NetworkCosts, first: int, budget: float, only_last: bool) -> list[PlannedModule]:
+def _modules_from(costs: NetworkCosts, first: int, budget: float, only_whole: bool) -> list[PlannedModule]:
     """For each last layer the cheapest module that begins with ``first``."""
+    total = len(costs.layers)
     held = costs.layers[first - 1].output if first else costs.image
     options = []
-    for offset, frontier in enumerate(extend([start(held)], costs.layers[first:], budget)):
-        last = first + offset
-        if not frontier:
-            break  # what comes behind holds even more
-        if only_last and last + 1 < len(costs.layers):
-            continue
-        heads = {0: [costs.classifier]} if last + 1 == len(costs.layers) else _heads_behind(costs, last)
-        found = [
-            module
-            for depth, head in heads.items()
-            if (module := _close(costs, first, last, frontier, depth, head, budget)) is not None
-        ]
-        if found:
-            options.append(min(found, key=lambda module: (module.compute, module.head_parameters)))
+    # What a run may hold depends on the module's output, which has few sizes: one walk for each.
+    for output in {costs.layers[-1].output} if only_whole else {layer.output for layer in costs.layers[first:]}:
+        for offset, frontier in enumerate(extend([start(held)], costs.layers[first:], budget, output)):
+            last = first + offset
+            if not frontier:
+                break  # what comes behind holds even more
+            if costs.layers[last].output != output or (only_whole and last + 1 < total):
+                continue
+            heads = {0: [costs.classifier]} if last + 1 == total else _heads_behind(costs, last)
+            closed = (_close(costs, first, last, frontier, depth, head, budget) for depth, head in heads.items())
+            found = [module for module in closed if module is not None]
+            if found:
+                options.append(min(found, key=lambda module: (module.compute, module.head_parameters)))
     return options
 
 
@@ -146,32 +153,48 @@ def _close(
         tuple((first + a, first + b) for a, b in own),
         tuple(head_runs),
         compute + sum(layer.forward for layer in layers + head),
-        peak(held, layers + hidden, [*own, *((len(layers) + a, len(layers) + b) for a, b in head_runs)], classifier),
+        peak(held, layers, own, head, head_runs),
         sum(layer.parameters for layer in layers + head),
         sum(layer.parameters for layer in head),
     )
 
 
-def peak(held: float, layers: Sequence[LayerCost], again: Sequence[tuple[int, int]], classifier: LayerCost) -> float:
+def peak(
+    held: float,
+    layers: Sequence[LayerCost],
+    layer_runs: Sequence[tuple[int, int]],
+    head: Sequence[LayerCost],
+    head_runs: Sequence[tuple[int, int]],
+) -> float:
     """The most bytes that a module holds, for one image.
 
     Args:
         held: Bytes of its input.
-        layers: Its layers and those of its head.
-        again: The runs that are computed twice.
-        classifier: What comes last.
+        layers: Its layers.
+        layer_runs: Which of them are computed twice.
+        head: The layers of its head, the classifier last.
+        head_runs: Which of them are computed twice.
     """
-    most, position = 0.0, 0
+    most, held = _walk(held, layers, layer_runs, layers[-1].output)
+    behind, held = _walk(held, head[:-1], head_runs, 0.0)
+    return max(most, behind, held + head[-1].peak)
+
+
+def _walk(
+    held: float, layers: Sequence[LayerCost], again: Sequence[tuple[int, int]], kept_output: float
+) -> tuple[float, float]:
+    """The most bytes at any moment of ``layers``, in forward or when a run is computed again, and those behind them."""
+    most, position = held, 0
     ends = dict(again)
     while position < len(layers):
         end = ends.get(position, position)
-        before = held
+        inside = held
         for layer in layers[position : end + 1]:
-            most = max(most, before + layer.peak)
-            before += layer.internal + layer.output
-        held = held + layers[end].output if position in ends else before
+            most = max(most, inside + layer.peak + (kept_output if position in ends else 0.0))
+            inside += layer.internal + layer.output
+        held = held + layers[end].output if position in ends else inside
         position = end + 1
-    return max(most, held + classifier.peak)
+    return most, held
 
 
 def backpropagation(costs: NetworkCosts) -> Plan:

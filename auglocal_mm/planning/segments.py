@@ -31,7 +31,9 @@ def start(held: float) -> State:
     return State(held, 0, None, None)
 
 
-def extend(frontier: list[State], layers: Sequence[LayerCost], budget: float) -> Iterator[list[State]]:
+def extend(
+    frontier: list[State], layers: Sequence[LayerCost], budget: float, kept_output: float = 0.0
+) -> Iterator[list[State]]:
     """Walks along ``layers`` and yields, after each, all ways that are not worse than another.
 
     Exact: of two ways through the same layers, one that holds more and computes more can never become better.
@@ -40,6 +42,7 @@ def extend(frontier: list[State], layers: Sequence[LayerCost], budget: float) ->
         frontier: The ways to get there. Runs begin behind it.
         layers: What comes next.
         budget: Bytes that may be held at any moment.
+        kept_output: Bytes of the module's output, which the next module waits for while runs are computed again.
     """
     own: list[list[State]] = [frontier]
     for position, layer in enumerate(layers):
@@ -53,12 +56,12 @@ def extend(frontier: list[State], layers: Sequence[LayerCost], budget: float) ->
             behind = layers[first]
             peak = max(behind.peak, behind.internal + behind.output + peak)
             forward += behind.forward
-            if not own[first] or own[first][0].held + peak > budget:
+            if not own[first] or own[first][0].held + peak + kept_output > budget:
                 break  # longer runs hold even more
             states += [
                 State(each.held + layer.output, each.extra + forward, (first, position), each)
                 for each in own[first]
-                if each.held + peak <= budget
+                if each.held + peak + kept_output <= budget
             ]
         own.append(pareto(states))
         yield own[-1]

@@ -7,11 +7,6 @@ from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, l
 from auglocal_mm.errors import InputError
 
 
-@pytest.fixture(autouse=True)
-def restore_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '0')  # the tools set it for the rest of the process
-
-
 def parse(*arguments: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     add_common_arguments(parser)

@@ -1,0 +1,139 @@
+"""A frontier for a reader: tables, data, and a figure."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from auglocal_mm.analysis.report import markdown_table
+from auglocal_mm.planning.frontier import Frontier, Memory, memory_of
+from auglocal_mm.planning.search import Plan
+
+HEADER = (
+    'K',
+    'cut after',
+    'd',
+    'computed twice',
+    'activations',
+    'weights',
+    'gradients',
+    'optimizer',
+    'total',
+    'compute',
+    'heads',
+)
+
+
+def describe(plan: Plan, names: Sequence[str]) -> str:
+    """One line: modules, depths, and how many layers are computed twice."""
+    if len(plan.modules) == 1:
+        return f'BP, {_twice(plan)} layers computed twice'
+    cuts = ', '.join(names[module.last] for module in plan.modules[:-1])
+    depths = ', '.join(str(module.depth) for module in plan.modules[:-1])
+    return f'K = {len(plan.modules)}, cut after {cuts}, d = {depths}, {_twice(plan)} layers computed twice'
+
+
+def frontier_table(
+    plans: Sequence[Plan], frontier: Frontier, names: Sequence[str], batch_size: int, states: int
+) -> str:
+    """A row for each plan; memory in GiB of a batch, activations and compute also relative to backpropagation."""
+    rows = []
+    for plan in plans:
+        memory = memory_of(plan, batch_size, states)
+        local = plan.modules[:-1]
+        rows.append(
+            (
+                str(len(plan.modules)),
+                ', '.join(names[module.last] for module in local) or 'BP',
+                ', '.join(str(module.depth) for module in local),
+                str(_twice(plan)),
+                f'{plan.activations / frontier.reference.activations:.3f}x = {gib(memory.activations)}',
+                gib(memory.weights),
+                gib(memory.gradients),
+                gib(memory.optimizer),
+                gib(memory.total),
+                f'{plan.compute / frontier.reference.compute:.3f}x',
+                f'{plan.head_parameters / 1e6:.1f} M',
+            )
+        )
+    return markdown_table(HEADER, rows)
+
+
+def verdict(frontier: Frontier) -> str:
+    """Where local modules compute less than backpropagation with checkpointing for the same activations, and where not."""
+    better: list[float] = []
+    other: list[float] = []
+    for rival in frontier.checkpointed:
+        share = rival.activations / frontier.reference.activations
+        local = min((p.compute for p in frontier.local if p.activations <= rival.activations), default=rival.compute)
+        (better if local < rival.compute else other).append(share)
+    least = [plan.activations / frontier.reference.activations for plan in (frontier.checkpointed[-1], frontier.least)]
+    lines = []
+    if better:
+        lines.append(
+            f'Local modules beat backpropagation with checkpointing from {max(better):.2f}x down to {min(better):.2f}x.'
+        )
+    if other:
+        span = f'from {max(other):.2f}x to {min(other):.2f}x'
+        lines.append(
+            f'At {len(other)} of {len(other) + len(better)} points ({span}) BP with checkpointing is the better choice.'
+        )
+    if least[1] < least[0]:
+        lines.append(f'Below {least[0]:.3f}x backpropagation cannot go; local modules reach {least[1]:.3f}x.')
+    return ' '.join(lines)
+
+
+def to_json(frontier: Frontier, names: Sequence[str], batch_size: int, states: int) -> dict[str, Any]:
+    """Everything, in values that JSON can hold."""
+
+    def entry(plan: Plan) -> dict[str, Any]:
+        memory: Memory = memory_of(plan, batch_size, states)
+        return {
+            'modules': [asdict(module) for module in plan.modules],
+            'description': describe(plan, names),
+            'activations_per_image': plan.activations,
+            'compute_per_image': plan.compute,
+            'relative_activations': plan.activations / frontier.reference.activations,
+            'relative_compute': plan.compute / frontier.reference.compute,
+            'memory': asdict(memory),
+        }
+
+    return {
+        'layers': list(names),
+        'batch_size': batch_size,
+        'backpropagation': entry(frontier.reference),
+        'frontier': [entry(plan) for plan in frontier.local],
+        'backpropagation_checkpointed': [entry(plan) for plan in frontier.checkpointed],
+    }
+
+
+def plot(frontier: Frontier, chosen: Plan | None, title: str) -> Figure:
+    """Compute against activations, both relative to backpropagation."""
+    figure = Figure(figsize=(8, 5), dpi=150, layout='constrained')
+    axes = figure.subplots()
+    for plans, label, style in (
+        (frontier.local, 'best plan', 'o-'),
+        (frontier.checkpointed, 'BP with checkpointing', 's--'),
+    ):
+        axes.plot(*_points(plans, frontier.reference), style, label=label, markersize=4)
+    if chosen is not None:
+        axes.plot(*_points([chosen], frontier.reference), '*', markersize=14, color='tab:red', label='chosen')
+    axes.set(title=title, xlabel='activations, relative to BP', ylabel='FLOPs of a step, relative to BP')
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.legend()
+    return figure
+
+
+def gib(size: float) -> str:
+    """Bytes as GiB."""
+    return f'{size / 2**30:.2f} GiB'
+
+
+def _points(plans: Sequence[Plan], reference: Plan) -> tuple[list[float], list[float]]:
+    shares = [plan.activations / reference.activations for plan in plans]
+    return shares, [plan.compute / reference.compute for plan in plans]
+
+
+def _twice(plan: Plan) -> int:
+    return sum(last - first + 1 for module in plan.modules for first, last in (*module.layer_runs, *module.head_runs))

@@ -1,0 +1,67 @@
+"""What a plan promises is what the real training step holds and computes."""
+
+import pytest
+import torch
+from tests_models import classifier
+from torch.utils.flop_counter import FlopCounterMode
+
+from auglocal_mm.local_learning import local_step
+from auglocal_mm.planning.activation_meter import ActivationMeter
+from auglocal_mm.planning.network_cost import measure_network
+from auglocal_mm.planning.search import Plan, backpropagation, cheapest_plan
+from auglocal_mm.planning.training_config import to_config
+
+SIZE, IMAGES = 64, 2
+
+
+def resnet(depth: int) -> dict:
+    return dict(type='mmdet.ResNet', depth=depth, out_indices=(3,), norm_eval=False, frozen_stages=-1)
+
+
+def real_step(depth: int, plan: Plan, names) -> tuple[float, float]:
+    """Bytes and FLOPs of one image in a real step."""
+    settings = to_config(plan, names, {}, {})['model']
+    rule = settings.pop('auxiliary_heads', None)
+    model = classifier(resnet(depth), rule, image_size=SIZE, **settings).train()
+    images, labels = torch.randn(IMAGES, 3, SIZE, SIZE), torch.zeros(IMAGES, dtype=torch.long)
+
+    def update(number: int, loss: torch.Tensor) -> None:
+        loss.backward()
+        model.zero_grad(set_to_none=True)
+
+    with ActivationMeter() as meter:
+        meter.follow(images)
+        local_step(model.local_modules(), images, labels, update)
+    with FlopCounterMode(display=False) as counter:  # by itself: it holds tensors of its own
+        local_step(model.local_modules(), images, labels, update)
+    return meter.peak / IMAGES, counter.get_total_flops() / IMAGES
+
+
+@pytest.mark.parametrize('depth', [18, 34, 50, 101])
+def test_memory_within_five_percent_and_flops_to_the_last(depth):
+    model = classifier(resnet(depth), image_size=SIZE)
+    costs = measure_network(model, SIZE, [2, 3])
+    reference = backpropagation(costs)
+    shares = (1.0, 0.45, 0.36) if depth < 101 else (0.55, 0.3)
+    for share in shares:
+        plan = cheapest_plan(costs, share * reference.activations)
+        if plan is None:
+            assert depth == 18  # its stem alone takes more
+            continue
+        held, computed = real_step(depth, plan, costs.names)
+        assert held == pytest.approx(plan.activations, rel=0.05)
+        assert computed == plan.compute
+
+
+def test_local_modules_with_runs_in_their_heads():
+    """A plan with everything in it: cuts, depths, runs of layers, runs inside heads."""
+    costs = measure_network(classifier(resnet(50), image_size=SIZE), SIZE, [3, 4])
+    reference = backpropagation(costs)
+    for share in (0.3, 0.27, 0.24, 0.22):
+        plan = cheapest_plan(costs, share * reference.activations)
+        if plan and len(plan.modules) > 1 and any(module.head_runs for module in plan.modules):
+            held, computed = real_step(50, plan, costs.names)
+            assert held == pytest.approx(plan.activations, rel=0.05)
+            assert computed == plan.compute
+            return
+    pytest.fail('no such plan was found')

@@ -1,0 +1,82 @@
+"""The planner as a user starts it, and what it writes as a user trains it."""
+
+import json
+import sys
+
+import pytest
+import torch
+from mmengine.runner import Runner
+from tests_support import REPOSITORY, write
+
+from auglocal_mm.errors import InputError
+
+sys.path.insert(0, str(REPOSITORY / 'tools/analysis_tools'))
+
+import plan_memory
+from plan_memory import parse_size
+
+
+def plan(config, out, *arguments, capsys) -> tuple[dict, str]:
+    plan_memory.main([config, '--out', str(out), '--max-depth', '3', *arguments])
+    return json.loads((out / 'plan.json').read_text()), capsys.readouterr().out
+
+
+def test_the_chosen_plan_trains_as_it_stands(tiny_config, tmp_path, capsys):
+    settings = {'model.image_size': 32, 'model.backbone.depth': 50, 'model.backbone.base_channels': 8}
+    base = tiny_config(**settings)
+    config = write(base, tmp_path / 'tiny.py')
+    data, printed = plan(config, tmp_path / 'out', '--batch-size', '64', '--budget', '9MiB', capsys=capsys)
+    assert 'BP with checkpointing' in printed and '## Chosen: K = ' in printed
+    chosen = next(each for each in data['frontier'] if each['description'] == data['chosen'])
+    assert chosen['memory']['total'] <= 9 * 2**20 < data['backpropagation']['memory']['total']
+    cheaper = [each for each in data['frontier'] if each['compute_per_image'] < chosen['compute_per_image']]
+    assert all(each['memory']['total'] > 9 * 2**20 for each in cheaper)
+    assert (tmp_path / 'out' / 'plan.png').stat().st_size > 5000
+    (snippet,) = (tmp_path / 'out').glob('*_planned.py')
+    from mmengine.config import Config
+
+    planned = Config.fromfile(snippet)
+    planned.work_dir, planned.experiment_name = str(tmp_path / 'work'), f'planned_{tmp_path.name}'
+    runner = Runner.from_cfg(planned)
+    runner.train()
+    assert len(runner.model.local_modules()) == len(chosen['modules'])
+    assert torch.load(tmp_path / 'work' / 'backbone.pth', weights_only=True)
+
+
+def test_backpropagation_with_checkpointing_is_a_plan_too(tiny_config, tmp_path, capsys):
+    config = write(tiny_config(**{'model.image_size': 32}), tmp_path / 'tiny.py')
+    data, _ = plan(config, tmp_path / 'out', '--batch-size', '8', '--budget', '1GiB', capsys=capsys)
+    assert data['chosen'] == 'BP, 0 layers computed twice'
+    assert data['config']['model']['auxiliary_heads'] is None
+    assert data['config']['custom_hooks'] == []
+
+
+@pytest.mark.parametrize(('text', 'size'), [('8GiB', 8 * 2**30), ('1.5 MB', 1.5e6), ('100b', 100), ('2kib', 2048)])
+def test_sizes(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize('text', ['8', '8 TB', 'GiB', '8Gi', ''])
+def test_unknown_units_are_refused(text):
+    with pytest.raises(InputError, match='expected a number and one of B, KB'):
+        parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (['--batch-size', '0'], 'the batch size is 0'),
+        (['--budget', '8 parsec'], "the budget is '8 parsec'"),
+        (['--budget', '1KiB'], 'the least possible is'),
+        (['--min-depth', '4'], 'expected 2 <= min-depth <= max-depth'),
+        (['--cfg-options', 'optim_wrapper.optimizer.type=Lion'], 'how much Lion keeps is not known'),
+        (['--cfg-options', 'model.backbone.type=mmdet.DarkNet'], 'error: '),
+    ],
+)
+def test_bad_input(arguments, words, tiny_config, tmp_path, capsys):
+    config = write(tiny_config(**{'model.image_size': 32}), tmp_path / 'tiny.py')
+    with pytest.raises(SystemExit) as stopped:
+        plan_memory.main([config, '--out', str(tmp_path / 'out'), '--max-depth', '3', *arguments])
+    assert stopped.value.code == 1
+    assert words in capsys.readouterr().err.strip().splitlines()[-1]
+    assert not (tmp_path / 'out').exists()

@@ -1,0 +1,151 @@
+"""Finds the best trade of memory for compute: how to cut a network, how deep its heads, what to compute twice.
+
+Needs no GPU and no data.
+"""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from rich.progress import Progress
+
+from auglocal_mm.analysis.report import write_report
+from auglocal_mm.analysis.trained_model import read_config
+from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.errors import InputError
+from auglocal_mm.files import write_text
+from auglocal_mm.planning.frontier import Frontier, cheapest_within, find_frontier, memory_of
+from auglocal_mm.planning.network_cost import NetworkCosts, measure_network
+from auglocal_mm.planning.report import describe, frontier_table, gib, plot, to_json, verdict
+from auglocal_mm.planning.search import Plan
+from auglocal_mm.planning.training_config import to_config, to_text
+from auglocal_mm.registry import MODELS
+
+UNITS = {'B': 1, 'KB': 10**3, 'MB': 10**6, 'GB': 10**9, 'KIB': 2**10, 'MIB': 2**20, 'GIB': 2**30}
+STATES = {'SGD': 1, 'Adam': 2, 'AdamW': 2}
+
+
+def parse_size(text: str) -> float:
+    """``'8GiB'`` in bytes.
+
+    Raises:
+        InputError: No number, or an unknown unit.
+    """
+    match = re.fullmatch(r'\s*([0-9.]+)\s*([A-Za-z]*)\s*', text)
+    if match is None or match[2].upper() not in UNITS:
+        raise InputError(
+            f'the budget is {text!r}; expected a number and one of B, KB, MB, GB, KiB, MiB, GiB, as in 8GiB'
+        )
+    return float(match[1]) * UNITS[match[2].upper()]
+
+
+def optimizer_states(config: Config) -> int:
+    """Numbers that the optimizer of ``config`` keeps for each parameter.
+
+    Raises:
+        InputError: An optimizer that is not known.
+    """
+    optimizer = config.optim_wrapper.optimizer
+    if optimizer.type not in STATES:
+        raise InputError(f'how much {optimizer.type} keeps is not known; expected one of {", ".join(STATES)}')
+    return STATES[optimizer.type] if optimizer.type != 'SGD' or optimizer.get('momentum') else 0
+
+
+def measure(config: Config, image_size: int, min_depth: int, max_depth: int, amp: bool) -> NetworkCosts:
+    """Measures the layers of the network and of the heads that it may get."""
+    model = {key: value for key, value in config.model.items() if key != 'auxiliary_heads'}
+    chain = (config.model.get('partition') or {}).get('chain')
+    model['partition'] = {'chain': chain} if chain else None
+    built = MODELS.build({**model, 'image_size': image_size})
+    downsampling = (config.model.get('auxiliary_heads') or {}).get('downsampling', 'stride')
+    return measure_network(built, image_size, range(min_depth, max_depth + 1), amp, downsampling)
+
+
+def choose(frontier: Frontier, budget: float, batch_size: int, states: int) -> Plan:
+    """The cheapest plan under the budget.
+
+    Raises:
+        InputError: There is none.
+    """
+    chosen = cheapest_within(frontier, budget, batch_size, states)
+    if chosen is None:
+        least = min(
+            (memory_of(plan, batch_size, states) for plan in frontier.candidates), key=lambda memory: memory.total
+        )
+        static = least.weights + least.gradients + least.optimizer
+        raise InputError(
+            f'no plan fits into {gib(budget)}: the least possible is {gib(least.total)} for a batch of {batch_size}, of '
+            f'which weights, gradients and optimizer take {gib(static)}; take a smaller batch or a larger budget'
+        )
+    return chosen
+
+
+@command_line_tool
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line, searches, and writes the report and the config of the chosen plan."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config')
+    parser.add_argument('--batch-size', type=int, help="images of a process; default: the config's")
+    parser.add_argument('--budget', help='memory of all that is counted, as 8GiB; default: half of what BP takes')
+    parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
+    parser.add_argument('--min-depth', type=int, default=2, help='least depth d of the heads')
+    parser.add_argument('--max-depth', type=int, default=5, help='greatest depth d of the heads')
+    parser.add_argument('--amp', action='store_true', help='plan for forward passes in bfloat16')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of the config')
+    options = parser.parse_args(arguments)
+    config = read_config(options.config, options.cfg_options)
+    batch_size = config.train_dataloader.batch_size if options.batch_size is None else options.batch_size
+    budget = parse_size(options.budget) if options.budget else None
+    if batch_size < 1:
+        raise InputError(f'the batch size is {batch_size}; expected 1 or more')
+    if not 2 <= options.min_depth <= options.max_depth:
+        raise InputError(
+            f'depths from {options.min_depth} to {options.max_depth}; expected 2 <= min-depth <= max-depth'
+        )
+    states = optimizer_states(config)
+    image_size = options.image_size or config.model.get('image_size', 224)
+    costs = measure(config, image_size, options.min_depth, options.max_depth, options.amp)
+    with Progress(transient=True) as progress:
+        task = progress.add_task('searching', total=1.0)
+        frontier = find_frontier(costs, lambda share: progress.update(task, completed=share))
+    reference = memory_of(frontier.reference, batch_size, states)
+    chosen = choose(frontier, budget if budget is not None else reference.total / 2, batch_size, states)
+    name = Path(options.config).stem
+    title = f'{name}: memory against compute, batch {batch_size}, {image_size} pixels'
+    groups = ([chosen], frontier.local, frontier.checkpointed)
+    tables = [frontier_table(plans, frontier, costs.names, batch_size, states) for plans in groups]
+    total = gib(memory_of(chosen, batch_size, states).total)
+    heads = config.model.get('auxiliary_heads') or {}
+    keep = {key: heads[key] for key in ('downsampling', 'classifier') if key in heads}
+    settings = to_config(chosen, costs.names, config.model, keep)
+    snippet = options.out / f'{name}_planned.py'
+    comment = f'{describe(chosen, costs.names)}: {total} instead of {gib(reference.total)}'
+    sections = [
+        f'# {title}',
+        f'Backpropagation holds {gib(reference.total)}: {gib(reference.activations)} of activations, '
+        f'{gib(reference.weights)} of weights, {gib(reference.gradients)} of gradients, {gib(reference.optimizer)} of the '
+        "optimizer. The device's workspace is not known here.",
+        verdict(frontier),
+        f'## Chosen: {describe(chosen, costs.names)}',
+        tables[0],
+        f'`{snippet}` trains it.',
+        '## The best plans',
+        tables[1],
+        '## Backpropagation with checkpointing',
+        tables[2],
+    ]
+    data = {
+        **to_json(frontier, costs.names, batch_size, states),
+        'chosen': describe(chosen, costs.names),
+        'config': settings,
+    }
+    write_report(options.out, 'plan', '\n\n'.join(sections) + '\n', data, plot(frontier, chosen, title))
+    write_text(snippet, to_text(settings, Path(options.config).resolve(), comment))
+    print(f'wrote {snippet}')
+
+
+if __name__ == '__main__':
+    main()
