@@ -68,9 +68,9 @@ class LayerMeter:
     def _measure(self, layer: nn.Module, shape: tuple[int, ...]) -> LayerCost:
         with FakeTensorMode(allow_non_fake_inputs=True) as mode:
             inputs = torch.empty(IMAGES, *shape, requires_grad=True)
-            own = {
-                name: mode.from_tensor(tensor) for name, tensor in [*layer.named_parameters(), *layer.named_buffers()]
-            }
+            own: dict[str, Tensor] = {}
+            for name, tensor in [*layer.named_parameters(), *layer.named_buffers()]:
+                own[name] = mode.from_tensor(tensor)
             known = {_storage(tensor) for tensor in own.values()}
             saved: dict[int, int] = {}
 

@@ -70,7 +70,7 @@ def test_unknown_units_are_refused(text):
         (['--budget', '1KiB'], 'the least possible is'),
         (['--min-depth', '4'], 'expected 2 <= min-depth <= max-depth'),
         (['--cfg-options', 'optim_wrapper.optimizer.type=Lion'], 'how much Lion keeps is not known'),
-        (['--cfg-options', 'model.backbone.type=mmdet.DarkNet'], 'error: '),
+        (['--cfg-options', 'model.partition.chain=[layer9]'], "no module 'layer9'"),
     ],
 )
 def test_bad_input(arguments, words, tiny_config, tmp_path, capsys):
