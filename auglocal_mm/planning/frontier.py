@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from auglocal_mm.planning.network_cost import NetworkCosts
-from auglocal_mm.planning.search import Plan, backpropagation, cheapest_plan, cheapest_plans
+from auglocal_mm.planning.plan import Plan
+from auglocal_mm.planning.search import backpropagation, cheapest_plan, cheapest_plans
 
 SHARES = tuple(round(0.02 * step, 2) for step in range(50, 4, -1))
 """Budgets of activations that the frontier looks at, relative to backpropagation's, falling."""

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from auglocal_mm.analysis.report import markdown_table
 from auglocal_mm.planning.frontier import Frontier, Memory, memory_of
-from auglocal_mm.planning.search import Plan
+from auglocal_mm.planning.plan import Plan
 
 HEADER = (
     'K',

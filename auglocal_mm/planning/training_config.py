@@ -5,7 +5,7 @@ from pathlib import Path
 from pprint import pformat
 from typing import Any
 
-from auglocal_mm.planning.search import Plan
+from auglocal_mm.planning.plan import Plan
 
 
 def to_config(plan: Plan, names: Sequence[str], base: Mapping[str, Any], keep: Mapping[str, Any]) -> dict[str, Any]:

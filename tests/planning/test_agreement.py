@@ -8,7 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from auglocal_mm.local_learning import local_step
 from auglocal_mm.planning.activation_meter import ActivationMeter
 from auglocal_mm.planning.network_cost import measure_network
-from auglocal_mm.planning.search import Plan, backpropagation, cheapest_plan
+from auglocal_mm.planning.plan import Plan
+from auglocal_mm.planning.search import backpropagation, cheapest_plan
 from auglocal_mm.planning.training_config import to_config
 
 SIZE, IMAGES = 64, 2

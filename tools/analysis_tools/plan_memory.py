@@ -18,8 +18,8 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.files import write_text
 from auglocal_mm.planning.frontier import Frontier, cheapest_within, find_frontier, memory_of
 from auglocal_mm.planning.network_cost import NetworkCosts, measure_network
+from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.report import describe, frontier_table, gib, plot, to_json, verdict
-from auglocal_mm.planning.search import Plan
 from auglocal_mm.planning.training_config import to_config, to_text
 from auglocal_mm.registry import MODELS
 

@@ -6,8 +6,10 @@ from itertools import product
 import pytest
 
 from auglocal_mm.planning.layer_cost import LayerCost
+from auglocal_mm.planning.module_search import peak
 from auglocal_mm.planning.network_cost import NetworkCosts
-from auglocal_mm.planning.search import Plan, cheapest_plan, cheapest_plans, peak
+from auglocal_mm.planning.plan import Plan
+from auglocal_mm.planning.search import cheapest_plan, cheapest_plans
 from auglocal_mm.planning.segments import extend, runs, start
 
 

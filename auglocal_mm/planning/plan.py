@@ -1,0 +1,52 @@
+"""How to train one network: its local modules, and what each holds and computes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PlannedModule:
+    """One local module of a plan.
+
+    Attributes:
+        first: Its first local layer, counted from 0.
+        last: Its last local layer.
+        depth: d of its head; 0 for the last module, which has the primary classifier.
+        layer_runs: Runs of its local layers that are computed twice, as first and last layer of the network.
+        head_runs: Runs of its head's layers that are, counted from 0.
+        compute: FLOPs of forward and backward, for one image.
+        activations: Bytes that it holds at most, for one image.
+        parameters: Of its layers and its head.
+        head_parameters: Of its head.
+    """
+
+    first: int
+    last: int
+    depth: int
+    layer_runs: tuple[tuple[int, int], ...]
+    head_runs: tuple[tuple[int, int], ...]
+    compute: int
+    activations: float
+    parameters: int
+    head_parameters: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to train one network; a single module is backpropagation."""
+
+    modules: tuple[PlannedModule, ...]
+
+    @property
+    def compute(self) -> int:
+        """FLOPs of one training step, for one image."""
+        return sum(module.compute for module in self.modules)
+
+    @property
+    def activations(self) -> float:
+        """Bytes held at most, for one image."""
+        return max(module.activations for module in self.modules)
+
+    @property
+    def head_parameters(self) -> int:
+        """Parameters of all auxiliary networks."""
+        return sum(module.head_parameters for module in self.modules[:-1])
