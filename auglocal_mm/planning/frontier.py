@@ -82,15 +82,15 @@ def find_frontier(costs: NetworkCosts, progress: Callable[[float], None] = lambd
     reference = backpropagation(costs)
     limits = sorted({*MOST_MODULES, len(costs.layers)})
     limits = [limit for limit in limits if limit <= len(costs.layers)]
-    local, checkpointed, candidates = [], [], [reference]
+    checkpointed, candidates = [reference], [reference]
     for number, share in enumerate(SHARES):
         plans = cheapest_plans(costs, share * reference.activations, limits)
         candidates += [plan for plan in plans if plan is not None]
-        local += [plan for plan in plans[-1:] if plan is not None]
         checkpointed += [plan for plan in plans[:1] if plan is not None]
         progress((number + 1) / len(SHARES))
     least = least_plan(costs, reference)
-    return Frontier(reference, best_of([*local, least]), best_of(checkpointed), [*candidates, least], least)
+    candidates.append(least)
+    return Frontier(reference, best_of(candidates), best_of(checkpointed), candidates, least)
 
 
 def least_plan(costs: NetworkCosts, reference: Plan) -> Plan:

@@ -1,0 +1,56 @@
+import pytest
+from test_search import random_network
+
+from auglocal_mm.planning.frontier import best_of, cheapest_within, find_frontier, memory_of
+from auglocal_mm.planning.search import cheapest_plan
+
+
+@pytest.fixture(scope='module')
+def costs():
+    return random_network(5, layers=7)
+
+
+@pytest.fixture(scope='module')
+def frontier(costs):
+    return find_frontier(costs)
+
+
+def test_the_frontier_falls_in_memory_and_rises_in_compute(frontier):
+    for plans in (frontier.local, frontier.checkpointed):
+        held = [plan.activations for plan in plans]
+        computed = [plan.compute for plan in plans]
+        assert held == sorted(held, reverse=True)
+        assert computed == sorted(computed)
+        assert len({*held}) == len(held)
+    assert all(len(plan.modules) == 1 for plan in frontier.checkpointed)
+
+
+def test_nothing_holds_less_than_the_least(costs, frontier):
+    reference = frontier.reference.activations
+    assert cheapest_plan(costs, frontier.least.activations) is not None
+    assert cheapest_plan(costs, frontier.least.activations - 0.002 * reference) is None
+
+
+def test_memory_adds_up(frontier):
+    plan = frontier.local[-1]
+    memory = memory_of(plan, batch_size=10, states=2)
+    parameters = sum(module.parameters for module in plan.modules)
+    assert memory.weights == 4 * parameters
+    assert memory.optimizer == 8 * parameters
+    assert memory.gradients == 4 * max(module.parameters for module in plan.modules)
+    assert memory.activations == 10 * max(module.activations for module in plan.modules)
+    assert memory.weights + memory.optimizer + memory.activations <= memory.total
+    assert memory.total <= memory.weights + memory.optimizer + memory.activations + memory.gradients
+
+
+def test_the_chosen_plan_is_the_cheapest_that_fits(frontier):
+    totals = sorted(memory_of(plan, 4, 1).total for plan in frontier.candidates)
+    budget = totals[len(totals) // 2]
+    chosen = cheapest_within(frontier, budget, 4, 1)
+    assert memory_of(chosen, 4, 1).total <= budget
+    assert not [p for p in frontier.candidates if memory_of(p, 4, 1).total <= budget and p.compute < chosen.compute]
+    assert cheapest_within(frontier, totals[0] - 1, 4, 1) is None
+
+
+def test_beaten_plans_are_left_out(frontier):
+    assert best_of([*frontier.local, *frontier.checkpointed, *frontier.local]) == list(frontier.local)
