@@ -78,7 +78,9 @@ def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
             for name, value in state.items()
             if name.startswith(('backbone.', *(f'head.{classifier}' for classifier in CLASSIFIERS)))
         }
-    state = {name: value.detach().cpu().clone() for name, value in state.items() if isinstance(value, Tensor)}
+    # Contiguous, so that the file does not depend on the layout in which the network ran.
+    plain = {'memory_format': torch.contiguous_format}
+    state = {n: value.detach().cpu().clone(**plain) for n, value in state.items() if isinstance(value, Tensor)}
     if not any(name.startswith(('conv1.', 'stem.', 'layer1.', 'features.')) for name in state):
         raise InputError(
             'the checkpoint holds no backbone: expected keys such as backbone.conv1.weight, conv1.weight or features.0.weight'

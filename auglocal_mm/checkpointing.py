@@ -1,30 +1,49 @@
 """Activation checkpointing of layers and of runs of layers: less memory for a second forward pass. Plain PyTorch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
 
 from auglocal_mm.errors import InputError
 
-Run: TypeAlias = tuple[int, int]
-"""First and last layer, counted from 0, that are computed again together."""
+COSTLY = [torch.ops.aten.convolution.default, torch.ops.aten.addmm.default, torch.ops.aten.mm.default]
+"""Operations whose results are kept where only norms, activations and pooling are computed again."""
+
+
+class Run(NamedTuple):
+    """Consecutive layers that backward computes again together.
+
+    Attributes:
+        first: The first layer, counted from 0.
+        last: The last one.
+        only_norms: Whether what convolutions and linear layers gave is kept, so that only norms, activations and pooling
+            are computed again; then it is a single layer.
+    """
+
+    first: int
+    last: int
+    only_norms: bool = False
 
 
 class Checkpointed(nn.Module):
     """Runs ``module`` and keeps only its input; backward runs it once more.
 
     Gradients equal those without checkpointing, and the running statistics of BatchNorm move once.
+
+    Args:
+        module: Any.
+        only_norms: Whether the results of its convolutions and linear layers are kept too, which saves most of the time.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, only_norms: bool = False) -> None:
         super().__init__()
-        self.module = module
+        self.module, self.only_norms = module, only_norms
 
     def forward(self, features: Tensor) -> Tensor:
         """What ``module`` gives."""
@@ -32,53 +51,61 @@ class Checkpointed(nn.Module):
             return self.module(features)
         return checkpoint(self.module, features, use_reentrant=False, context_fn=self._contexts)
 
-    def _contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _without_statistics(self.module)
+    def _contexts(self) -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
+        if not self.only_norms:
+            return nullcontext(), _without_statistics(self.module)
+        first, again = create_selective_checkpoint_contexts(COSTLY)
+        return first, _without_statistics(self.module, again)
 
 
-def resolve_runs(names: Sequence[str], checkpointed: Sequence[str | Sequence[str]] | str) -> list[Run]:
+def resolve_runs(names: Sequence[str], checkpointed: Sequence[Any] | str) -> list[Run]:
     """The runs that a config names.
 
     Args:
         names: All layers, in order.
-        checkpointed: ``'all'`` for every layer by itself, or a list of names and of pairs ``['first', 'last']``.
+        checkpointed: ``'all'`` for every layer by itself, ``'norms'`` for the norms, activations and pooling of every layer,
+            or a list of names, of pairs ``['first', 'last']`` and of ``{'norms': name}``.
 
     Raises:
         InputError: An unknown name, or a run that is no pair in order, or two that overlap.
     """
+    if checkpointed == 'norms':
+        return [Run(number, number, only_norms=True) for number in range(len(names))]
     entries = list(names) if checkpointed == 'all' else list(checkpointed)
     runs = []
     for entry in entries:
+        only_norms = isinstance(entry, Mapping)
+        if isinstance(entry, Mapping):
+            if set(entry) != {'norms'}:
+                raise InputError(f"checkpointed has {entry}; expected a name, a pair of names, or {{'norms': name}}")
+            entry = entry['norms']
         ends = [entry, entry] if isinstance(entry, str) else list(entry)
         unknown = [end for end in ends if end not in names]
         if unknown:
             raise InputError(
-                f"checkpointed names the layer {unknown[0]!r}, which is unknown; expected 'all' or some of "
+                f"checkpointed names the layer {unknown[0]!r}, which is unknown; expected 'all', 'norms' or some of "
                 f'{", ".join(map(str, names))}'
             )
-        if len(ends) != 2 or names.index(ends[0]) > names.index(ends[1]):
+        if len(ends) != 2 or (only_norms and ends[0] != ends[1]) or names.index(ends[0]) > names.index(ends[1]):
             raise InputError(f'checkpointed has the run {ends}; expected a pair, the first layer and the last one')
-        runs.append((names.index(ends[0]), names.index(ends[1])))
+        runs.append(Run(names.index(ends[0]), names.index(ends[1]), only_norms))
     runs.sort()
-    for (_, end), (begin, _) in pairwise(runs):
-        if begin <= end:
-            raise InputError(f'checkpointed has the layer {names[begin]} in two runs; name each once')
+    for before, after in pairwise(runs):
+        if after.first <= before.last:
+            raise InputError(f'checkpointed has the layer {names[after.first]} in two runs; name each once')
     return runs
 
 
 def apply_runs(modules: Sequence[nn.Module], runs: Sequence[Run]) -> list[nn.Module]:
     """``modules`` with each run joined into one :class:`Checkpointed`; nothing is registered a second time here."""
-    ends = dict(runs)
     joined: list[nn.Module] = []
     position = 0
-    while position < len(modules):
-        end = ends.get(position)
-        if end is None:
-            joined.append(modules[position])
-        else:
-            part = modules[position : end + 1]
-            joined.append(Checkpointed(part[0] if len(part) == 1 else nn.Sequential(*part)))
-        position = (position if end is None else end) + 1
+    for run in [*runs, None]:
+        joined += modules[position : run.first if run else None]
+        if run:
+            part = modules[run.first : run.last + 1]
+            joined.append(Checkpointed(part[0] if len(part) == 1 else nn.Sequential(*part), run.only_norms))
+            position = run.last + 1
     return joined
 
 
@@ -88,21 +115,22 @@ def runs_within(runs: Sequence[Run], first: int, last: int) -> list[Run]:
     Raises:
         InputError: A run crosses the border.
     """
-    inside = [run for run in runs if run[0] <= last and run[1] >= first]
-    if any(begin < first or end > last for begin, end in inside):
+    inside = [run for run in runs if run.first <= last and run.last >= first]
+    if any(run.first < first or run.last > last for run in inside):
         raise InputError('a checkpointed run crosses the border of a local module; end it there (model.checkpointed)')
-    return [(begin - first, end - first) for begin, end in inside]
+    return [Run(run.first - first, run.last - first, run.only_norms) for run in inside]
 
 
 @contextmanager
-def _without_statistics(module: nn.Module) -> Iterator[None]:
-    """Lets norms compute as they did while their running statistics stand still."""
+def _without_statistics(module: nn.Module, inner: AbstractContextManager[Any] | None = None) -> Iterator[None]:
+    """Lets norms compute as they did while their running statistics stand still; enters ``inner`` as well."""
     norms = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.training]
     kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms if norm.track_running_stats]
     for norm, *_ in kept:
         norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
-        yield
+        with inner or nullcontext():
+            yield
     finally:
         for norm, momentum, batches in kept:
             norm.momentum, norm.num_batches_tracked = momentum, batches

@@ -1,11 +1,17 @@
 import pytest
 import torch
 from tests_models import cifar_resnet, classifier
+from torch.utils.flop_counter import FlopCounterMode
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.planning.activation_meter import ActivationMeter
 
-RULES = [None, dict(type='AugLocalHead', depth=3), dict(type='AugLocalHead', depth=4, checkpointed='all')]
+RULES = [
+    None,
+    dict(type='AugLocalHead', depth=3),
+    dict(type='AugLocalHead', depth=4, checkpointed='all'),
+    dict(type='AugLocalHead', depth=4, checkpointed='norms'),
+]
 
 
 def trained(rule=None, **settings):
@@ -25,8 +31,16 @@ def trained(rule=None, **settings):
     return gradients, dict(model.named_buffers()), meter.peak
 
 
-@pytest.mark.parametrize('rule', RULES, ids=['BP', 'AugLocal', 'heads'])
-@pytest.mark.parametrize('names', ['all', ['layer1.0', 'layer1.1', 'layer3.2'], ['layer3.2', ['stem', 'stem']]])
+@pytest.mark.parametrize('rule', RULES, ids=['BP', 'AugLocal', 'heads', 'norms of heads'])
+@pytest.mark.parametrize(
+    'names',
+    [
+        'all',
+        'norms',
+        ['layer1.0', 'layer1.1', 'layer3.2'],
+        ['layer3.2', ['stem', 'stem'], {'norms': 'layer1.2'}, {'norms': 'layer2.0'}],
+    ],
+)
 def test_gradients_and_statistics_equal_those_without(rule, names):
     plain, checkpointed = trained(rule), trained(rule, checkpointed=names)
     for kind in (0, 1):
@@ -48,9 +62,25 @@ def test_runs_of_layers_hold_less_than_single_layers():
     assert run[2] < single[2]
 
 
+def test_norms_alone_hold_more_than_all_and_compute_no_convolution_again():
+    model = {names: classifier(cifar_resnet(), checkpointed=names) for names in ('', 'norms', 'all')}
+    images, labels = torch.randn(2, 3, 32, 32), torch.zeros(2, dtype=torch.long)
+    flops = {}
+    for names, each in model.items():
+        with FlopCounterMode(display=False) as counter:
+            each(images, labels, mode='loss')['loss'].backward()
+        flops[names] = counter.get_total_flops()
+    assert flops['norms'] == flops[''] < flops['all']
+    held = [trained(checkpointed=names)[2] for names in ('all', 'norms', '')]
+    assert held == sorted(set(held))
+
+
 @pytest.mark.parametrize(
     ('names', 'message'),
     [
+        ([{'norms': ['layer1.0', 'layer1.1']}], 'expected a pair, the first layer and the last one'),
+        ([{'norm': 'layer1.0'}], "expected a name, a pair of names, or {'norms': name}"),
+        (['layer1.0', {'norms': 'layer1.0'}], 'layer1.0 in two runs'),
         ([['layer1.1', 'layer1.0']], 'expected a pair, the first layer and the last one'),
         ([['layer1.0', 'layer1.1', 'layer1.2']], 'expected a pair'),
         (['layer1.1', ['layer1.0', 'layer1.2']], 'layer1.1 in two runs'),

@@ -7,7 +7,7 @@ from auglocal_mm.planning.network_cost import NetworkCosts
 from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.search import backpropagation, cheapest_plan, cheapest_plans
 
-SHARES = tuple(round(0.02 * step, 2) for step in range(50, 4, -1))
+SHARES = tuple(round(0.025 * step, 3) for step in range(40, 3, -1))
 """Budgets of activations that the frontier looks at, relative to backpropagation's, falling."""
 MOST_MODULES = (1, 2, 3, 4, 6, 10)
 
@@ -116,6 +116,10 @@ def best_of(plans: Sequence[Plan]) -> list[Plan]:
 
 
 def cheapest_within(frontier: Frontier, budget: float, batch_size: int, states: int) -> Plan | None:
-    """Of all plans found the cheapest whose training holds at most ``budget`` bytes."""
-    fitting = [plan for plan in frontier.candidates if memory_of(plan, batch_size, states).total <= budget]
-    return min(fitting, key=lambda plan: (plan.compute, memory_of(plan, batch_size, states).total), default=None)
+    """Of all plans found the cheapest whose training holds at most ``budget`` bytes.
+
+    Of equally cheap ones the one that holds most: what the others save is norms, which cost no FLOPs but time.
+    """
+    totals = [(plan, memory_of(plan, batch_size, states).total) for plan in frontier.candidates]
+    fitting = [(plan.compute, -total, number) for number, (plan, total) in enumerate(totals) if total <= budget]
+    return frontier.candidates[min(fitting)[2]] if fitting else None

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 from torch.func import functional_call
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from auglocal_mm.checkpointing import COSTLY
 from auglocal_mm.planning.activation_meter import ActivationMeter
 
 IMAGES = 2
@@ -23,6 +25,7 @@ class LayerCost:
 
     Attributes:
         internal: Bytes that backward needs besides the layer's input and output.
+        convolved: Those of them that its convolutions and linear layers gave.
         output: Bytes of the output.
         peak: Bytes besides the input that live at one time of the forward pass, passing ones too.
         forward: FLOPs of the forward pass (a multiply-add is two).
@@ -33,6 +36,7 @@ class LayerCost:
     """
 
     internal: float
+    convolved: float
     output: float
     peak: float
     forward: int
@@ -78,16 +82,18 @@ class LayerMeter:
                 saved[_storage(tensor)] = tensor.untyped_storage().nbytes()
                 return tensor
 
-            counter, meter = FlopCounterMode(display=False), ActivationMeter()
-            with saved_tensors_hooks(pack, lambda tensor: tensor), counter, meter:
+            counter, meter, costly = FlopCounterMode(display=False), ActivationMeter(), _CostlyResults()
+            with saved_tensors_hooks(pack, lambda tensor: tensor), counter, meter, costly:
                 outputs = self._forward(layer, own, inputs)
             trainable = [tensor for tensor in own.values() if tensor.requires_grad]
             backward = _backward(outputs, [inputs, *trainable])
             known |= {_storage(inputs), _storage(outputs)}
             internal = sum(size for storage, size in saved.items() if storage not in known)
             output = outputs.untyped_storage().nbytes()
+            convolved = sum(size for storage, size in costly.sizes.items() if storage not in known)
             return LayerCost(
                 internal / IMAGES,
+                convolved / IMAGES,
                 output / IMAGES,
                 max(meter.peak, internal + output) / IMAGES,
                 counter.get_total_flops() // IMAGES,
@@ -101,6 +107,24 @@ class LayerMeter:
         # A layer that works in place must not meet a leaf.
         with torch.autocast('cpu', torch.bfloat16, enabled=self.amp):
             return functional_call(layer, own, (inputs.view_as(inputs),))
+
+
+class _CostlyResults(TorchDispatchMode):
+    """Notes the storages that convolutions and linear layers give."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.results: list[Tensor] = []  # kept alive, or the address of one would be given to another
+
+    @property
+    def sizes(self) -> dict[int, int]:
+        return {_storage(result): result.untyped_storage().nbytes() for result in self.results}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func in COSTLY:
+            self.results.append(result)
+        return result
 
 
 def _backward(outputs: Tensor, leaves: list[Tensor]) -> int:

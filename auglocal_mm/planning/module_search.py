@@ -1,7 +1,9 @@
 """The cheapest ways to train one local module within a budget: its head, and what is computed twice."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from auglocal_mm.checkpointing import Run
 from auglocal_mm.planning.layer_cost import LayerCost
 from auglocal_mm.planning.network_cost import NetworkCosts
 from auglocal_mm.planning.plan import PlannedModule
@@ -18,7 +20,7 @@ def modules_from(costs: NetworkCosts, first: int, budget: float, only_whole: boo
         only_whole: Whether the module must reach to the end.
     """
     total = len(costs.layers)
-    held = costs.layers[first - 1].output if first else costs.image
+    held = costs.held_before(first)
     options = []
     # What a run may hold depends on the module's output, which has few sizes: one walk for each.
     for output in {costs.layers[-1].output} if only_whole else {layer.output for layer in costs.layers[first:]}:
@@ -28,22 +30,19 @@ def modules_from(costs: NetworkCosts, first: int, budget: float, only_whole: boo
                 break  # what comes behind holds even more
             if costs.layers[last].output != output or (only_whole and last + 1 < total):
                 continue
-            heads = {0: [costs.classifier]} if last + 1 == total else _heads_behind(costs, last)
-            closed = (_close(costs, first, last, frontier, depth, head, budget) for depth, head in heads.items())
+            depths = [0] if last + 1 == total else [depth for number, depth in costs.heads if number == last + 1]
+            closed = (_close(costs, first, last, frontier, depth, budget) for depth in depths)
             found = [module for module in closed if module is not None]
             if found:
                 options.append(min(found, key=lambda module: (module.compute, module.head_parameters)))
     return options
 
 
-def _heads_behind(costs: NetworkCosts, last: int) -> dict[int, list[LayerCost]]:
-    return {depth: head for (number, depth), head in costs.heads.items() if number == last + 1}
-
-
 def _close(
-    costs: NetworkCosts, first: int, last: int, frontier: list[State], depth: int, head: list[LayerCost], budget: float
+    costs: NetworkCosts, first: int, last: int, frontier: list[State], depth: int, budget: float
 ) -> PlannedModule | None:
-    """The cheapest module of these layers and this head, or ``None`` where none fits."""
+    """The cheapest module of these layers and a head of this depth, or ``None`` where none fits."""
+    layers, head = costs.parts(first, last, depth)
     *hidden, classifier = head
     boundary = {id(state) for state in frontier}
     *_, states = [frontier, *extend(frontier, hidden, budget)]
@@ -55,37 +54,43 @@ def _close(
     while id(border) not in boundary:
         assert border.before is not None
         border = border.before
-    layers = list(costs.layers[first : last + 1])
     own = runs(border)
     head_runs = runs(state)[len(own) :]
     compute = state.extra + layers[0].backward_without_input + sum(layer.backward for layer in layers[1:] + head)
-    held = costs.layers[first - 1].output if first else costs.image
-    return PlannedModule(
+    module = PlannedModule(
         first,
         last,
         depth,
-        tuple((first + a, first + b) for a, b in own),
+        tuple(Run(first + run.first, first + run.last, run.only_norms) for run in own),
         tuple(head_runs),
         compute + sum(layer.forward for layer in layers + head),
-        peak(held, layers, own, head, head_runs),
+        0.0,
         sum(layer.parameters for layer in layers + head),
         sum(layer.parameters for layer in head),
     )
+    return replace(module, activations=peak_of(costs, module))
+
+
+def peak_of(costs: NetworkCosts, module: PlannedModule) -> float:
+    """The most bytes that ``module`` holds, for one image."""
+    layers, head = costs.parts(module.first, module.last, module.depth)
+    own = [Run(run.first - module.first, run.last - module.first, run.only_norms) for run in module.layer_runs]
+    return peak(costs.held_before(module.first), layers, own, head, module.head_runs)
 
 
 def peak(
     held: float,
     layers: Sequence[LayerCost],
-    layer_runs: Sequence[tuple[int, int]],
+    layer_runs: Sequence[Run],
     head: Sequence[LayerCost],
-    head_runs: Sequence[tuple[int, int]],
+    head_runs: Sequence[Run],
 ) -> float:
     """The most bytes that a module holds, for one image.
 
     Args:
         held: Bytes of its input.
         layers: Its layers.
-        layer_runs: Which of them are computed twice.
+        layer_runs: Which of them are computed twice, counted from the first of ``layers``.
         head: The layers of its head, the classifier last.
         head_runs: Which of them are computed twice.
     """
@@ -94,18 +99,17 @@ def peak(
     return max(most, behind, held + head[-1].peak)
 
 
-def _walk(
-    held: float, layers: Sequence[LayerCost], again: Sequence[tuple[int, int]], kept_output: float
-) -> tuple[float, float]:
+def _walk(held: float, layers: Sequence[LayerCost], again: Sequence[Run], kept_output: float) -> tuple[float, float]:
     """The most bytes at any moment of ``layers``, in forward or when a run is computed again, and those behind them."""
     most, position = held, 0
-    ends = dict(again)
+    runs_by_start = {run.first: run for run in again}
     while position < len(layers):
-        end = ends.get(position, position)
+        run = runs_by_start.get(position)
         inside = held
-        for layer in layers[position : end + 1]:
-            most = max(most, inside + layer.peak + (kept_output if position in ends else 0.0))
+        for layer in layers[position : run.last + 1 if run else position + 1]:
+            most = max(most, inside + layer.peak + (kept_output if run else 0.0))
             inside += layer.internal + layer.output
-        held = held + layers[end].output if position in ends else inside
-        position = end + 1
+        position = run.last + 1 if run else position + 1
+        behind = layers[position - 1]
+        held = held + behind.output + (behind.convolved if run.only_norms else 0.0) if run else inside
     return most, held

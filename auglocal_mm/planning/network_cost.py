@@ -31,6 +31,15 @@ class NetworkCosts:
     classifier: LayerCost
     heads: dict[tuple[int, int], list[LayerCost]]
 
+    def held_before(self, layer: int) -> float:
+        """Bytes of the input of a local layer, counted from 0."""
+        return self.layers[layer - 1].output if layer else self.image
+
+    def parts(self, first: int, last: int, depth: int) -> tuple[list[LayerCost], list[LayerCost]]:
+        """The layers of a local module and those of its head; depth 0 stands for the primary classifier."""
+        head = self.heads[last + 1, depth] if depth else [self.classifier]
+        return list(self.layers[first : last + 1]), head
+
 
 def measure_network(
     model: ImageClassifier, image_size: int, depths: Sequence[int], amp: bool = False, downsampling: str = 'stride'

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from auglocal_mm.checkpointing import Run
+
 
 @dataclass(frozen=True)
 class PlannedModule:
@@ -11,8 +13,8 @@ class PlannedModule:
         first: Its first local layer, counted from 0.
         last: Its last local layer.
         depth: d of its head; 0 for the last module, which has the primary classifier.
-        layer_runs: Runs of its local layers that are computed twice, as first and last layer of the network.
-        head_runs: Runs of its head's layers that are, counted from 0.
+        layer_runs: Runs of its local layers that are computed twice; layers are those of the network.
+        head_runs: Runs of its head's layers that are.
         compute: FLOPs of forward and backward, for one image.
         activations: Bytes that it holds at most, for one image.
         parameters: Of its layers and its head.
@@ -22,8 +24,8 @@ class PlannedModule:
     first: int
     last: int
     depth: int
-    layer_runs: tuple[tuple[int, int], ...]
-    head_runs: tuple[tuple[int, int], ...]
+    layer_runs: tuple[Run, ...]
+    head_runs: tuple[Run, ...]
     compute: int
     activations: float
     parameters: int

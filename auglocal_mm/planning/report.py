@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from auglocal_mm.analysis.report import markdown_table
+from auglocal_mm.checkpointing import Run
 from auglocal_mm.planning.frontier import Frontier, Memory, memory_of
 from auglocal_mm.planning.plan import Plan
 
@@ -14,7 +15,8 @@ HEADER = (
     'K',
     'cut after',
     'd',
-    'computed twice',
+    'layers twice',
+    'norms twice',
     'activations',
     'weights',
     'gradients',
@@ -27,11 +29,12 @@ HEADER = (
 
 def describe(plan: Plan, names: Sequence[str]) -> str:
     """One line: modules, depths, and how many layers are computed twice."""
+    again = f'{_twice(plan)} layers and the norms of {_norms_twice(plan)} computed twice'
     if len(plan.modules) == 1:
-        return f'BP, {_twice(plan)} layers computed twice'
+        return f'BP, {again}'
     cuts = ', '.join(names[module.last] for module in plan.modules[:-1])
     depths = ', '.join(str(module.depth) for module in plan.modules[:-1])
-    return f'K = {len(plan.modules)}, cut after {cuts}, d = {depths}, {_twice(plan)} layers computed twice'
+    return f'K = {len(plan.modules)}, cut after {cuts}, d = {depths}, {again}'
 
 
 def frontier_table(
@@ -48,6 +51,7 @@ def frontier_table(
                 ', '.join(names[module.last] for module in local) or 'BP',
                 ', '.join(str(module.depth) for module in local),
                 str(_twice(plan)),
+                str(_norms_twice(plan)),
                 f'{plan.activations / frontier.reference.activations:.3f}x = {gib(memory.activations)}',
                 gib(memory.weights),
                 gib(memory.gradients),
@@ -84,7 +88,7 @@ def verdict(frontier: Frontier) -> str:
     return ' '.join(lines)
 
 
-def to_json(frontier: Frontier, names: Sequence[str], batch_size: int, states: int) -> dict[str, Any]:
+def to_json(frontier: Frontier, chosen: Plan, names: Sequence[str], batch_size: int, states: int) -> dict[str, Any]:
     """Everything, in values that JSON can hold."""
 
     def entry(plan: Plan) -> dict[str, Any]:
@@ -103,6 +107,7 @@ def to_json(frontier: Frontier, names: Sequence[str], batch_size: int, states: i
         'layers': list(names),
         'batch_size': batch_size,
         'backpropagation': entry(frontier.reference),
+        'chosen': entry(chosen),
         'frontier': [entry(plan) for plan in frontier.local],
         'backpropagation_checkpointed': [entry(plan) for plan in frontier.checkpointed],
     }
@@ -135,5 +140,13 @@ def _points(plans: Sequence[Plan], reference: Plan) -> tuple[list[float], list[f
     return shares, [plan.compute / reference.compute for plan in plans]
 
 
+def _runs(plan: Plan) -> list[Run]:
+    return [run for module in plan.modules for run in (*module.layer_runs, *module.head_runs)]
+
+
 def _twice(plan: Plan) -> int:
-    return sum(last - first + 1 for module in plan.modules for first, last in (*module.layer_runs, *module.head_runs))
+    return sum(run.last - run.first + 1 for run in _runs(plan) if not run.only_norms)
+
+
+def _norms_twice(plan: Plan) -> int:
+    return sum(run.only_norms for run in _runs(plan))

@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from auglocal_mm.planning.module_search import modules_from
+from auglocal_mm.planning.needless_norms import keep_norms
 from auglocal_mm.planning.network_cost import NetworkCosts
 from auglocal_mm.planning.plan import Plan, PlannedModule
 
 _Rest: TypeAlias = tuple[int, tuple[PlannedModule, ...]] | None
 """The cheapest modules from some layer on, and what they compute."""
+_NOTHING: _Rest = (0, ())
 
 
 def cheapest_plans(costs: NetworkCosts, budget: float, most_modules: Sequence[int]) -> list[Plan | None]:
     """For each limit the plan of least compute that never holds more than ``budget`` bytes of activations for one image.
 
-    Exact within the cost model: dynamic programming over the first layer of each module, inside it over the runs.
+    Exact within the cost model: dynamic programming over the first layer of each module, inside it over the runs. Norms,
+    which cost no FLOPs, are then computed twice only where the budget asks for it.
 
     Args:
         costs: Of the network and of the heads to choose from.
@@ -27,12 +30,12 @@ def cheapest_plans(costs: NetworkCosts, budget: float, most_modules: Sequence[in
     total = len(costs.layers)
     only_whole = list(most_modules) == [1]
     options = {first: modules_from(costs, first, budget, only_whole) for first in range(1 if only_whole else total)}
-    best: list[_Rest] = [None] * total + [(0, ())]
+    best: list[_Rest] = [*([None] * total), _NOTHING]
     plans: list[Plan | None] = []
     for modules in range(1, min(max(most_modules), total) + 1):
-        best = [_cheapest(options.get(first, []), best) for first in range(total)] + [(0, ())]
+        best = [*(_cheapest(options.get(first, []), best) for first in range(total)), _NOTHING]
         if modules in most_modules:
-            plans.append(Plan(best[0][1]) if best[0] else None)
+            plans.append(keep_norms(costs, Plan(best[0][1]), budget) if best[0] else None)
     return plans + [plans[-1]] * (len(most_modules) - len(plans))
 
 

@@ -1,12 +1,14 @@
 """Which layers of one local module to keep and which to compute twice. Plain functions on numbers.
 
 A sequence of layers holds its input and, for every kept layer, what backward needs of it. A run of checkpointed layers holds
-its last output only; backward computes the run once more and then holds all of it, when everything behind it is gone.
+its last output only; backward computes the run once more and then holds all of it, when everything behind it is gone. A layer
+whose norms alone are computed again holds the results of its convolutions.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
+from auglocal_mm.checkpointing import Run
 from auglocal_mm.planning.layer_cost import LayerCost
 
 
@@ -16,13 +18,13 @@ class State(NamedTuple):
     Attributes:
         held: Bytes that are held once they have run.
         extra: FLOPs that backward spends to compute runs again.
-        run: First and last layer of the run that ends here (counted from 0), or ``None`` where the last layer is kept.
+        run: The run that ends here, or ``None`` where the last layer is kept.
         before: The way of the layers before.
     """
 
     held: float
     extra: int
-    run: tuple[int, int] | None
+    run: Run | None
     before: Optional['State']
 
 
@@ -45,29 +47,44 @@ def extend(
         kept_output: Bytes of the module's output, which the next module waits for while runs are computed again.
     """
     own: list[list[State]] = [frontier]
-    for position, layer in enumerate(layers):
-        states = [
-            State(each.held + layer.internal + layer.output, each.extra, None, each)
-            for each in own[position]
-            if each.held + layer.peak <= budget
-        ]
-        peak, forward = 0.0, 0
-        for first in range(position, -1, -1):
-            behind = layers[first]
-            peak = max(behind.peak, behind.internal + behind.output + peak)
-            forward += behind.forward
-            if not own[first] or own[first][0].held + peak + kept_output > budget:
-                break  # longer runs hold even more
-            states += [
-                State(each.held + layer.output, each.extra + forward, (first, position), each)
-                for each in own[first]
-                if each.held + peak + kept_output <= budget
-            ]
-        own.append(pareto(states))
+    for position in range(len(layers)):
+        best: dict[int, State] = {}  # by extra compute, which takes few values: the way that holds least
+        for choice in _choices(layers, position, kept_output):
+            for each in own[choice.start]:
+                if each.held + choice.needs > budget:
+                    break  # those behind hold more
+                held, extra = each.held + choice.holds, each.extra + choice.extra
+                if extra not in best or held < best[extra].held:
+                    best[extra] = State(held, extra, choice.run, each)
+        own.append(pareto(best.values()))
         yield own[-1]
 
 
-def pareto(states: list[State]) -> list[State]:
+class _Choice(NamedTuple):
+    """What to do with the layers from ``start`` on: bytes needed for a moment and held from then on, and extra FLOPs."""
+
+    start: int
+    needs: float
+    holds: float
+    extra: int
+    run: Run | None
+
+
+def _choices(layers: Sequence[LayerCost], position: int, kept_output: float) -> Iterator[_Choice]:
+    """All that may end with the layer at ``position``: keep it, or its convolutions, or end a run there."""
+    layer = layers[position]
+    yield _Choice(position, layer.peak, layer.internal + layer.output, 0, None)
+    if layer.convolved < layer.internal:
+        norms = Run(position, position, only_norms=True)
+        yield _Choice(position, layer.peak + kept_output, layer.convolved + layer.output, 0, norms)
+    peak, forward = 0.0, 0
+    for first in range(position, -1, -1):
+        peak = max(layers[first].peak, layers[first].internal + layers[first].output + peak)
+        forward += layers[first].forward
+        yield _Choice(first, peak + kept_output, layer.output, forward, Run(first, position))
+
+
+def pareto(states: Iterable[State]) -> list[State]:
     """The states that no other beats in both, ascending in what they hold."""
     best: list[State] = []
     for state in sorted(states, key=lambda each: (each.held, each.extra)):
@@ -76,7 +93,7 @@ def pareto(states: list[State]) -> list[State]:
     return best
 
 
-def runs(state: State) -> list[tuple[int, int]]:
+def runs(state: State) -> list[Run]:
     """The checkpointed runs on the way to ``state``, ascending."""
     found = []
     current: State | None = state

@@ -5,6 +5,7 @@ from pathlib import Path
 from pprint import pformat
 from typing import Any
 
+from auglocal_mm.checkpointing import Run
 from auglocal_mm.planning.plan import Plan
 
 
@@ -27,7 +28,8 @@ def to_config(plan: Plan, names: Sequence[str], base: Mapping[str, Any], keep: M
     *local, _ = plan.modules
     head: dict[str, Any] = {'type': 'AugLocalHead', 'depth': [module.depth for module in local], **keep}
     if any(module.head_runs for module in local):
-        head['checkpointed'] = [[[str(a + 1), str(b + 1)] for a, b in module.head_runs] for module in local]
+        numbers = [str(number) for number in range(1, max(module.depth for module in local))]
+        head['checkpointed'] = [[_run(numbers, run) for run in module.head_runs] for module in local]
     partition = {**(_chain_only(base) or {}), 'cut_points': [names[module.last] for module in local]}
     replaced = {'auxiliary_heads': head, 'partition': partition}
     for key, value in replaced.items():
@@ -41,9 +43,11 @@ def to_text(settings: Mapping[str, Any], base: Path, comment: str) -> str:
     return f'# {comment}\n_base_ = {str(base)!r}\n{body}\n'
 
 
-def _run(names: Sequence[str], run: tuple[int, int]) -> str | list[str]:
-    first, last = run
-    return names[first] if first == last else [names[first], names[last]]
+def _run(names: Sequence[str], run: Run) -> str | list[str] | dict[str, str]:
+    """As :func:`auglocal_mm.checkpointing.resolve_runs` reads it."""
+    if run.only_norms:
+        return {'norms': names[run.first]}
+    return names[run.first] if run.first == run.last else [names[run.first], names[run.last]]
 
 
 def _chain_only(base: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -67,6 +67,7 @@ def run_study(study: Study, seeds: Sequence[int], folder: Path, results: Path, e
         for run, seed in missing:
             progress.update(task, description=f'{run.name} seed {seed}')
             record = run_one(run, seed, folder / run.name / f'seed{seed}', extra)
+            measured = read_results(results)  # again: another process may run other seeds of the study
             measured.setdefault(run.name, {})[str(seed)] = record
             write_json(results, measured)
             progress.advance(task)

@@ -57,7 +57,7 @@ def test_validation_equals_torchvision_and_mmdet_with_the_exported_weights(tiny_
     torch.testing.assert_close(exported(images), model(images), rtol=1e-10, atol=1e-12)
     detector_backbone = MODELS.build(dict(type='mmdet.ResNet', depth=depth)).double()
     detector_backbone.load_state_dict({k: v for k, v in weights.items() if not k.startswith('fc.')}, strict=True)
-    detector_backbone.eval()
+    detector_backbone.eval().to(memory_format=torch.channels_last)  # as the classifier, for equality to the last bit
     assert torch.equal(detector_backbone(images)[-1], model.backbone(images)[-1])
 
 
@@ -69,3 +69,12 @@ def test_heads_without_a_hook_refuse_to_train(tiny_config):
 def test_a_partition_without_heads_is_refused(tiny_config):
     with pytest.raises(InputError, match='auxiliary_heads is missing'):
         build(tiny_config('bp', **{'model.partition': dict(num_local_modules=3)}))
+
+
+def test_the_layout_changes_no_number_and_leaves_no_trace_in_the_backbone(tiny_config):
+    models = [build(tiny_config(**{'model.channels_last': last})).double().eval() for last in (False, True)]
+    models[1].load_state_dict(models[0].state_dict())
+    assert [m.backbone.conv1.weight.is_contiguous(memory_format=torch.channels_last) for m in models] == [False, True]
+    images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    torch.testing.assert_close(models[0](images), models[1](images), rtol=1e-10, atol=1e-12)
+    assert all(weight.is_contiguous() for weight in backbone_weights(models[1].state_dict()).values())

@@ -1,12 +1,14 @@
 """The search against trying everything, on small sequences with random costs."""
 
 import random
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
+from auglocal_mm.checkpointing import Run
 from auglocal_mm.planning.layer_cost import LayerCost
-from auglocal_mm.planning.module_search import peak
+from auglocal_mm.planning.module_search import peak, peak_of
 from auglocal_mm.planning.network_cost import NetworkCosts
 from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.search import cheapest_plan, cheapest_plans
@@ -15,13 +17,16 @@ from auglocal_mm.planning.segments import extend, runs, start
 
 def random_layer(generator: random.Random) -> LayerCost:
     internal, output = generator.randint(0, 9), generator.randint(1, 9)
+    convolved = generator.randint(0, internal)
     forward = generator.randint(1, 20)
     passing = generator.choice([0, 0, 3])
-    return LayerCost(internal, output, internal + output + passing, forward, 2 * forward, forward, forward, (1,))
+    return LayerCost(
+        internal, convolved, output, internal + output + passing, forward, 2 * forward, forward, forward, (1,)
+    )
 
 
 def all_ways(length: int):
-    """Every set of disjoint runs over ``length`` layers."""
+    """Every set of disjoint runs over ``length`` layers, of single layers with their norms alone too."""
     if length == 0:
         yield []
         return
@@ -29,14 +34,16 @@ def all_ways(length: int):
         yield way  # the last layer is kept
     for first in range(length):
         for way in all_ways(first):
-            yield [*way, (first, length - 1)]
+            yield [*way, Run(first, length - 1)]
+            if first == length - 1:
+                yield [*way, Run(first, first, only_norms=True)]
 
 
 def extra(layers, way) -> int:
-    return sum(layer.forward for first, last in way for layer in layers[first : last + 1])
+    return sum(layer.forward for run in way if not run.only_norms for layer in layers[run.first : run.last + 1])
 
 
-NOTHING = LayerCost(0, 0, 0, 0, 0, 0, 0, (1,))
+NOTHING = LayerCost(0, 0, 0, 0, 0, 0, 0, 0, (1,))
 
 
 @pytest.mark.parametrize('seed', range(6))
@@ -113,7 +120,8 @@ def check_consistent(costs: NetworkCosts, plan: Plan) -> None:
     for module in plan.modules:
         layers = list(costs.layers[module.first : module.last + 1])
         head = [costs.classifier] if module.depth == 0 else costs.heads[module.last + 1, module.depth]
-        way = [(a - module.first, b - module.first) for a, b in module.layer_runs]
+        way = [Run(run.first - module.first, run.last - module.first, run.only_norms) for run in module.layer_runs]
+        assert module.activations == peak_of(costs, module)
         assert module.compute == compute_of(layers, head, way, module.head_runs)
         assert module.parameters == sum(layer.parameters for layer in [*layers, *head])
 
@@ -123,3 +131,14 @@ def test_more_memory_never_computes_more():
     computes = [plan.compute for budget in range(10, 120, 5) if (plan := cheapest_plan(costs, budget)) is not None]
     assert computes == sorted(computes, reverse=True)
     assert len(computes) > 5
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_norms_are_computed_twice_only_where_the_budget_asks_for_it(seed):
+    costs = random_network(seed)
+    assert not any(run.only_norms for module in cheapest_plan(costs, 1000).modules for run in module.layer_runs)
+    for budget in (20, 26, 40):
+        for module in plan.modules if (plan := cheapest_plan(costs, budget)) else ():
+            for run in (run for run in module.layer_runs if run.only_norms):
+                without = tuple(each for each in module.layer_runs if each != run)
+                assert peak_of(costs, replace(module, layer_runs=without)) > budget

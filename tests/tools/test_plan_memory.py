@@ -22,15 +22,15 @@ def plan(config, out, *arguments, capsys) -> tuple[dict, str]:
 
 
 def test_the_chosen_plan_trains_as_it_stands(tiny_config, tmp_path, capsys):
-    settings = {'model.image_size': 32, 'model.backbone.depth': 50, 'model.backbone.base_channels': 8}
+    settings = {'model.image_size': 32, 'model.backbone.depth': 101, 'model.backbone.base_channels': 8}
     base = tiny_config(**settings)
     config = write(base, tmp_path / 'tiny.py')
-    data, printed = plan(config, tmp_path / 'out', '--batch-size', '64', '--budget', '9MiB', capsys=capsys)
+    data, printed = plan(config, tmp_path / 'out', '--batch-size', '64', '--budget', '15MiB', capsys=capsys)
     assert 'BP with checkpointing' in printed and '## Chosen: K = ' in printed
-    chosen = next(each for each in data['frontier'] if each['description'] == data['chosen'])
-    assert chosen['memory']['total'] <= 9 * 2**20 < data['backpropagation']['memory']['total']
+    chosen = data['chosen']
+    assert chosen['memory']['total'] <= 15 * 2**20 < data['backpropagation']['memory']['total']
     cheaper = [each for each in data['frontier'] if each['compute_per_image'] < chosen['compute_per_image']]
-    assert all(each['memory']['total'] > 9 * 2**20 for each in cheaper)
+    assert all(each['memory']['total'] > 15 * 2**20 for each in cheaper)
     assert (tmp_path / 'out' / 'plan.png').stat().st_size > 5000
     (snippet,) = (tmp_path / 'out').glob('*_planned.py')
     from mmengine.config import Config
@@ -46,7 +46,7 @@ def test_the_chosen_plan_trains_as_it_stands(tiny_config, tmp_path, capsys):
 def test_backpropagation_with_checkpointing_is_a_plan_too(tiny_config, tmp_path, capsys):
     config = write(tiny_config(**{'model.image_size': 32}), tmp_path / 'tiny.py')
     data, _ = plan(config, tmp_path / 'out', '--batch-size', '8', '--budget', '1GiB', capsys=capsys)
-    assert data['chosen'] == 'BP, 0 layers computed twice'
+    assert data['chosen']['description'] == 'BP, 0 layers and the norms of 0 computed twice'
     assert data['config']['model']['auxiliary_heads'] is None
     assert data['config']['custom_hooks'] == []
 

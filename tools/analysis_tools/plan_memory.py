@@ -137,11 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         '## Backpropagation with checkpointing',
         tables[2],
     ]
-    data = {
-        **to_json(frontier, costs.names, batch_size, states),
-        'chosen': describe(chosen, costs.names),
-        'config': settings,
-    }
+    data = {**to_json(frontier, chosen, costs.names, batch_size, states), 'config': settings}
     write_report(options.out, 'plan', '\n\n'.join(sections) + '\n', data, plot(frontier, chosen, title))
     write_text(snippet, to_text(settings, Path(options.config).resolve(), comment))
     print(f'wrote {snippet}')

@@ -30,6 +30,8 @@ class ImageClassifier(BaseModel):
         checkpointed: Names of local layers whose activations are computed again in backward instead of kept, pairs of
             names for runs of layers, or ``'all'`` for each by itself.
         image_size: Side of the training images, on which the structure of some heads depends.
+        channels_last: Whether convolutions run in PyTorch's channels-last layout, which tensor cores and CPUs prefer; a
+            convolution takes it over from its weights, so that images need no conversion.
         data_preprocessor: Config, see :class:`mmengine.model.ImgDataPreprocessor`.
     """
 
@@ -41,6 +43,7 @@ class ImageClassifier(BaseModel):
         partition: dict[str, Any] | None = None,
         checkpointed: Sequence[str | Sequence[str]] | str = (),
         image_size: int = 224,
+        channels_last: bool = True,
         data_preprocessor: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(data_preprocessor)
@@ -66,6 +69,8 @@ class ImageClassifier(BaseModel):
             raise InputError(
                 'model.partition cuts the network, but model.auxiliary_heads is missing; give both or neither'
             )
+        if channels_last:
+            self.to(memory_format=torch.channels_last)
 
     def _build_auxiliary_head(
         self, config: dict[str, Any], module: int, normalisation: dict[str, Any]

@@ -1,0 +1,44 @@
+"""Norms cost no FLOPs but time: which of a plan need not be computed twice after all."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from auglocal_mm.checkpointing import Run
+from auglocal_mm.planning.layer_cost import LayerCost
+from auglocal_mm.planning.module_search import peak_of
+from auglocal_mm.planning.network_cost import NetworkCosts
+from auglocal_mm.planning.plan import Plan, PlannedModule
+
+
+def keep_norms(costs: NetworkCosts, plan: Plan, budget: float) -> Plan:
+    """``plan`` without the recomputation of norms that ``budget`` does not ask for, the largest first.
+
+    The search counts FLOPs alone, and takes whatever saves memory without any. One after the other is a heuristic; the
+    FLOPs stay the least.
+
+    Args:
+        costs: Of the network.
+        plan: What the search found.
+        budget: Bytes for one image.
+    """
+    return Plan(tuple(_keep(costs, module, budget) for module in plan.modules))
+
+
+def _keep(costs: NetworkCosts, module: PlannedModule, budget: float) -> PlannedModule:
+    layers, head = costs.parts(module.first, module.last, module.depth)
+    norms = [(_saved(layers[run.first - module.first]), run) for run in module.layer_runs if run.only_norms]
+    norms += [(_saved(head[run.first]), run) for run in module.head_runs if run.only_norms]
+    for _, run in sorted(norms, key=lambda each: each[0], reverse=True):
+        less = replace(module, layer_runs=_without(module.layer_runs, run), head_runs=_without(module.head_runs, run))
+        most = peak_of(costs, less)
+        if most <= budget:
+            module = replace(less, activations=most)
+    return module
+
+
+def _saved(layer: LayerCost) -> float:
+    return layer.internal - layer.convolved
+
+
+def _without(runs: Sequence[Run], run: Run) -> tuple[Run, ...]:
+    return tuple(each for each in runs if each is not run)
