@@ -1,11 +1,10 @@
 """Turns the training of a classifier by backpropagation into local learning."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import torch
 from mmengine.hooks import Hook, LoggerHook
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from auglocal_mm.engine.conflicts import refuse_conflicts
 from auglocal_mm.engine.local_optimizer import LocalOptimizer
+from auglocal_mm.engine.local_statistics import LocalStatistics
 from auglocal_mm.errors import InputError
 from auglocal_mm.local_learning import local_step
 from auglocal_mm.registry import HOOKS
@@ -31,7 +31,7 @@ class AugLocalHook(Hook):
 
     The log line shows the sum of all losses, three of them, and the last module's accuracy; the visualizer gets every
     module's loss and accuracy as ``local/<module>/loss`` and ``local/<module>/accuracy``, averaged over the iterations
-    between two log lines.
+    between two log lines. Between them nothing is read from the device.
     """
 
     resumed: dict[str, Any] | None = None
@@ -46,7 +46,7 @@ class AugLocalHook(Hook):
         self.modules = self.model.local_modules()
         self.optimizer = LocalOptimizer(runner.optim_wrapper, self.modules)
         self._take_up_resumed_state()
-        self.sums, self.count = torch.zeros(len(self.modules), 2, dtype=torch.float64), 0
+        self.statistics = LocalStatistics()
         self.model.train_step = partial(self.train_step, runner)
 
     def after_train(self, runner: Runner) -> None:
@@ -57,10 +57,7 @@ class AugLocalHook(Hook):
         """One iteration of local learning, in the place of :meth:`mmengine.model.BaseModel.train_step`.
 
         Returns:
-            The handful of values for the log line.
-
-        Raises:
-            InputError: A module's loss is not finite.
+            Nothing for the log: MMEngine would read it from the device in every iteration.
         """
         data = self.model.data_preprocessor(data, training=True)
         results = local_step(
@@ -70,32 +67,44 @@ class AugLocalHook(Hook):
             self.optimizer.update,
             context=partial(optim_wrapper.optim_context, self.model),
         )
-        # One transfer from the device for all modules.
-        values = torch.stack([torch.stack([r['loss'], r['accuracy']]).double() for r in results]).cpu()
-        self._refuse_non_finite(values[:, 0], runner)
-        self.sums += values
-        self.count += 1
-        losses = values[:, 0]
-        middle = {'loss_middle': losses[len(losses) // 2]} if len(losses) > 2 else {}
-        first = {'loss_first': losses[0]} if len(losses) > 1 else {}
-        return {'loss': losses.sum(), **first, **middle, 'loss_last': losses[-1], 'accuracy': values[-1, 1]}
+        self.statistics.add(results)
+        return {}
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Mapping[str, Any] | None = None
     ) -> None:
-        """Writes every module's averages to the visualizer, as often as the logger writes its line."""
+        """Hands on what happened since the last log line, as often as the logger writes one.
+
+        Raises:
+            InputError: A module's loss was not finite.
+        """
         interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 50)
         if self.every_n_inner_iters(batch_idx, interval) or self.end_of_epoch(runner.train_dataloader, batch_idx):
-            scalars: dict[str, float] = {}
-            for module, (loss, accuracy) in zip(self.modules, (self.sums / self.count).tolist(), strict=True):
-                scalars |= {f'local/{module.name}/loss': loss, f'local/{module.name}/accuracy': accuracy}
-            runner.visualizer.add_scalars(scalars, step=runner.iter + 1)
-            self.sums.zero_()
-            self.count = 0
+            self._look(runner)
+
+    def _look(self, runner: Runner) -> None:
+        """Hands every iteration since the last look to the log, and every module's averages to the visualizer."""
+        values = self.statistics.take()
+        if not len(values):
+            return
+        for number, losses in enumerate(values[:, :, 0].tolist()):
+            self._refuse_non_finite(losses, runner.iter + 1 - (len(values) - 1 - number), runner)
+        for iteration in values:
+            for name, value in _for_the_log(iteration).items():
+                runner.message_hub.update_scalar(f'train/{name}', value)
+        scalars: dict[str, float] = {}
+        for module, (loss, accuracy) in zip(self.modules, values.mean(dim=0).tolist(), strict=True):
+            scalars |= {f'local/{module.name}/loss': loss, f'local/{module.name}/accuracy': accuracy}
+        runner.visualizer.add_scalars(scalars, step=runner.iter + 1)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keeps what MMEngine does not: one loss scaler for each module, and gradients that are still being accumulated."""
+        """Keeps what MMEngine does not: one loss scaler for each module, and gradients that are still being accumulated.
+
+        Raises:
+            InputError: A module's loss was not finite; the checkpoint is not written.
+        """
         if hasattr(self, 'optimizer'):
+            self._look(runner)
             gradients = {name: p.grad.cpu() for name, p in self.model.named_parameters() if p.grad is not None}
             checkpoint['local_learning'] = {'scalers': self.optimizer.scaler_states(), 'gradients': gradients}
 
@@ -112,11 +121,19 @@ class AugLocalHook(Hook):
                 parameter.grad = gradient.to(parameter.device)
             self.resumed = None
 
-    def _refuse_non_finite(self, losses: Tensor, runner: Runner) -> None:
-        for module, loss in zip(self.modules, losses.tolist(), strict=True):
+    def _refuse_non_finite(self, losses: Sequence[float], iteration: int, runner: Runner) -> None:
+        for module, loss in zip(self.modules, losses, strict=True):
             if not math.isfinite(loss):
                 raise InputError(
-                    f'the loss of local module {module.name} is {loss} in iteration {runner.iter + 1} (epoch '
+                    f'the loss of local module {module.name} is {loss} in iteration {iteration} (epoch '
                     f'{runner.epoch + 1}); the last checkpoint is from before it: lower the learning rate, clip gradients '
                     '(optim_wrapper.clip_grad) or look at the data, then --resume'
                 )
+
+
+def _for_the_log(values: Tensor) -> dict[str, float]:
+    """The handful of the log line, of one iteration (K, 2)."""
+    losses, accuracy = values[:, 0], float(values[-1, 1])
+    middle = {'loss_middle': float(losses[len(losses) // 2])} if len(losses) > 2 else {}
+    first = {'loss_first': float(losses[0])} if len(losses) > 1 else {}
+    return {'loss': float(losses.sum()), **first, **middle, 'loss_last': float(losses[-1]), 'accuracy': accuracy}
