@@ -1,7 +1,7 @@
 # SGD with Nesterov momentum, cosine to zero by epoch. The learning rate is 0.4 for a batch of 1024, in proportion.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.4, momentum=0.9, weight_decay=1e-4, nesterov=True),
+    optimizer=dict(type='SGD', lr=0.4, momentum=0.9, weight_decay=1e-4, nesterov=True, fused=True),
 )
 param_scheduler = dict(type='CosineAnnealingLR', T_max=200, eta_min=0.0, by_epoch=True)
 train_cfg = dict(by_epoch=True, max_epochs=200, val_interval=1)

@@ -1,7 +1,7 @@
 # SGD with Nesterov momentum; ten epochs of warm-up on a cosine to zero, by epoch.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.8, momentum=0.9, weight_decay=1e-4, nesterov=True),
+    optimizer=dict(type='SGD', lr=0.8, momentum=0.9, weight_decay=1e-4, nesterov=True, fused=True),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.0125, end=10, by_epoch=True),
