@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
+from torch import Tensor
 from torchvision.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
 
 from auglocal_mm.datasets.labelled_images import LabelledImages
@@ -55,8 +55,8 @@ class ImageFolder(LabelledImages):
         """How many different images were left out as corrupt so far, by this process and its workers."""
         return int(self._skipped.sum())
 
-    def read(self, index: int) -> Image.Image | None:
-        """One image in RGB; ``None`` where it is corrupt and ``skip_corrupt`` is set.
+    def read(self, index: int) -> Tensor | None:
+        """One image in RGB, uint8 of shape (3, H, W); ``None`` where it is corrupt and ``skip_corrupt`` is set.
 
         Raises:
             InputError: The image is corrupt.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
@@ -23,8 +24,8 @@ class LabelledImages(Dataset, metaclass=ABCMeta):
     Args:
         classes: Names of the classes in the order of their labels.
         labels: The label of every image.
-        transforms: Configs or callables, applied one after the other to a PIL image in RGB. They must leave one
-            uint8 image of 3 channels: normalising is the model's part.
+        transforms: Configs or callables, applied one after the other to a uint8 image (3, H, W) in RGB. They must leave
+            such an image: normalising is the model's part.
 
     Attributes:
         labels: The label of every image.
@@ -43,7 +44,7 @@ class LabelledImages(Dataset, metaclass=ABCMeta):
                 f'{len(classes) - 1}: the data are of another set, or damaged'
             )
         self._classes, self.labels = list(classes), list(labels)
-        self._transform = v2.Compose([*map(build_transform, transforms), v2.ToImage(), v2.ToPureTensor()])
+        self._transform = v2.Compose([v2.ToImage(), *map(build_transform, transforms), v2.ToPureTensor()])
         # Workers, persistent ones too, read this through shared memory.
         self._seed_and_epoch = torch.zeros(2, dtype=torch.int64).share_memory_()
 
@@ -84,14 +85,14 @@ class LabelledImages(Dataset, metaclass=ABCMeta):
         return None if image is None else {'inputs': self._augment(image, index), 'data_samples': self.labels[index]}
 
     @abstractmethod
-    def read(self, index: int) -> Image.Image | None:
-        """One image in RGB before augmentation; ``None`` to leave it out."""
+    def read(self, index: int) -> Tensor | Image.Image | None:
+        """One image in RGB before augmentation, uint8; ``None`` to leave it out."""
 
     def describe(self, index: int) -> str:
         """Names an image in messages."""
         return f'image {index}'
 
-    def _augment(self, image: Image.Image, index: int) -> torch.Tensor:
+    def _augment(self, image: Tensor | Image.Image, index: int) -> torch.Tensor:
         seed, epoch = self._seed_and_epoch.tolist()
         mixed = int(np.random.SeedSequence([seed, epoch, index]).generate_state(1)[0])
         with torch.random.fork_rng(devices=[]):

@@ -30,7 +30,7 @@ class LoadImageFromFile(BaseTransform):
         """Adds ``img``, uint8 of shape (H, W, 3) in BGR, ``img_shape`` and ``ori_shape``."""
         path = results['img_path']
         try:
-            image = np.asarray(read_image(path))[..., ::-1]
+            image = read_image(path).permute(1, 2, 0).numpy()[..., ::-1]
         except InputError as error:
             if not self.skip_corrupt:
                 raise

@@ -1,23 +1,23 @@
-"""Computes the FLOPs of the paper's ResNet-110 tables; needs no data and no GPU."""
+"""Computes the FLOPs of the paper's ResNet-110 tables, and measures memory and time of their iterations; needs no data."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from study import HERE, REPOSITORY
+from rule_costs import RULES, load, measure_rules
+from study import HERE
 
+from auglocal_mm.analysis.benchmark_summary import machine
 from auglocal_mm.analysis.layer_plots import plot_curves
 from auglocal_mm.analysis.multiply_adds import network_cost
 from auglocal_mm.analysis.report import markdown_table, write_report
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.registry import MODELS
 
-RIVALS = {'BP': ('bp', 0.25), 'PredSim': ('predsim', 0.25), 'DGL': ('dgl', 0.26), 'InfoPro': ('infopro', 0.34)}
-MAIN = {2: 0.63, 3: 0.69, 4: 0.80, 5: 0.98, 6: 1.13}
 DECAYS = (1.0, 0.9, 0.8, 0.7, 0.6)
 PYRAMID = {
     5: (0.79, 0.83, 0.87, 0.89, 0.93),
@@ -32,25 +32,18 @@ NOTE = (
     'matching, is that of fvcore in evaluation mode. What only a loss needs (decoders, similarity) is not counted. '
     'The figure in brackets is the one printed in arXiv 2402.17318.'
 )
+MEASURED = (
+    'Memory is what a batch of 1024 holds in float32: activations, measured in a real iteration of fewer images and scaled, '
+    "weights, the gradients that live at one time, and momentum; the paper's figures hold the context of its GPU too. Time is "
+    'that of an iteration of {batch} images over that of BP, in turn in one run on {machine}.'
+)
 
 
-def gflops(config: str, **settings: object) -> float:
-    """The cost of one config with some settings changed, by dotted key."""
-    loaded = Config.fromfile(REPOSITORY / 'configs' / config)
-    loaded.merge_from_dict(settings)
+def gflops(config: Config) -> float:
+    """The cost of one forward pass through the network and its heads."""
     init_default_scope('auglocal_mm')
     with torch.device('meta'):
-        return network_cost(MODELS.build(loaded.model), 32).total / 1e9
-
-
-def auglocal(depth: int, decay: float) -> float:
-    """AugLocal at one depth, trimmed as on small images."""
-    settings = {
-        'model.auxiliary_heads.depth': depth,
-        'model.auxiliary_heads.pyramid': decay,
-        'model.partition.last_module_layers': depth,
-    }
-    return gflops('auglocal/resnet110_auglocal-d5_1xb1024-400e_cifar10.py', **settings)
+        return network_cost(MODELS.build(config.model), 32).total / 1e9
 
 
 def both(ours: float, paper: float) -> str:
@@ -65,29 +58,46 @@ def plot(pyramid: dict[int, list[float]]) -> Figure:
     return plot_curves(curves, 'ResNet-110, pyramidal depth', 'decay r', 'GFLOPs of one forward pass')
 
 
+def rules_table(costs: Mapping[str, float], measured: Mapping[str, Mapping[str, float]]) -> str:
+    """A row for each rule."""
+    rows = []
+    for name, (*_, flops, gigabytes, extra) in RULES.items():
+        row = [name, both(costs[name], flops), f'not run ({gigabytes:.2f})', f'not run ({extra})' if extra else '']
+        if measured:
+            more = 100 * (measured[name]['seconds'] / measured['BP']['seconds'] - 1)
+            row[2:] = [f'{measured[name]["gb"]:.2f} ({gigabytes:.2f})', f'{more:+.1f} % (+{extra} %)' if extra else '']
+        rows.append(row)
+    return markdown_table(['', 'GFLOPs', 'memory, GB', 'extra time'], rows)
+
+
 @command_line_tool
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, computes and writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, default=HERE / 'results', help='folder for the report')
+    parser.add_argument(
+        '--rounds', type=int, default=0, help='measure memory and time so many times; default: not at all'
+    )
+    parser.add_argument('--batch-size', type=int, default=64, help='images of a measured iteration')
+    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cuda' if torch.cuda.is_available() else 'cpu')
     options = parser.parse_args(arguments)
-    rivals = {name: gflops(f'{rule}/resnet110_{rule}_1xb1024-400e_cifar10.py') for name, (rule, _) in RIVALS.items()}
-    main_table = {depth: auglocal(depth, 0.5) for depth in MAIN}
-    pyramid = {depth: [auglocal(depth, decay) for decay in DECAYS] for depth in PYRAMID}
-    costs = {name: both(cost, RIVALS[name][1]) for name, cost in rivals.items()}
-    costs |= {f'd={depth}': both(cost, MAIN[depth]) for depth, cost in main_table.items()}
+    costs = {name: gflops(load(rule, depth)) for name, (rule, depth, *_) in RULES.items()}
+    pyramid = {depth: [gflops(load('auglocal', depth, decay)) for decay in DECAYS] for depth in PYRAMID}
+    measured = measure_rules(options.batch_size, options.rounds, options.device) if options.rounds else {}
+    here = machine(options.device)
     rows = [[f'd={d}', *map(both, pyramid[d], PYRAMID[d])] for d in PYRAMID]
     markdown = '\n\n'.join(
         [
             '# Cost of ResNet-110 under every rule',
             NOTE,
-            markdown_table(list(costs), [list(costs.values())]),
+            *([MEASURED.format(batch=options.batch_size, machine=here['gpu'] or f"{here['processor']}, {here['cores']} cores")] if measured else []),
+            rules_table(costs, measured),
             '## Pyramidal depth',
             markdown_table(['', *(f'r={decay}' for decay in DECAYS)], rows),
             '\\* the printed digits differ.',
         ]
     )
-    data = {'rules': rivals, 'auglocal': main_table, 'pyramid': pyramid, 'decays': DECAYS}
+    data = {'gflops': costs, 'measured': measured, 'machine': here, 'pyramid': pyramid, 'decays': DECAYS}
     write_report(options.out, 'costs', markdown + '\n', data, plot(pyramid))
 
 

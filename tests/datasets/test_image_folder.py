@@ -75,13 +75,31 @@ def test_item_is_the_image_itself(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('mode', 'suffix'), [('L', 'png'), ('P', 'png'), ('RGBA', 'png'), ('LA', 'png'), ('CMYK', 'jpg')]
+    ('mode', 'suffix'),
+    [
+        ('L', 'png'),
+        ('P', 'png'),
+        ('RGBA', 'png'),
+        ('LA', 'png'),
+        ('CMYK', 'jpg'),
+        ('L', 'jpg'),
+        ('RGB', 'bmp'),
+    ],
 )
-def test_every_mode_becomes_rgb(tmp_path: Path, mode: str, suffix: str) -> None:
+def test_every_mode_becomes_rgb_as_pillow_has_it(tmp_path: Path, mode: str, suffix: str) -> None:
     save(tmp_path / 'a' / f'0.{suffix}', mode)
     inputs = ImageFolder(str(tmp_path))[0]['inputs']
     assert inputs.dtype == torch.uint8
     assert inputs.shape == (3, 16, 16)
+    with Image.open(tmp_path / 'a' / f'0.{suffix}') as image:
+        assert np.array_equal(inputs.numpy(), np.asarray(image.convert('RGB')).transpose(2, 0, 1))
+
+
+def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
+    (tmp_path / 'a').mkdir()
+    Image.fromarray(np.full((4, 4), 40000, np.uint16)).save(tmp_path / 'a' / '0.png')
+    inputs = ImageFolder(str(tmp_path))[0]['inputs']
+    assert (inputs.dtype, inputs.shape) == (torch.uint8, (3, 4, 4))
 
 
 def test_same_items_whatever_the_workers_and_other_items_each_epoch(root: Path) -> None:

@@ -1,0 +1,66 @@
+"""ResNet-110 under every rule of the paper, and what an iteration of each takes on this machine."""
+
+import statistics
+
+from mmengine.config import Config
+from rich.progress import track
+from study import REPOSITORY
+
+from auglocal_mm.analysis.training_benchmark import Measurement, measure_alone
+from auglocal_mm.analysis.training_schemes import Scheme
+from auglocal_mm.errors import InputError
+
+RULES = {  # config; the paper's GFLOPs, memory in GB and extra wall-clock time in percent, as far as it prints them
+    'BP': ('bp', 0, 0.25, 9.27, None),
+    'BP checkpointed': ('bp', 0, 0.25, 3.03, 34.1),
+    'PredSim': ('predsim', 0, 0.25, 1.54, 65.9),
+    'DGL': ('dgl', 0, 0.26, 1.61, 76.2),
+    'InfoPro': ('infopro', 0, 0.34, 3.98, 292.3),
+    'd=2': ('auglocal', 2, 0.63, 1.71, 87.2),
+    'd=3': ('auglocal', 3, 0.69, 1.62, 115.9),
+    'd=4': ('auglocal', 4, 0.80, 1.70, 135.6),
+    'd=5': ('auglocal', 5, 0.98, 1.71, 180.8),
+    'd=6': ('auglocal', 6, 1.13, 1.72, 214.6),
+}
+BATCH = 1024
+"""Of the paper's memory."""
+
+
+def load(rule: str, depth: int = 0, decay: float = 0.5, **settings: object) -> Config:
+    """The config of ResNet-110 on CIFAR-10 under one rule, AugLocal trimmed as on small images."""
+    name = f'{rule}-d5' if depth else rule
+    config = Config.fromfile(REPOSITORY / f'configs/{rule}/resnet110_{name}_1xb1024-400e_cifar10.py')
+    if depth:
+        heads = {'depth': depth, 'pyramid': decay}
+        config.merge_from_dict({'model.auxiliary_heads': heads, 'model.partition.last_module_layers': depth})
+    config.merge_from_dict(settings)
+    return config
+
+
+def schemes(batch: int) -> list[Scheme]:
+    """One for each rule, with iterations of ``batch`` images."""
+    found = []
+    for name, (rule, depth, *_) in RULES.items():
+        checkpointed = {'model.checkpointed': 'all'} if name == 'BP checkpointed' else {}
+        found.append(Scheme(name, load(rule, depth, **{'train_dataloader.batch_size': batch}, **checkpointed)))
+    return found
+
+
+def memory(measured: Measurement) -> float:
+    """GB of a batch of the paper's size."""
+    parameters = 4 * (measured.primary_parameters + measured.auxiliary_parameters)
+    activations = measured.activations * BATCH / measured.images
+    return (activations + parameters + measured.peak_gradients + measured.optimizer_state) / 1e9
+
+
+def measure_rules(batch: int, rounds: int, device: str) -> dict[str, dict[str, float]]:
+    """GB and seconds of an iteration of every rule, in turn and repeated."""
+    ways, times, held = schemes(batch), {name: [] for name in RULES}, {}
+    for _ in track(range(rounds), description='measuring'):
+        for scheme in ways:
+            measured = measure_alone(scheme, 1, device)
+            if isinstance(measured, str):
+                raise InputError(f'{scheme.name} cannot be measured: {measured}; take a smaller --batch-size')
+            times[scheme.name] += measured.times
+            held[scheme.name] = memory(measured)
+    return {name: {'gb': held[name], 'seconds': statistics.median(times[name])} for name in RULES}
