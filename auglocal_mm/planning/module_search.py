@@ -1,9 +1,11 @@
 """The cheapest ways to train one local module within a budget: its head, and what is computed twice."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
 from auglocal_mm.checkpointing import Run
+from auglocal_mm.planning.head_search import head_ways
 from auglocal_mm.planning.layer_cost import LayerCost
 from auglocal_mm.planning.network_cost import NetworkCosts
 from auglocal_mm.planning.plan import PlannedModule
@@ -20,21 +22,21 @@ def modules_from(costs: NetworkCosts, first: int, budget: float, only_whole: boo
         only_whole: Whether the module must reach to the end.
     """
     total = len(costs.layers)
-    held = costs.held_before(first)
     options = []
+    lasts: dict[float, list[int]] = {}
+    for last in range(total - 1 if only_whole else first, total):
+        lasts.setdefault(costs.layers[last].output, []).append(last)
     # What a run may hold depends on the module's output, which has few sizes: one walk for each.
-    for output in {costs.layers[-1].output} if only_whole else {layer.output for layer in costs.layers[first:]}:
-        for offset, frontier in enumerate(extend([start(held)], costs.layers[first:], budget, output)):
-            last = first + offset
+    for output, ends in lasts.items():
+        walk = extend([start(costs.held_before(first))], costs.layers[first : ends[-1] + 1], budget, output)
+        for last, frontier in enumerate(walk, start=first):
             if not frontier:
                 break  # what comes behind holds even more
-            if costs.layers[last].output != output or (only_whole and last + 1 < total):
-                continue
-            depths = [0] if last + 1 == total else [depth for number, depth in costs.heads if number == last + 1]
-            closed = (_close(costs, first, last, frontier, depth, budget) for depth in depths)
-            found = [module for module in closed if module is not None]
-            if found:
-                options.append(min(found, key=lambda module: (module.compute, module.head_parameters)))
+            if last in ends:
+                depths = [0] if last + 1 == total else [depth for number, depth in costs.heads if number == last + 1]
+                closed = (_close(costs, first, last, frontier, depth, budget) for depth in depths)
+                found = [module for module in closed if module is not None]
+                options += [min(found, key=lambda each: (each.compute, each.head_parameters))] if found else []
     return options
 
 
@@ -43,27 +45,22 @@ def _close(
 ) -> PlannedModule | None:
     """The cheapest module of these layers and a head of this depth, or ``None`` where none fits."""
     layers, head = costs.parts(first, last, depth)
-    *hidden, classifier = head
-    boundary = {id(state) for state in frontier}
-    *_, states = [frontier, *extend(frontier, hidden, budget)]
-    states = [state for state in states if state.held + classifier.peak <= budget]
-    if not states:
+    ways = head_ways(tuple(head))
+    peaks = [way.peak for way in ways]
+    # Of the ways that fit behind a state, the last one computes least.
+    fitting = [(state, ways[bisect_right(peaks, budget - state.held) - 1]) for state in frontier]
+    fitting = [(state, way) for state, way in fitting if state.held + way.peak <= budget]
+    if not fitting:
         return None
-    state = states[-1]  # the least extra compute
-    border = state
-    while id(border) not in boundary:
-        assert border.before is not None
-        border = border.before
-    own = runs(border)
-    head_runs = runs(state)[len(own) :]
-    compute = state.extra + layers[0].backward_without_input + sum(layer.backward for layer in layers[1:] + head)
+    state, way = min(fitting, key=lambda pair: pair[0].extra + pair[1].extra)
+    compute = layers[0].backward_without_input + sum(layer.backward for layer in layers[1:] + head)
     module = PlannedModule(
         first,
         last,
         depth,
-        tuple(Run(first + run.first, first + run.last, run.only_norms) for run in own),
-        tuple(head_runs),
-        compute + sum(layer.forward for layer in layers + head),
+        tuple(Run(first + run.first, first + run.last, run.only_norms) for run in runs(state)),
+        way.runs,
+        compute + state.extra + way.extra + sum(layer.forward for layer in layers + head),
         0.0,
         sum(layer.parameters for layer in layers + head),
         sum(layer.parameters for layer in head),

@@ -34,7 +34,7 @@ def start(held: float) -> State:
 
 
 def extend(
-    frontier: list[State], layers: Sequence[LayerCost], budget: float, kept_output: float = 0.0
+    frontier: list[State], layers: Sequence[LayerCost], budget: float, kept_output: float
 ) -> Iterator[list[State]]:
     """Walks along ``layers`` and yields, after each, all ways that are not worse than another.
 
@@ -49,7 +49,7 @@ def extend(
     own: list[list[State]] = [frontier]
     for position in range(len(layers)):
         best: dict[int, State] = {}  # by extra compute, which takes few values: the way that holds least
-        for choice in _choices(layers, position, kept_output):
+        for choice in choices(layers, position, kept_output):
             for each in own[choice.start]:
                 if each.held + choice.needs > budget:
                     break  # those behind hold more
@@ -60,8 +60,16 @@ def extend(
         yield own[-1]
 
 
-class _Choice(NamedTuple):
-    """What to do with the layers from ``start`` on: bytes needed for a moment and held from then on, and extra FLOPs."""
+class Choice(NamedTuple):
+    """What to do with some layers.
+
+    Attributes:
+        start: The first of them.
+        needs: Bytes that they need for a moment besides what is held before.
+        holds: Bytes that are held from then on.
+        extra: FLOPs that backward spends on them again.
+        run: Which of them are computed again, or ``None``.
+    """
 
     start: int
     needs: float
@@ -70,18 +78,18 @@ class _Choice(NamedTuple):
     run: Run | None
 
 
-def _choices(layers: Sequence[LayerCost], position: int, kept_output: float) -> Iterator[_Choice]:
+def choices(layers: Sequence[LayerCost], position: int, kept_output: float) -> Iterator[Choice]:
     """All that may end with the layer at ``position``: keep it, or its convolutions, or end a run there."""
     layer = layers[position]
-    yield _Choice(position, layer.peak, layer.internal + layer.output, 0, None)
+    yield Choice(position, layer.peak, layer.internal + layer.output, 0, None)
     if layer.convolved < layer.internal:
         norms = Run(position, position, only_norms=True)
-        yield _Choice(position, layer.peak + kept_output, layer.convolved + layer.output, 0, norms)
+        yield Choice(position, layer.peak + kept_output, layer.convolved + layer.output, 0, norms)
     peak, forward = 0.0, 0
     for first in range(position, -1, -1):
         peak = max(layers[first].peak, layers[first].internal + layers[first].output + peak)
         forward += layers[first].forward
-        yield _Choice(first, peak + kept_output, layer.output, forward, Run(first, position))
+        yield Choice(first, peak + kept_output, layer.output, forward, Run(first, position))
 
 
 def pareto(states: Iterable[State]) -> list[State]:

@@ -1,0 +1,78 @@
+"""What all rounds of a benchmark measured, in values that JSON can hold."""
+
+import os
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from auglocal_mm.analysis.training_benchmark import Measurement
+from auglocal_mm.analysis.training_schemes import Scheme
+
+RELATIVE = {'time': 'median_ms', 'activations': 'activations', 'flops': 'flops'}
+
+
+def machine(device: str) -> dict[str, Any]:
+    """What ran the benchmark."""
+    cpuinfo = Path('/proc/cpuinfo')
+    found = re.search(r'model name\s*:\s*(.*)', cpuinfo.read_text()) if cpuinfo.is_file() else None
+    return {
+        'processor': found[1] if found else platform.processor(),
+        'cores': len(os.sched_getaffinity(0)),
+        'instructions': torch.backends.cpu.get_cpu_capability(),
+        'threads': torch.get_num_threads(),
+        'gpu': torch.cuda.get_device_name() if device == 'cuda' else None,
+        'torch': torch.__version__,
+    }
+
+
+def summarise(scheme: Scheme, found: Sequence[Measurement] | str) -> dict[str, Any]:
+    """All rounds of one scheme; memory in bytes, the most of any round.
+
+    Args:
+        scheme: What was measured.
+        found: One measurement of each round, or why there are none.
+    """
+    if isinstance(found, str):
+        return {'name': scheme.name, 'note': found, 'possible': False}
+    rounds = [[1000 * seconds for seconds in each.times] for each in found]
+    times = [each for one in rounds for each in one]
+    others = [{key: value for key, value in asdict(each).items() if key not in ('times', 'images')} for each in found]
+    return {
+        'name': scheme.name,
+        'note': scheme.note,
+        'possible': True,
+        'times_ms': rounds,
+        'median_ms': median(times),
+        'min_ms': min(times),
+        'max_ms': max(times),
+        'images_per_second': 1000 * found[0].images / median(times),
+        **{key: max(each[key] for each in others) for key in others[0]},
+    }
+
+
+def add_ratios(schemes: Sequence[dict[str, Any]]) -> None:
+    """Adds ``relative`` to each scheme: its time, activations and FLOPs as multiples of those of ``BP``, if that ran."""
+    reference = _find(schemes, 'BP')
+    for scheme in schemes:
+        if reference and scheme['possible']:
+            scheme['relative'] = {key: scheme[value] / reference[value] for key, value in RELATIVE.items()}
+
+
+def against_released(schemes: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The time of ``AugLocal`` as a multiple of that of ``AugLocal as released``: of the medians, and in each round."""
+    ours, released = _find(schemes, 'AugLocal'), _find(schemes, 'AugLocal as released')
+    if not ours or not released:
+        return None
+    pairs = zip(ours['times_ms'], released['times_ms'], strict=False)
+    rounds = [median(own) / median(other) for own, other in pairs]
+    return {'median': ours['median_ms'] / released['median_ms'], 'rounds': rounds}
+
+
+def _find(schemes: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:
+    return next((scheme for scheme in schemes if scheme['name'] == name and scheme['possible']), None)

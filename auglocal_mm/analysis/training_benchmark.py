@@ -1,0 +1,182 @@
+"""Time and memory of one way to train, measured on complete iterations in a process of its own."""
+
+import logging
+import re
+import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import torch
+from mmengine.logging import MMLogger
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.utils import import_modules_from_strings
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from auglocal_mm.analysis.training_iteration import Step, random_batch, training_step
+from auglocal_mm.analysis.training_schemes import Scheme
+from auglocal_mm.planning.activation_meter import ActivationMeter
+from auglocal_mm.registry import MODELS
+
+WARM_UP = 2
+"""Iterations before the clock runs."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One scheme in one process; memory in bytes, of the whole batch.
+
+    Attributes:
+        images: Of an iteration.
+        times: Seconds of each timed iteration.
+        resident: Memory of the process before its first iteration.
+        peak_resident: The most it had until the last timed iteration.
+        peak_allocated: The most that PyTorch had allocated on the GPU during the timed iterations; 0 on a CPU.
+        peak_reserved: The same of what it had reserved.
+        activations: The most that lived at one time of what forward passes made.
+        gradients: Gradients of parameters that are left after an iteration.
+        peak_gradients: The most of them at one time.
+        optimizer_state: All that the optimizer keeps.
+        flops: Of one iteration, recomputation included; a multiply-add is two.
+        primary_parameters: Number of parameters of the primary network.
+        auxiliary_parameters: Of all auxiliary networks.
+    """
+
+    images: int
+    times: list[float]
+    resident: int
+    peak_resident: int
+    peak_allocated: int
+    peak_reserved: int
+    activations: int
+    gradients: int
+    peak_gradients: int
+    optimizer_state: int
+    flops: int
+    primary_parameters: int
+    auxiliary_parameters: int
+
+
+def measure_alone(scheme: Scheme, iterations: int, device: str) -> Measurement | str:
+    """:func:`measure` in a new process, so that no other scheme's memory counts.
+
+    Returns:
+        Why there is no measurement, where memory did not suffice.
+    """
+    with ProcessPoolExecutor(1, get_context('spawn'), initializer=_quieten) as process:
+        try:
+            return process.submit(measure, scheme, iterations, device).result()
+        except torch.OutOfMemoryError:
+            return 'the memory of the GPU does not suffice'
+        except BrokenProcessPool:
+            return 'the process was killed, most likely for want of memory'
+
+
+def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
+    """Builds the model and trains it on one random batch.
+
+    Args:
+        scheme: One that is possible.
+        iterations: How many are timed.
+        device: ``'cpu'`` or ``'cuda'``.
+    """
+    config = scheme.config
+    assert config is not None
+    import_modules_from_strings(**config.get('custom_imports', {'imports': None}))
+    init_default_scope('auglocal_mm')
+    torch.backends.cudnn.benchmark = config.get('env_cfg', {}).get('cudnn_benchmark', False)
+    torch.manual_seed(0)
+    model = MODELS.build(config.model)
+    model.init_weights()
+    model.to(device).train()
+    optim_wrapper = build_optim_wrapper(model, config.optim_wrapper)
+    step = training_step(config, model, optim_wrapper, scheme.released)
+    batch = random_batch(model.head.num_classes, config.train_dataloader.batch_size, config.model.image_size)
+    resident = _memory_of_process('VmRSS')
+    for _ in range(WARM_UP):
+        step(batch)
+    if device == 'cuda':
+        torch.cuda.reset_peak_memory_stats()
+    times = [_seconds(step, batch, device) for _ in range(iterations)]
+    # The peaks come first: the meters below hold memory of their own.
+    peaks = _memory_of_process('VmHWM'), torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+    gradients = gradient_bytes(model)
+    state = sum(tensor.nbytes for tensor in tree_leaves(dict(optim_wrapper.optimizer.state)) if _is_tensor(tensor))
+    flops, peak_gradients = flops_and_gradients(step, batch, model)
+    auxiliary = _size(model.auxiliary_heads) if model.auxiliary_heads is not None else 0
+    return Measurement(
+        len(batch['inputs']),
+        times,
+        resident,
+        *peaks,
+        activation_bytes(step, batch),
+        gradients,
+        peak_gradients,
+        state,
+        flops,
+        _size(model) - auxiliary,
+        auxiliary,
+    )
+
+
+def _quieten() -> None:
+    MMLogger.get_current_instance().setLevel(logging.WARNING)  # it would list how every weight starts
+
+
+def activation_bytes(step: Step, batch: dict[str, Tensor]) -> int:
+    """The most bytes that lived at one time of what the forward passes of an iteration made, the images too."""
+    with ActivationMeter() as meter:
+        step(batch)
+    return meter.peak
+
+
+def gradient_bytes(model: nn.Module) -> int:
+    """Gradients of parameters that are there now."""
+    return sum(parameter.grad.nbytes for parameter in model.parameters() if parameter.grad is not None)
+
+
+def flops_and_gradients(step: Step, batch: dict[str, Tensor], model: nn.Module) -> tuple[int, int]:
+    """FLOPs of an iteration, and the most bytes of gradients of parameters during it."""
+    seen: list[int] = []
+    hooks = [
+        parameter.register_post_accumulate_grad_hook(lambda _: seen.append(gradient_bytes(model)))
+        for parameter in model.parameters()
+        if parameter.requires_grad
+    ]
+    with FlopCounterMode(display=False) as counter:
+        step(batch)
+    for hook in hooks:
+        hook.remove()
+    return counter.get_total_flops(), max(seen)
+
+
+def _seconds(step: Step, batch: dict[str, Tensor], device: str) -> float:
+    _wait(device)
+    start = time.perf_counter()
+    step(batch)
+    _wait(device)
+    return time.perf_counter() - start
+
+
+def _wait(device: str) -> None:
+    if device == 'cuda':
+        torch.cuda.synchronize()
+
+
+def _memory_of_process(entry: str) -> int:
+    """What Linux says in bytes; ``getrusage`` would give a new process the peak of the one that started it."""
+    found = re.search(rf'{entry}:\s+(\d+) kB', Path('/proc/self/status').read_text())
+    return int(found[1]) * 1024 if found else 0
+
+
+def _size(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _is_tensor(value: object) -> bool:
+    return isinstance(value, Tensor)

@@ -1,0 +1,123 @@
+"""The ways to train one network that a benchmark compares, each as a config."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mmengine.config import Config
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.planning.network_cost import NetworkCosts, measure_network
+from auglocal_mm.planning.plan import Plan
+from auglocal_mm.planning.report import describe
+from auglocal_mm.planning.search import backpropagation, cheapest_plan
+from auglocal_mm.planning.training_config import to_config
+from auglocal_mm.registry import MODELS
+
+DEPTHS = range(2, 6)
+"""Depths d of the heads that a plan may have."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One way to train.
+
+    Attributes:
+        name: In tables.
+        config: That trains this way; ``None`` where there is no such way.
+        released: Whether the losses of all local modules are summed for one backward pass, as in the paper's code.
+        note: What a reader should know: the plan, or why there is none.
+    """
+
+    name: str
+    config: Config | None
+    released: bool = False
+    note: str = ''
+
+
+def check_auglocal(config: Config, path: str) -> None:
+    """Refuses what cannot be compared.
+
+    Raises:
+        InputError: The config is not one of an AugLocal classifier.
+    """
+    heads = config.model.get('auxiliary_heads') or {}
+    rule = heads.get('type', 'no auxiliary heads')
+    if rule.rsplit('.', 1)[-1] != 'AugLocalHead':
+        raise InputError(
+            f'{path} has {rule} in model.auxiliary_heads; expected AugLocalHead, which is compared with backpropagation '
+            'here; take a config from configs/auglocal'
+        )
+
+
+def training_schemes(config: Config, shares: Sequence[float]) -> list[Scheme]:
+    """Backpropagation, AugLocal as released and as it is here, both checkpointed, and plans.
+
+    Args:
+        config: Of an AugLocal classifier, with ``model.image_size``.
+        shares: For each the cheapest plan that holds at most this share of backpropagation's activations.
+    """
+    model = config.model.to_dict()
+    plain = _backpropagation(model)
+    heads = model['auxiliary_heads']
+    bare = {key: value for key, value in heads.items() if key != 'checkpointed'}  # the released code keeps everything
+    all_twice = {**model, 'checkpointed': 'all', 'auxiliary_heads': {**heads, 'checkpointed': 'all'}}
+    return [
+        Scheme('BP', _with_model(config, plain)),
+        Scheme('BP checkpointed', _with_model(config, {**plain, 'checkpointed': 'all'})),
+        Scheme(
+            'AugLocal as released',
+            _with_model(config, {**model, 'checkpointed': (), 'auxiliary_heads': bare}),
+            released=True,
+        ),
+        Scheme('AugLocal', _with_model(config, model)),
+        Scheme('AugLocal checkpointed', _with_model(config, all_twice)),
+        *(_planned(config, model, shares) if shares else []),
+    ]
+
+
+def _planned(config: Config, model: Mapping[str, Any], shares: Sequence[float]) -> list[Scheme]:
+    costs = _measure(config, model)
+    reference = backpropagation(costs)
+    heads = model['auxiliary_heads']
+    keep = {key: heads[key] for key in ('downsampling', 'classifier') if key in heads}
+    schemes = []
+    for share in shares:
+        name, plan = f'plan {share:.2f}x', cheapest_plan(costs, share * reference.activations)
+        if plan is None:
+            note = f'no plan holds as little as {share:.2f}x of the activations of BP'
+            schemes.append(Scheme(name, None, note=note))
+        else:
+            # Without `base`, since what the settings replace is replaced whole here.
+            settings = to_config(plan, costs.names, {'partition': model.get('partition')}, keep)['model']
+            planned = {**_backpropagation(model), **{key: _whole(value) for key, value in settings.items()}}
+            schemes.append(Scheme(name, _with_model(config, planned), note=_note(plan, reference, costs)))
+    return schemes
+
+
+def _measure(config: Config, model: Mapping[str, Any]) -> NetworkCosts:
+    amp = config.optim_wrapper.type.endswith('AmpOptimWrapper')
+    downsampling = model['auxiliary_heads'].get('downsampling', 'stride')
+    return measure_network(MODELS.build(_backpropagation(model)), model['image_size'], DEPTHS, amp, downsampling)
+
+
+def _backpropagation(model: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {key: value for key, value in model.items() if key not in ('auxiliary_heads', 'partition')}
+    chain = (model.get('partition') or {}).get('chain')
+    return {**plain, **({'partition': {'chain': chain}} if chain else {}), 'checkpointed': ()}
+
+
+def _with_model(config: Config, model: Mapping[str, Any]) -> Config:
+    changed = copy.deepcopy(config)
+    changed.model = copy.deepcopy(dict(model))
+    return changed
+
+
+def _whole(value: Any) -> Any:
+    return {key: item for key, item in value.items() if key != '_delete_'} if isinstance(value, Mapping) else value
+
+
+def _note(plan: Plan, reference: Plan, costs: NetworkCosts) -> str:
+    held, computed = plan.activations / reference.activations, plan.compute / reference.compute
+    return f'{describe(plan, costs.names)}; planned are {held:.3f}x of the activations of BP and {computed:.3f}x of its FLOPs'

@@ -1,0 +1,111 @@
+"""Runs the planner's plans in real training steps at 224 pixels: what they hold and compute, beside backpropagation's best.
+
+Needs no data and no GPU; a step has two images.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from rich.progress import track
+
+from auglocal_mm.analysis.report import markdown_table, write_report
+from auglocal_mm.analysis.training_benchmark import measure_alone
+from auglocal_mm.analysis.training_schemes import measure_config, planned_scheme, training_schemes
+from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.planning.search import backpropagation, cheapest_plan
+
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
+NETWORKS = {  # config, depth of the ResNet
+    'ResNet-34': ('resnet34_auglocal-d5_1xb256-200e_in1k', 34),
+    'ResNet-50': ('resnet50_auglocal-d4_1xb128-200e_in1k', 50),
+    'ResNet-101': ('resnet101_auglocal-d4_1xb128-200e_in1k', 101),
+    'ResNet-152': ('resnet101_auglocal-d4_1xb128-200e_in1k', 152),
+}
+SHARES = (0.6, 0.5, 0.4, 0.31, 0.3, 0.21, 0.2)
+NOTE = (
+    'Activations are the most bytes that a real step holds of what its forward passes made, images included; compute is its '
+    "FLOPs as PyTorch counts them. Both are relative to backpropagation's, in float32 at 224 pixels. The last column is what "
+    'backpropagation with the best checkpointing computes within the same share of activations, as planned.'
+)
+
+
+def load(name: str) -> Config:
+    """The layer-wise AugLocal config of a network, with batches of two images."""
+    config, depth = NETWORKS[name]
+    loaded = Config.fromfile(REPOSITORY / f'configs/auglocal/{config}.py')
+    loaded.merge_from_dict({'model.backbone.depth': depth, 'train_dataloader.batch_size': 2, 'model.image_size': 224})
+    return loaded
+
+
+def measure_network(name: str) -> list[dict[str, Any]]:
+    """One entry for each way to train one network."""
+    config = load(name)
+    costs = measure_config(config)
+    reference = backpropagation(costs)
+    ways = [(scheme, None) for scheme in training_schemes(config, ())]
+    ways += [(planned_scheme(config, costs, share), share) for share in SHARES]
+    entries: list[dict[str, Any]] = []
+    for scheme, share in track(ways, description=name):
+        entry: dict[str, Any] = {'name': scheme.name, 'note': scheme.note}
+        if scheme.config is not None:
+            measured = measure_alone(scheme, 1, 'cpu')
+            assert not isinstance(measured, str), measured
+            entry |= {'activations': measured.activations, 'flops': measured.flops, 'gradients': measured.gradients}
+        rival = cheapest_plan(costs, share * reference.activations, max_modules=1) if share else None
+        entries.append({**entry, 'backpropagation': rival.compute / reference.compute if rival else None})
+    return entries
+
+
+def table(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Relative to the first entry, which is backpropagation."""
+    rows = []
+    for entry in entries:
+        possible = 'flops' in entry
+        rows.append(
+            (
+                entry['name'],
+                entry['note'].split(';')[0],
+                f'{entry["activations"] / entries[0]["activations"]:.3f}x' if possible else 'none',
+                f'{entry["flops"] / entries[0]["flops"]:.3f}x' if possible else 'none',
+                f'{entry["backpropagation"]:.3f}x' if entry['backpropagation'] else '',
+            )
+        )
+    return markdown_table(('', 'how', 'activations', 'compute', 'BP within the same'), rows)
+
+
+def plot(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
+    """Compute against activations of every plan, and of backpropagation within the same."""
+    figure = Figure(figsize=(4 * len(results), 4), dpi=150, layout='constrained')
+    for axes, (name, entries) in zip(figure.subplots(1, len(results), squeeze=False)[0], results.items(), strict=True):
+        base = entries[0]
+        plans = [each for each in entries if each['name'].startswith('plan') and 'flops' in each]
+        held = [each['activations'] / base['activations'] for each in plans]
+        axes.plot(held, [each['flops'] / base['flops'] for each in plans], 'o-', label='plan, measured')
+        rivals = [(h, each['backpropagation']) for h, each in zip(held, plans, strict=True) if each['backpropagation']]
+        axes.plot(*zip(*rivals, strict=True), 's--', label='BP with checkpointing')
+        axes.set(title=name, xlabel='activations, relative to BP', ylabel='FLOPs of a step, relative to BP')
+        axes.legend()
+    return figure
+
+
+@command_line_tool
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line, measures and writes the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('networks', nargs='*', default=list(NETWORKS), help=f'of {", ".join(NETWORKS)}; default: all')
+    parser.add_argument('--out', type=Path, default=HERE / 'results', help='folder for the report')
+    options = parser.parse_args(arguments)
+    init_default_scope('auglocal_mm')
+    results = {name: measure_network(name) for name in options.networks}
+    sections = [part for name, entries in results.items() for part in (f'## {name}', table(entries))]
+    write_report(options.out, 'plans', '\n\n'.join(['# Plans in real steps', NOTE, *sections]) + '\n', results, plot(results))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,222 @@
+"""What one process measures of one way to train, and whether the ways are what their names say."""
+
+import os
+
+import pytest
+import torch
+from mmengine.optim import build_optim_wrapper
+from torch.utils._pytree import tree_map
+
+from auglocal_mm.analysis import training_benchmark
+from auglocal_mm.analysis.benchmark_report import to_markdown
+from auglocal_mm.analysis.benchmark_summary import add_ratios, against_released, summarise
+from auglocal_mm.analysis.training_benchmark import Measurement, measure, measure_alone
+from auglocal_mm.analysis.training_iteration import random_batch, training_step
+from auglocal_mm.analysis.training_schemes import Scheme, check_auglocal, training_schemes
+from auglocal_mm.errors import InputError
+from auglocal_mm.registry import MODELS
+
+
+@pytest.fixture
+def config(tiny_config):
+    settings = {'model.image_size': 32, 'train_dataloader.batch_size': 4}
+    return tiny_config(**settings)
+
+
+@pytest.fixture
+def schemes(config) -> dict[str, Scheme]:
+    return {scheme.name: scheme for scheme in training_schemes(config, [0.9, 0.001])}
+
+
+def build(scheme: Scheme):
+    torch.manual_seed(0)
+    model = MODELS.build(scheme.config.model)
+    model.init_weights()
+    return model
+
+
+def after_one_step(scheme: Scheme) -> dict[str, torch.Tensor]:
+    """Weights and running statistics in float64."""
+    model = build(scheme).double().train()
+    optim_wrapper = build_optim_wrapper(model, scheme.config.optim_wrapper)
+    torch.manual_seed(1)
+    training_step(scheme.config, model, optim_wrapper, scheme.released)(random_batch(3, 4, 32))
+    assert model.backbone.conv1.weight.dtype == torch.float64
+    return model.state_dict()
+
+
+def assert_close(one: dict, other: dict, start: dict) -> None:
+    assert set(one) == set(other)
+    for name in one:
+        torch.testing.assert_close(one[name], other[name], rtol=1e-9, atol=1e-12)
+    assert sum(not torch.equal(one[name], start[name].double()) for name in one) > 0.9 * len(one)
+
+
+def test_released_and_ours_take_the_same_step(schemes):
+    start = build(schemes['AugLocal']).state_dict()
+    ours = after_one_step(schemes['AugLocal'])
+    assert_close(after_one_step(schemes['AugLocal as released']), ours, start)
+    assert_close(after_one_step(schemes['AugLocal checkpointed']), ours, start)
+
+
+def test_backpropagation_is_not_local_learning(schemes):
+    plain, ours = after_one_step(schemes['BP']), after_one_step(schemes['AugLocal'])
+    assert not torch.allclose(plain['backbone.conv1.weight'], ours['backbone.conv1.weight'], rtol=1e-9)
+    assert_close(after_one_step(schemes['BP checkpointed']), plain, build(schemes['BP']).state_dict())
+
+
+@pytest.fixture
+def measured(schemes) -> dict[str, Measurement]:
+    return {name: measure(scheme, 1, 'cpu') for name, scheme in schemes.items() if scheme.config}
+
+
+def test_what_the_ways_hold_and_compute(measured):
+    ours, released, plain = measured['AugLocal'], measured['AugLocal as released'], measured['BP']
+    assert released.activations > 1.5 * ours.activations
+    assert plain.activations > ours.activations > measured['AugLocal checkpointed'].activations
+    assert plain.activations > measured['BP checkpointed'].activations
+    assert measured['plan 0.90x'].activations <= 0.93 * plain.activations
+    assert plain.flops < ours.flops == released.flops < measured['AugLocal checkpointed'].flops
+    assert plain.flops < measured['BP checkpointed'].flops
+    assert plain.flops <= measured['plan 0.90x'].flops < ours.flops
+
+
+def test_gradients_parameters_and_state(schemes, measured):
+    ours, released, plain = measured['AugLocal'], measured['AugLocal as released'], measured['BP']
+    assert ours.gradients == 0
+    everything = 4 * (ours.primary_parameters + ours.auxiliary_parameters)
+    assert released.peak_gradients == everything  # all are there before the one update
+    modules = build(schemes['AugLocal']).local_modules()
+    largest = max(sum(parameter.numel() for parameter in module.parameters()) for module in modules)
+    assert ours.peak_gradients == 4 * largest < everything / 3
+    assert plain.peak_gradients == 4 * plain.primary_parameters
+    assert plain.auxiliary_parameters == 0 < ours.auxiliary_parameters
+    assert plain.primary_parameters == ours.primary_parameters
+    assert ours.optimizer_state == released.optimizer_state == everything  # momentum
+    assert ours.images == 4 and len(ours.times) == 1 and ours.times[0] > 0
+    assert ours.peak_resident >= ours.resident > 2**26
+
+
+def test_gradients_that_are_left_are_seen(schemes, monkeypatch):
+    monkeypatch.setattr('mmengine.optim.OptimWrapper.zero_grad', lambda self, **kwargs: None)
+    found = measure(schemes['AugLocal'], 1, 'cpu')
+    assert found.gradients == 4 * (found.primary_parameters + found.auxiliary_parameters)
+
+
+def test_warm_up_is_not_timed(schemes, monkeypatch):
+    taken = []
+    monkeypatch.setattr(training_benchmark, '_seconds', lambda step, batch, device: taken.append(step(batch)) or 1.0)
+    steps = []
+    real = training_benchmark.training_step
+
+    def counting(*arguments):
+        step = real(*arguments)
+        return lambda batch: steps.append(step(batch)) or steps[-1]
+
+    monkeypatch.setattr(training_benchmark, 'training_step', counting)
+    assert measure(schemes['BP'], 3, 'cpu').times == [1.0] * 3
+    assert len(taken) == 3
+    assert taken[0] is steps[training_benchmark.WARM_UP]
+
+
+def test_a_process_of_its_own_has_a_peak_of_its_own(schemes):
+    ballast = torch.ones(2**28)  # 1 GiB here, which getrusage would count there
+    alone = measure_alone(schemes['BP'], 1, 'cpu')
+    assert isinstance(alone, Measurement)
+    assert alone.peak_resident < ballast.nbytes + 2**29
+    assert alone.flops == measure(schemes['BP'], 1, 'cpu').flops
+
+
+def _die(*arguments: object) -> None:
+    os._exit(9)
+
+
+def test_a_process_that_is_killed_is_a_result(schemes, monkeypatch):
+    monkeypatch.setattr(training_benchmark, 'measure', _die)
+    assert measure_alone(schemes['BP'], 1, 'cpu') == 'the process was killed, most likely for want of memory'
+
+
+def test_mixed_precision_holds_less(config):
+    config.train_dataloader.batch_size = 64  # copies of the weights in bfloat16 are little beside them
+    whole = measure(training_schemes(config, [])[0], 1, 'cpu')
+    config.optim_wrapper.type, config.optim_wrapper.dtype = 'auglocal_mm.AmpOptimWrapper', 'bfloat16'
+    half = measure(training_schemes(config, [])[0], 1, 'cpu')
+    assert half.activations < 0.85 * whole.activations  # the images stay in float32, and are many beside 8 channels
+
+
+def test_configs_of_the_schemes(tiny_config):
+    """Chain and cuts of a config, its checkpointing too: each scheme takes what is its own."""
+    chain = [dict(stem=['conv1', 'bn1', 'relu', 'maxpool']), 'layer1.*', 'layer2.*', 'layer3.*', 'layer4.*']
+    settings = {
+        'model.image_size': 32,
+        'model.partition': dict(chain=chain, cut_points=['layer1.1', 'layer3.0']),
+        'model.checkpointed': ['stem'],
+        'model.auxiliary_heads.checkpointed': [['1'], ['2']],
+    }
+    config = tiny_config(**settings)
+    before = config.to_dict()
+    models = {scheme.name: scheme.config.model for scheme in training_schemes(config, [0.9])}
+    assert config.to_dict() == before
+    assert 'auxiliary_heads' not in models['BP'] and models['BP'].partition == {'chain': chain}
+    assert not models['BP'].checkpointed and models['BP checkpointed'].checkpointed == 'all'
+    released = models['AugLocal as released']
+    assert not released.checkpointed and 'checkpointed' not in released.auxiliary_heads
+    assert released.partition == models['AugLocal'].partition == config.model.partition
+    assert models['AugLocal'] == config.model
+    assert models['AugLocal checkpointed'].auxiliary_heads.checkpointed == 'all'
+    assert [len(MODELS.build(model).local_modules()) for model in models.values()][:5] == [1, 1, 3, 3, 3]
+
+
+def test_the_plan_with_heads_trains_by_the_local_step(tiny_config):
+    """At this size no narrow network needs more than one module, a deeper and wider one does."""
+    settings = {'model.image_size': 64, 'train_dataloader.batch_size': 2}
+    settings |= {'model.backbone.depth': 50, 'model.backbone.base_channels': 8}
+    *_, planned = training_schemes(tiny_config(**settings), [0.3])
+    assert planned.config.model.auxiliary_heads and planned.note.startswith('K = ')
+    found = measure(planned, 1, 'cpu')
+    assert found.gradients == 0 and found.auxiliary_parameters > 0
+    assert found.peak_gradients < 4 * (found.primary_parameters + found.auxiliary_parameters)
+
+
+def test_a_share_that_no_plan_reaches(schemes):
+    assert schemes['plan 0.00x'].config is None
+    assert 'no plan holds as little as 0.00x' in schemes['plan 0.00x'].note
+
+
+@pytest.mark.parametrize('rule', [None, dict(type='DGLHead')])
+def test_other_configs_are_refused(tiny_config, rule):
+    config = tiny_config('bp')
+    config.model.auxiliary_heads = rule
+    with pytest.raises(InputError, match='expected AugLocalHead'):
+        check_auglocal(config, 'x.py')
+
+
+def fake(times: list[float], activations: int = 100) -> Measurement:
+    return Measurement(2, times, *[0] * 4, activations, *[0] * 3, 10, *[0] * 2)
+
+
+def test_summary_by_hand():
+    plain = summarise(Scheme('BP', None), [fake([1.0, 2.0]), fake([3.0, 8.0], activations=200)])
+    assert plain['times_ms'] == [[1000, 2000], [3000, 8000]]
+    assert (plain['median_ms'], plain['min_ms'], plain['max_ms']) == (2500, 1000, 8000)
+    assert plain['images_per_second'] == pytest.approx(2 / 2.5)
+    assert plain['activations'] == 200
+    released = summarise(Scheme('AugLocal as released', None), [fake([4.0]), fake([6.0])])
+    ours = summarise(Scheme('AugLocal', None), [fake([1.0], activations=50), fake([3.0])])
+    schemes = [plain, released, ours, summarise(Scheme('plan', None), 'too small')]
+    add_ratios(schemes)
+    assert ours['relative'] == {'time': 0.8, 'activations': 0.5, 'flops': 1.0}
+    assert against_released(schemes) == {'median': 0.4, 'rounds': [0.25, 0.5]}
+    assert schemes[-1] == {'name': 'plan', 'note': 'too small', 'possible': False}
+
+
+def test_without_backpropagation_there_are_no_ratios():
+    schemes = [summarise(Scheme('BP', None), 'too large'), summarise(Scheme('AugLocal', None), [fake([1.0])])]
+    add_ratios(schemes)
+    assert 'relative' not in schemes[1] and against_released(schemes) is None
+    entry = dict(config='a/x.py', batch_size=2, image_size=32, dtype='float32', loader_images_per_second=None)
+    entry |= dict(auglocal_to_released=None, schemes=tree_map(lambda value: value, schemes))
+    machine = dict(processor='P', cores=2, threads=1, gpu='G', torch='2')
+    text = to_markdown(dict(machine=machine, device='cuda', rounds=1, iterations=1, configs=[entry]))
+    assert '| BP | not possible |' in text and '- BP: too large.' in text
+    assert '| AugLocal | 1000.0 (1000.0 to 1000.0) | 2.0 |' in text

@@ -1,0 +1,153 @@
+"""The benchmark as a user starts it."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tests_support import REPOSITORY, assert_error, tool, write
+
+sys.path.insert(0, str(REPOSITORY / 'tools/analysis_tools'))
+
+import benchmark_training
+from benchmark_training import loader_speed
+
+from auglocal_mm.analysis.training_benchmark import Measurement
+
+NAMES = ['BP', 'BP checkpointed', 'AugLocal as released', 'AugLocal', 'AugLocal checkpointed']
+
+
+@pytest.fixture
+def config(tiny_config, tmp_path) -> str:
+    return write(tiny_config(**{'model.image_size': 32}), tmp_path / 'tiny.py')
+
+
+def test_the_tool_writes_all_it_measured(config, tmp_path):
+    out = tmp_path / 'out'
+    arguments = ['--device', 'cpu', '--batch-size', '4', '--iterations', '1', '--rounds', '1']
+    arguments += ['--plans', '0.001', '--loader', '--out', str(out)]
+    done = tool('tools/analysis_tools/benchmark_training.py', config, *arguments)
+    assert done.returncode == 0, done.stderr[-3000:]
+    data = json.loads((out / 'benchmark.json').read_text())
+    (entry,) = data['configs']
+    assert (entry['config'], entry['batch_size'], entry['image_size'], entry['dtype']) == (config, 4, 32, 'float32')
+    assert data['machine']['processor'] and data['machine']['cores'] >= 1
+    schemes = {scheme['name']: scheme for scheme in entry['schemes']}
+    assert list(schemes) == [*NAMES, 'plan 0.00x']
+    assert [scheme['possible'] for scheme in schemes.values()] == [True] * 5 + [False]
+    assert all(len(schemes[name]['times_ms']) == len(schemes[name]['times_ms'][0]) == 1 for name in NAMES)
+    assert all(schemes[name]['peak_resident'] > 2**26 for name in NAMES)
+    assert schemes['AugLocal']['gradients'] == 0
+    assert schemes['AugLocal as released']['activations'] > schemes['AugLocal']['activations']
+    assert schemes['BP']['flops'] < schemes['AugLocal']['flops']
+    assert entry['loader_images_per_second'] > 0
+    text = (out / 'benchmark.md').read_text()
+    assert text in done.stdout
+    assert f'AugLocal takes {entry["auglocal_to_released"]["median"]:.2f}x the time of AugLocal as released' in text
+    assert '| plan 0.00x | not possible |' in text and 'The data loader alone gives' in text
+    assert (out / 'benchmark.png').stat().st_size > 5000
+    assert 'init_weights' not in done.stdout  # MMEngine lists every weight
+
+
+@pytest.fixture
+def calls(monkeypatch) -> list[str]:
+    """Names of the schemes in the order in which they are measured; nothing is."""
+    names: list[str] = []
+
+    def measure(scheme, iterations, device):
+        optimizer, size = scheme.config.optim_wrapper, scheme.config.model.image_size
+        names.append(f'{scheme.name} {optimizer.type} {size} {scheme.config.train_dataloader.batch_size} {iterations}')
+        return Measurement(4, [1.0], *[100] * 11)
+
+    monkeypatch.setattr(benchmark_training, 'measure_alone', measure)
+    return names
+
+
+def test_rounds_go_through_all_schemes_in_turn(config, tmp_path, calls):
+    other = write_copy(config, tmp_path)
+    arguments = ['--rounds', '2', '--iterations', '7', '--plans', '--out', str(tmp_path / 'out')]
+    benchmark_training.main([config, other, *arguments])
+    expected = [f'{name} OptimWrapper 32 8 7' for name in NAMES]
+    assert calls == expected * 4
+    data = json.loads((tmp_path / 'out' / 'benchmark.json').read_text())
+    assert [entry['config'] for entry in data['configs']] == [config, other]
+    assert all(len(scheme['times_ms']) == 2 for entry in data['configs'] for scheme in entry['schemes'])
+
+
+def write_copy(config: str, folder: Path) -> str:
+    path = folder / 'other.py'
+    path.write_text(Path(config).read_text())
+    return str(path)
+
+
+def test_options_reach_every_scheme(config, tmp_path, calls):
+    arguments = ['--amp', '--image-size', '48', '--batch-size', '3', '--rounds', '1', '--plans', '0.9']
+    benchmark_training.main([config, *arguments, '--out', str(tmp_path / 'out')])
+    assert calls == [f'{name} auglocal_mm.AmpOptimWrapper 48 3 5' for name in [*NAMES, 'plan 0.90x']]
+    assert json.loads((tmp_path / 'out' / 'benchmark.json').read_text())['configs'][0]['dtype'] == 'bfloat16'
+
+
+def test_a_scheme_that_fails_is_not_tried_again(config, tmp_path, calls, monkeypatch):
+    inner = benchmark_training.measure_alone
+
+    def measure(scheme, *arguments):
+        found = inner(scheme, *arguments)
+        return 'too large' if scheme.name == 'BP' else found
+
+    monkeypatch.setattr(benchmark_training, 'measure_alone', measure)
+    benchmark_training.main([config, '--rounds', '2', '--plans', '--out', str(tmp_path / 'out')])
+    assert [name.split(' OptimWrapper')[0] for name in calls] == [*NAMES, *NAMES[1:]]
+    (entry,) = json.loads((tmp_path / 'out' / 'benchmark.json').read_text())['configs']
+    assert entry['schemes'][0] == {'name': 'BP', 'note': 'too large', 'possible': False}
+
+
+def test_loader_speed_leaves_the_first_batch_out(tiny_config, monkeypatch):
+    times = iter([10.0, 12.0])
+    monkeypatch.setattr(benchmark_training.time, 'perf_counter', lambda: next(times))
+    assert loader_speed(tiny_config()) == (24 - 8) / 2.0
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'words'),
+    [
+        (['--batch-size', '0'], '--batch-size is 0; expected 1 or more'),
+        (['--image-size', '0'], '--image-size is 0'),
+        (['--iterations', '0'], '--iterations is 0'),
+        (['--rounds', '-1'], '--rounds is -1'),
+        (['--plans', '0.5', '0'], '--plans has 0; expected shares'),
+        (['--plans', '1.5'], '--plans has 1.5; expected shares'),
+        (['--plans', 'nan'], '--plans has nan; expected shares'),
+        (['--cfg-options', 'model.auxiliary_heads.type=DGLHead'], 'expected AugLocalHead'),
+        (['--loader', '--cfg-options', 'train_dataloader.dataset.data_root=nowhere'], 'nowhere'),
+        (['--loader', '--batch-size', '24'], 'no two batches of 24 images'),
+    ],
+)
+def test_bad_input(arguments, words, config, tmp_path, capsys, calls):
+    with pytest.raises(SystemExit) as stopped:
+        benchmark_training.main([config, '--out', str(tmp_path / 'out'), *arguments])
+    assert stopped.value.code == 1
+    assert words in capsys.readouterr().err.strip().splitlines()[-1]
+    assert not calls and not (tmp_path / 'out').exists()
+
+
+def test_no_gpu(config, tmp_path, capsys, calls, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(SystemExit):
+        benchmark_training.main([config, '--device', 'cuda', '--out', str(tmp_path / 'out')])
+    assert '--device is cuda, but PyTorch finds no GPU here' in capsys.readouterr().err
+    assert not calls and not (tmp_path / 'out').exists()
+
+
+def test_out_that_is_a_file(config, capsys, calls):
+    with pytest.raises(SystemExit):
+        benchmark_training.main([config, '--out', f'{config}/out'])
+    assert 'is no folder to write in' in capsys.readouterr().err
+    assert not calls
+
+
+def test_a_config_of_backpropagation(tmp_path):
+    config = 'configs/bp/resnet32_bp_1xb1024-400e_cifar10.py'
+    done = tool('tools/analysis_tools/benchmark_training.py', config, '--out', str(tmp_path / 'out'))
+    assert_error(done, config, 'no auxiliary heads', 'configs/auglocal')
+    assert not (tmp_path / 'out').exists()

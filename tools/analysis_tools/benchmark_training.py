@@ -1,0 +1,169 @@
+"""Measures time and memory of training iterations: backpropagation, AugLocal as released and as it is here, and plans.
+
+Images and labels are random, so that no data are needed. Every scheme runs in a process of its own, in turn with all others.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+from rich.progress import Progress
+
+from auglocal_mm.analysis.benchmark_report import plot, to_markdown
+from auglocal_mm.analysis.benchmark_summary import add_ratios, against_released, machine, summarise
+from auglocal_mm.analysis.report import write_report
+from auglocal_mm.analysis.trained_model import read_config
+from auglocal_mm.analysis.training_benchmark import Measurement, measure_alone
+from auglocal_mm.analysis.training_schemes import Scheme, check_auglocal, training_schemes
+from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.errors import InputError
+
+BATCHES = 50
+"""The most batches over which the data loader is timed."""
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the command line.
+
+    Raises:
+        InputError: A number out of range, or no GPU where one is asked for.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('configs', nargs='+', metavar='CONFIG', help='of an AugLocal classifier')
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    parser.add_argument('--device', choices=('cpu', 'cuda'), default=device, help='default: a GPU if there is one')
+    parser.add_argument('--batch-size', type=int, help="images of an iteration; default: the config's")
+    parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
+    parser.add_argument('--amp', action='store_true', help='forward passes in bfloat16')
+    parser.add_argument('--iterations', type=int, default=5, help='timed iterations of each process')
+    parser.add_argument('--rounds', type=int, default=3, help='processes of each scheme')
+    parser.add_argument(
+        '--plans',
+        type=float,
+        nargs='*',
+        default=[0.5, 0.35, 0.25],
+        metavar='SHARE',
+        help="for each the cheapest plan that holds at most this share of BP's activations",
+    )
+    parser.add_argument('--loader', action='store_true', help="time the config's training data loader too")
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of all configs')
+    options = parser.parse_args(arguments)
+    for name in ('batch_size', 'image_size', 'iterations', 'rounds'):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise InputError(f'--{name.replace("_", "-")} is {value}; expected 1 or more')
+    for share in options.plans:
+        if not 0 < share <= 1:
+            raise InputError(f"--plans has {share:g}; expected shares of BP's activations above 0 and up to 1")
+    if options.device == 'cuda' and not torch.cuda.is_available():
+        raise InputError('--device is cuda, but PyTorch finds no GPU here; repair the driver, or give --device cpu')
+    folder = next(path for path in (options.out, *options.out.absolute().parents) if path.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InputError(f'--out is {options.out}, but {folder} is no folder to write in; give another one')
+    return options
+
+
+def read_auglocal_config(path: str, options: argparse.Namespace) -> Config:
+    """Reads a config and writes the options of the command line into it.
+
+    Raises:
+        InputError: It is not the config of an AugLocal classifier.
+    """
+    config = read_config(path, options.cfg_options)
+    check_auglocal(config, path)
+    if options.batch_size is not None:
+        config.train_dataloader.batch_size = options.batch_size
+    config.model.image_size = options.image_size or config.model.get('image_size', 224)
+    if options.amp:
+        config.optim_wrapper.type, config.optim_wrapper.dtype = 'auglocal_mm.AmpOptimWrapper', 'bfloat16'
+    return config
+
+
+def loader_speed(config: Config) -> float:
+    """Images a second of the training data loader alone, over up to ``BATCHES`` batches behind the first one.
+
+    Raises:
+        InputError: There is no second batch.
+    """
+    batches = iter(Runner.build_dataloader(config.train_dataloader, seed=0))
+    next(batches, None)  # starts the workers
+    start = time.perf_counter()
+    images = sum(len(batch['inputs']) for batch in islice(batches, BATCHES))
+    if not images:
+        raise InputError(
+            f'the training data have no two batches of {config.train_dataloader.batch_size} images, which --loader needs; '
+            'give a smaller --batch-size'
+        )
+    return images / (time.perf_counter() - start)
+
+
+def run_in_turn(schemes: Sequence[Scheme], options: argparse.Namespace) -> list[list[Measurement] | str]:
+    """Every scheme once, then every scheme once more, so that a machine that drifts hits all alike.
+
+    Returns:
+        For each scheme its measurements, or why there are none.
+    """
+    results: list[list[Measurement] | str] = [[] if scheme.config else scheme.note for scheme in schemes]
+    with Progress(transient=True) as progress:
+        task = progress.add_task('measuring', total=options.rounds * len(schemes))
+        for _ in range(options.rounds):
+            for number, scheme in enumerate(schemes):
+                done = results[number]
+                if not isinstance(done, str):
+                    found = measure_alone(scheme, options.iterations, options.device)
+                    results[number] = found if isinstance(found, str) else [*done, found]
+                progress.advance(task)
+    return results
+
+
+def describe_config(
+    path: str, config: Config, speed: float | None, results: Sequence[tuple[Scheme, list[Measurement] | str]]
+) -> dict[str, Any]:
+    """What the report says of one config."""
+    schemes = [summarise(scheme, found) for scheme, found in results]
+    add_ratios(schemes)
+    return {
+        'config': path,
+        'batch_size': config.train_dataloader.batch_size,
+        'image_size': config.model.image_size,
+        'dtype': config.optim_wrapper.get('dtype', 'float32'),
+        'loader_images_per_second': speed,
+        'loader_workers': config.train_dataloader.get('num_workers', 0),
+        'auglocal_to_released': against_released(schemes),
+        'schemes': schemes,
+    }
+
+
+@command_line_tool
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line, measures and writes the report."""
+    options = parse_arguments(arguments)
+    if options.device == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''  # MMEngine would compute on a GPU that it sees
+    configs = [read_auglocal_config(path, options) for path in options.configs]
+    speeds = [loader_speed(config) if options.loader else None for config in configs]
+    groups = [training_schemes(config, options.plans) for config in configs]
+    results = iter(run_in_turn([scheme for group in groups for scheme in group], options))
+    data = {
+        'machine': machine(options.device),
+        'device': options.device,
+        'iterations': options.iterations,
+        'rounds': options.rounds,
+        'configs': [
+            describe_config(path, config, speed, list(zip(group, islice(results, len(group)), strict=True)))
+            for path, config, speed, group in zip(options.configs, configs, speeds, groups, strict=True)
+        ],
+    }
+    write_report(options.out, 'benchmark', to_markdown(data), data, plot(data))
+
+
+if __name__ == '__main__':
+    main()
