@@ -61,45 +61,58 @@ def training_schemes(config: Config, shares: Sequence[float]) -> list[Scheme]:
     model = config.model.to_dict()
     plain = _backpropagation(model)
     heads = model['auxiliary_heads']
-    bare = {key: value for key, value in heads.items() if key != 'checkpointed'}  # the released code keeps everything
-    all_twice = {**model, 'checkpointed': 'all', 'auxiliary_heads': {**heads, 'checkpointed': 'all'}}
+    costs = measure_config(config) if shares else None
     return [
         Scheme('BP', _with_model(config, plain)),
         Scheme('BP checkpointed', _with_model(config, {**plain, 'checkpointed': 'all'})),
-        Scheme(
-            'AugLocal as released',
-            _with_model(config, {**model, 'checkpointed': (), 'auxiliary_heads': bare}),
-            released=True,
-        ),
+        Scheme('AugLocal as released', _released(config), released=True),
         Scheme('AugLocal', _with_model(config, model)),
-        Scheme('AugLocal checkpointed', _with_model(config, all_twice)),
-        *(_planned(config, model, shares) if shares else []),
+        *(
+            Scheme(
+                name,
+                _with_model(
+                    config, {**model, 'checkpointed': twice, 'auxiliary_heads': {**heads, 'checkpointed': twice}}
+                ),
+            )
+            for name, twice in (('AugLocal, norms twice', 'norms'), ('AugLocal checkpointed', 'all'))
+        ),
+        *(planned_scheme(config, costs, share) for share in shares if costs is not None),
     ]
 
 
-def _planned(config: Config, model: Mapping[str, Any], shares: Sequence[float]) -> list[Scheme]:
-    costs = _measure(config, model)
+def measure_config(config: Config) -> NetworkCosts:
+    """The costs of the layers and of the possible heads of a config, at its image size."""
+    model = config.model.to_dict()
+    amp = config.optim_wrapper.type.endswith('AmpOptimWrapper')
+    built = MODELS.build(_backpropagation(model))
+    return measure_network(built, model['image_size'], DEPTHS, amp, model['auxiliary_heads'])
+
+
+def planned_scheme(config: Config, costs: NetworkCosts, share: float) -> Scheme:
+    """The cheapest plan that holds at most ``share`` of backpropagation's activations."""
+    model = config.model.to_dict()
     reference = backpropagation(costs)
     heads = model['auxiliary_heads']
     keep = {key: heads[key] for key in ('downsampling', 'classifier') if key in heads}
-    schemes = []
-    for share in shares:
-        name, plan = f'plan {share:.2f}x', cheapest_plan(costs, share * reference.activations)
-        if plan is None:
-            note = f'no plan holds as little as {share:.2f}x of the activations of BP'
-            schemes.append(Scheme(name, None, note=note))
-        else:
-            # Without `base`, since what the settings replace is replaced whole here.
-            settings = to_config(plan, costs.names, {'partition': model.get('partition')}, keep)['model']
-            planned = {**_backpropagation(model), **{key: _whole(value) for key, value in settings.items()}}
-            schemes.append(Scheme(name, _with_model(config, planned), note=_note(plan, reference, costs)))
-    return schemes
+    name, plan = f'plan {share:.2f}x', cheapest_plan(costs, share * reference.activations)
+    if plan is None:
+        return Scheme(name, None, note=f'no plan holds as little as {share:.2f}x of the activations of BP')
+    # Without `base`, since what the settings replace is replaced whole here.
+    settings = to_config(plan, costs.names, {'partition': model.get('partition')}, keep)['model']
+    planned = {**_backpropagation(model), **{key: _whole(value) for key, value in settings.items()}}
+    return Scheme(name, _with_model(config, planned), note=_note(plan, reference, costs))
 
 
-def _measure(config: Config, model: Mapping[str, Any]) -> NetworkCosts:
-    amp = config.optim_wrapper.type.endswith('AmpOptimWrapper')
-    downsampling = model['auxiliary_heads'].get('downsampling', 'stride')
-    return measure_network(MODELS.build(_backpropagation(model)), model['image_size'], DEPTHS, amp, downsampling)
+def _released(config: Config) -> Config:
+    """As the paper's code trains: float32, every activation kept, no layout but the default, an unfused optimizer."""
+    model = config.model.to_dict()
+    heads = {key: value for key, value in model['auxiliary_heads'].items() if key != 'checkpointed'}
+    changed = _with_model(config, {**model, 'checkpointed': (), 'auxiliary_heads': heads, 'channels_last': False})
+    wrapper = changed.optim_wrapper.to_dict()
+    optimizer = {key: value for key, value in wrapper['optimizer'].items() if key != 'fused'}
+    plain = {key: value for key, value in wrapper.items() if key not in ('dtype', 'loss_scale')}
+    changed.optim_wrapper = {**plain, 'type': 'OptimWrapper', 'optimizer': optimizer}
+    return changed
 
 
 def _backpropagation(model: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class Memory:
 
     Attributes:
         activations: Of a batch, at most at one time.
-        weights: Of the network and its heads.
+        weights: Of the network and its heads, and autocast's copies of those of the largest module.
         gradients: Of the module with the most parameters; they are freed after its own update.
         optimizer: State of the optimizer.
         total: At most.
@@ -34,22 +34,35 @@ class Memory:
     total: float
 
 
-def memory_of(plan: Plan, batch_size: int, states: int) -> Memory:
-    """The memory of training ``plan``.
+@dataclass(frozen=True)
+class Training:
+    """What memory depends on besides the plan.
 
-    Args:
-        plan: Any plan.
+    Attributes:
         batch_size: Images of a batch.
         states: Numbers that the optimizer keeps for each parameter: 1 for SGD with momentum, 2 for Adam.
+        amp: Whether forward runs in bfloat16 autocast, which copies the weights of a local module.
     """
+
+    batch_size: int
+    states: int
+    amp: bool = False
+
+
+def memory_of(plan: Plan, training: Training) -> Memory:
+    """The memory of training ``plan``."""
     parameters = sum(module.parameters for module in plan.modules)
-    together = max(module.activations * batch_size + 4 * module.parameters for module in plan.modules)
+    largest = max(module.parameters for module in plan.modules)
+    copies = 2 if training.amp else 0
+    together = max(
+        module.activations * training.batch_size + (4 + copies) * module.parameters for module in plan.modules
+    )
     return Memory(
-        plan.activations * batch_size,
-        4 * parameters,
-        max(4 * module.parameters for module in plan.modules),
-        4 * states * parameters,
-        4 * (1 + states) * parameters + together,
+        plan.activations * training.batch_size,
+        4 * parameters + copies * largest,
+        4 * largest,
+        4 * training.states * parameters,
+        4 * (1 + training.states) * parameters + together,
     )
 
 
@@ -115,11 +128,11 @@ def best_of(plans: Sequence[Plan]) -> list[Plan]:
     return best[::-1]
 
 
-def cheapest_within(frontier: Frontier, budget: float, batch_size: int, states: int) -> Plan | None:
+def cheapest_within(frontier: Frontier, budget: float, training: Training) -> Plan | None:
     """Of all plans found the cheapest whose training holds at most ``budget`` bytes.
 
     Of equally cheap ones the one that holds most: what the others save is norms, which cost no FLOPs but time.
     """
-    totals = [(plan, memory_of(plan, batch_size, states).total) for plan in frontier.candidates]
+    totals = [(plan, memory_of(plan, training).total) for plan in frontier.candidates]
     fitting = [(plan.compute, -total, number) for number, (plan, total) in enumerate(totals) if total <= budget]
     return frontier.candidates[min(fitting)[2]] if fitting else None

@@ -15,8 +15,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from auglocal_mm.checkpointing import COSTLY
 from auglocal_mm.planning.activation_meter import ActivationMeter
 
-IMAGES = 2
-"""Images of the measurement; a BatchNorm on vectors refuses one."""
+BATCHES = (2, 4)
+"""Images of the two measurements, which differ by two; a BatchNorm on vectors refuses one."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class LayerCost:
         backward_without_input: The same where the input needs no gradient, as at the start of a local module.
         parameters: Their number.
         output_shape: (C, H, W), or (C,).
+        output_dtype: What the next layer gets.
     """
 
     internal: float
@@ -44,6 +45,7 @@ class LayerCost:
     backward_without_input: int
     parameters: int
     output_shape: tuple[int, ...]
+    output_dtype: torch.dtype = torch.float32
 
 
 class LayerMeter:
@@ -57,21 +59,45 @@ class LayerMeter:
         self.amp = amp
         self._known: dict[Any, LayerCost] = {}
 
-    def measure(self, key: Any, build: Callable[[], nn.Module], shape: tuple[int, ...]) -> LayerCost:
+    def measure(
+        self, key: Any, build: Callable[[], nn.Module], shape: tuple[int, ...], dtype: torch.dtype = torch.float32
+    ) -> LayerCost:
         """The cost of the layer that ``build`` makes, on inputs of ``shape`` (without the batch).
 
         Args:
             key: Names the structure; a layer of the same key and shape is not built again.
             build: Makes the layer, or gives one that is there.
             shape: Of the input.
+            dtype: Of the input.
         """
-        if (key, shape) not in self._known:
-            self._known[key, shape] = self._measure(build().train(), shape)
-        return self._known[key, shape]
+        known = (key, shape, dtype)
+        if known not in self._known:
+            self._known[known] = self._measure(build().train(), shape, dtype)
+        return self._known[known]
 
-    def _measure(self, layer: nn.Module, shape: tuple[int, ...]) -> LayerCost:
+    def _measure(self, layer: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> LayerCost:
+        # What is there once for a whole batch, such as autocast's copies of the weights, is in both and falls out.
+        (few, outputs), (many, _) = (self._measure_batch(layer, (images, *shape), dtype) for images in BATCHES)
+        internal, convolved, output, peak, *flops = ((b - a) / 2 for a, b in zip(few, many, strict=True))
+        parameters = sum(parameter.numel() for parameter in layer.parameters())
+        forward, backward, alone = map(int, flops)
+        return LayerCost(
+            internal,
+            convolved,
+            output,
+            peak,
+            forward,
+            backward,
+            alone,
+            parameters,
+            tuple(outputs.shape[1:]),
+            outputs.dtype,
+        )
+
+    def _measure_batch(self, layer: nn.Module, shape: tuple[int, ...], dtype: torch.dtype) -> tuple[list[int], Tensor]:
+        """The first fields of a :class:`LayerCost`, in its order, for a whole batch, and the output."""
         with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-            inputs = torch.empty(IMAGES, *shape, requires_grad=True)
+            inputs = torch.empty(shape, dtype=dtype, requires_grad=True)
             own: dict[str, Tensor] = {}
             for name, tensor in [*layer.named_parameters(), *layer.named_buffers()]:
                 own[name] = mode.from_tensor(tensor)
@@ -91,17 +117,9 @@ class LayerMeter:
             internal = sum(size for storage, size in saved.items() if storage not in known)
             output = outputs.untyped_storage().nbytes()
             convolved = sum(size for storage, size in costly.sizes.items() if storage not in known)
-            return LayerCost(
-                internal / IMAGES,
-                convolved / IMAGES,
-                output / IMAGES,
-                max(meter.peak, internal + output) / IMAGES,
-                counter.get_total_flops() // IMAGES,
-                backward // IMAGES,
-                _backward(self._forward(layer, own, inputs.detach()), trainable) // IMAGES,
-                sum(parameter.numel() for parameter in layer.parameters()),
-                tuple(outputs.shape[1:]),
-            )
+            memory = [internal, convolved, output, max(meter.peak, internal + output)]
+            alone = _backward(self._forward(layer, own, inputs.detach()), trainable)
+            return [*memory, counter.get_total_flops(), backward, alone], outputs
 
     def _forward(self, layer: nn.Module, own: dict[str, Tensor], inputs: Tensor) -> Tensor:
         # A layer that works in place must not meet a leaf.

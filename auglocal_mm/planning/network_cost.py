@@ -1,16 +1,18 @@
 """The costs of every layer of a network and of every auxiliary network that it may get."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+import torch
 from torch import nn
 
 from auglocal_mm.auxiliary_depth import downsampling_strides, select_layers, widening_strides
 from auglocal_mm.layer_copy import copy_layer
 from auglocal_mm.models import ImageClassifier
-from auglocal_mm.models.heads import LinearHead
 from auglocal_mm.planning.layer_cost import LayerCost, LayerMeter
+from auglocal_mm.registry import MODELS
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,11 @@ class NetworkCosts:
 
 
 def measure_network(
-    model: ImageClassifier, image_size: int, depths: Sequence[int], amp: bool = False, downsampling: str = 'stride'
+    model: ImageClassifier,
+    image_size: int,
+    depths: Sequence[int],
+    amp: bool = False,
+    rule: Mapping[str, Any] | None = None,
 ) -> NetworkCosts:
     """Measures a classifier and AugLocal's heads of each depth behind each of its local layers but the last.
 
@@ -51,17 +57,19 @@ def measure_network(
         image_size: Side of the images.
         depths: The depths d of the heads.
         amp: Whether forward runs in bfloat16 autocast.
-        downsampling: As for :class:`auglocal_mm.models.auxiliary_heads.AugLocalHead`.
+        rule: ``downsampling`` and ``classifier`` of :class:`auglocal_mm.models.auxiliary_heads.AugLocalHead`; other keys
+            are left alone.
     """
     meter = LayerMeter(amp)
     layers: list[LayerCost] = []
     shape: tuple[int, ...] = (3, image_size, image_size)
+    dtype = torch.float32
     for layer in model.layers:
-        layers.append(meter.measure(repr(layer.module), partial(_itself, layer.module), shape))
-        shape = layers[-1].output_shape
-    classifier = meter.measure(repr(model.head), partial(_itself, model.head), shape)
+        layers.append(meter.measure(repr(layer.module), partial(_itself, layer.module), shape, dtype))
+        shape, dtype = layers[-1].output_shape, layers[-1].output_dtype
+    classifier = meter.measure(repr(model.head), partial(_itself, model.head), shape, dtype)
     heads = {
-        (number, depth): _head(model, meter, layers, number, depth, downsampling)
+        (number, depth): _head(model, meter, layers, number, depth, rule or {})
         for number in range(1, len(layers))
         for depth in depths
         if depth <= len(layers)
@@ -71,11 +79,17 @@ def measure_network(
 
 
 def _head(
-    model: ImageClassifier, meter: LayerMeter, layers: Sequence[LayerCost], number: int, depth: int, downsampling: str
+    model: ImageClassifier,
+    meter: LayerMeter,
+    layers: Sequence[LayerCost],
+    number: int,
+    depth: int,
+    rule: Mapping[str, Any],
 ) -> list[LayerCost]:
     selected = select_layers(number, len(layers), depth - 1)
     shapes = [layers[each - 1].output_shape for each in selected]
-    shape, pool = layers[number - 1].output_shape, downsampling == 'max_pool'
+    border = layers[number - 1]
+    shape, dtype, pool = border.output_shape, border.output_dtype, rule.get('downsampling') == 'max_pool'
     if pool:
         strides = widening_strides(shape[0], [channels for channels, *_ in shapes])
     else:
@@ -84,10 +98,11 @@ def _head(
     for each, stride in zip(selected, strides, strict=True):
         source = model.layers[each - 1].module
         build = partial(copy_layer, source, shape[0], stride, pool)
-        costs.append(meter.measure((repr(source), stride), build, shape))
-        shape = costs[-1].output_shape
-    classes = model.head.num_classes
-    costs.append(meter.measure(('classifier', shape[0]), partial(LinearHead, shape[0], classes), shape))
+        costs.append(meter.measure((repr(source), stride), build, shape, dtype))
+        shape, dtype = costs[-1].output_shape, costs[-1].output_dtype
+    classifier = {'type': 'LinearHead', **rule.get('classifier', {}), 'in_channels': shape[0]}
+    build = partial(MODELS.build, {**classifier, 'num_classes': model.head.num_classes})
+    costs.append(meter.measure(('classifier', shape[0]), build, shape, dtype))
     return costs
 
 

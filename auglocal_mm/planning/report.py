@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from auglocal_mm.analysis.report import markdown_table
 from auglocal_mm.checkpointing import Run
-from auglocal_mm.planning.frontier import Frontier, Memory, memory_of
+from auglocal_mm.planning.frontier import Frontier, Memory, Training, memory_of
 from auglocal_mm.planning.plan import Plan
 
 HEADER = (
@@ -37,13 +37,11 @@ def describe(plan: Plan, names: Sequence[str]) -> str:
     return f'K = {len(plan.modules)}, cut after {cuts}, d = {depths}, {again}'
 
 
-def frontier_table(
-    plans: Sequence[Plan], frontier: Frontier, names: Sequence[str], batch_size: int, states: int
-) -> str:
+def frontier_table(plans: Sequence[Plan], frontier: Frontier, names: Sequence[str], training: Training) -> str:
     """A row for each plan; memory in GiB of a batch, activations and compute also relative to backpropagation."""
     rows = []
     for plan in plans:
-        memory = memory_of(plan, batch_size, states)
+        memory = memory_of(plan, training)
         local = plan.modules[:-1]
         rows.append(
             (
@@ -88,11 +86,11 @@ def verdict(frontier: Frontier) -> str:
     return ' '.join(lines)
 
 
-def to_json(frontier: Frontier, chosen: Plan, names: Sequence[str], batch_size: int, states: int) -> dict[str, Any]:
+def to_json(frontier: Frontier, chosen: Plan, names: Sequence[str], training: Training) -> dict[str, Any]:
     """Everything, in values that JSON can hold."""
 
     def entry(plan: Plan) -> dict[str, Any]:
-        memory: Memory = memory_of(plan, batch_size, states)
+        memory: Memory = memory_of(plan, training)
         return {
             'modules': [asdict(module) for module in plan.modules],
             'description': describe(plan, names),
@@ -105,7 +103,7 @@ def to_json(frontier: Frontier, chosen: Plan, names: Sequence[str], batch_size: 
 
     return {
         'layers': list(names),
-        'batch_size': batch_size,
+        'batch_size': training.batch_size,
         'backpropagation': entry(frontier.reference),
         'chosen': entry(chosen),
         'frontier': [entry(plan) for plan in frontier.local],

@@ -6,7 +6,7 @@ from pprint import pformat
 from typing import Any
 
 from auglocal_mm.checkpointing import Run
-from auglocal_mm.planning.plan import Plan
+from auglocal_mm.planning.plan import Plan, PlannedModule
 
 
 def to_config(plan: Plan, names: Sequence[str], base: Mapping[str, Any], keep: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,19 +22,27 @@ def to_config(plan: Plan, names: Sequence[str], base: Mapping[str, Any], keep: M
         ``model`` and ``custom_hooks``.
     """
     model: dict[str, Any] = {'checkpointed': [_run(names, run) for module in plan.modules for run in module.layer_runs]}
-    if len(plan.modules) == 1:
-        removed = {'auxiliary_heads': None, 'partition': _chain_only(base)}
-        return {'model': {**model, **{key: value for key, value in removed.items() if key in base}}, 'custom_hooks': []}
+    chain = _chain_only(base)
+    replaced: dict[str, Any] = {'auxiliary_heads': None, 'partition': chain}
     *local, _ = plan.modules
-    head: dict[str, Any] = {'type': 'AugLocalHead', 'depth': [module.depth for module in local], **keep}
+    if local:
+        replaced['auxiliary_heads'] = {**_heads(local), **keep}
+        replaced['partition'] = {**(chain or {}), 'cut_points': [names[module.last] for module in local]}
+    for key, value in replaced.items():
+        if value is not None and isinstance(base.get(key), Mapping):
+            model[key] = {'_delete_': True, **value}
+        elif value is not None or key in base:
+            model[key] = value
+    return {'model': model, 'custom_hooks': [{'type': 'AugLocalHook'}] if local else []}
+
+
+def _heads(local: Sequence[PlannedModule]) -> dict[str, Any]:
+    """The keys of ``AugLocalHead`` that the plan decides."""
+    head: dict[str, Any] = {'type': 'AugLocalHead', 'depth': [module.depth for module in local]}
     if any(module.head_runs for module in local):
         numbers = [str(number) for number in range(1, max(module.depth for module in local))]
         head['checkpointed'] = [[_run(numbers, run) for run in module.head_runs] for module in local]
-    partition = {**(_chain_only(base) or {}), 'cut_points': [names[module.last] for module in local]}
-    replaced = {'auxiliary_heads': head, 'partition': partition}
-    for key, value in replaced.items():
-        model[key] = {'_delete_': True, **value} if isinstance(base.get(key), Mapping) else value
-    return {'model': model, 'custom_hooks': [{'type': 'AugLocalHook'}]}
+    return head
 
 
 def to_text(settings: Mapping[str, Any], base: Path, comment: str) -> str:

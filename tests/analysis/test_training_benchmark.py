@@ -169,9 +169,9 @@ def test_configs_of_the_schemes(tiny_config):
 
 def test_the_plan_with_heads_trains_by_the_local_step(tiny_config):
     """At this size no narrow network needs more than one module, a deeper and wider one does."""
-    settings = {'model.image_size': 64, 'train_dataloader.batch_size': 2}
-    settings |= {'model.backbone.depth': 50, 'model.backbone.base_channels': 8}
-    *_, planned = training_schemes(tiny_config(**settings), [0.3])
+    settings = {'model.image_size': 32, 'train_dataloader.batch_size': 2}
+    settings |= {'model.backbone.depth': 101, 'model.backbone.base_channels': 8}
+    *_, planned = training_schemes(tiny_config(**settings), [0.45])
     assert planned.config.model.auxiliary_heads and planned.note.startswith('K = ')
     found = measure(planned, 1, 'cpu')
     assert found.gradients == 0 and found.auxiliary_parameters > 0

@@ -1,5 +1,7 @@
 """What a plan promises is what the real training step holds and computes."""
 
+from functools import partial
+
 import pytest
 import torch
 from tests_models import classifier
@@ -19,7 +21,7 @@ def resnet(depth: int) -> dict:
     return dict(type='mmdet.ResNet', depth=depth, out_indices=(3,), norm_eval=False, frozen_stages=-1)
 
 
-def real_step(depth: int, plan: Plan, names) -> tuple[float, float]:
+def real_step(depth: int, plan: Plan, names, amp: bool = False) -> tuple[float, float]:
     """Bytes and FLOPs of one image in a real step."""
     settings = to_config(plan, names, {}, {})['model']
     rule = settings.pop('auxiliary_heads', None)
@@ -32,7 +34,8 @@ def real_step(depth: int, plan: Plan, names) -> tuple[float, float]:
 
     with ActivationMeter() as meter:
         meter.follow(images)
-        local_step(model.local_modules(), images, labels, update)
+        autocast = partial(torch.autocast, 'cpu', torch.bfloat16, enabled=amp)
+        local_step(model.local_modules(), images, labels, update, autocast)
     with FlopCounterMode(display=False) as counter:  # by itself: it holds tensors of its own
         local_step(model.local_modules(), images, labels, update)
     return meter.peak / IMAGES, counter.get_total_flops() / IMAGES
@@ -66,3 +69,15 @@ def test_local_modules_with_runs_in_their_heads():
             assert computed == plan.compute
             return
     pytest.fail('no such plan was found')
+
+
+@pytest.mark.parametrize('share', [1.0, 0.5, 0.35])
+def test_the_same_in_bfloat16(share, monkeypatch):
+    """With enough images for their activations to stand out from autocast's copies of the weights, which are there once."""
+    monkeypatch.setitem(globals(), 'IMAGES', 8)
+    costs = measure_network(classifier(resnet(50), image_size=SIZE), SIZE, [2, 3], amp=True)
+    plan = cheapest_plan(costs, share * backpropagation(costs).activations)
+    held, _ = real_step(50, plan, costs.names, amp=True)
+    copies = [2 * module.parameters / 8 for module in plan.modules]
+    most = max(module.activations + copy for module, copy in zip(plan.modules, copies, strict=True))
+    assert held == pytest.approx(most, rel=0.05)

@@ -1,7 +1,7 @@
 import pytest
 from test_search import random_network
 
-from auglocal_mm.planning.frontier import best_of, cheapest_within, find_frontier, memory_of
+from auglocal_mm.planning.frontier import Training, best_of, cheapest_within, find_frontier, memory_of
 from auglocal_mm.planning.search import cheapest_plan
 
 
@@ -33,7 +33,7 @@ def test_nothing_holds_less_than_the_least(costs, frontier):
 
 def test_memory_adds_up(frontier):
     plan = frontier.local[-1]
-    memory = memory_of(plan, batch_size=10, states=2)
+    memory = memory_of(plan, Training(batch_size=10, states=2))
     parameters = sum(module.parameters for module in plan.modules)
     assert memory.weights == 4 * parameters
     assert memory.optimizer == 8 * parameters
@@ -44,13 +44,22 @@ def test_memory_adds_up(frontier):
 
 
 def test_the_chosen_plan_is_the_cheapest_that_fits(frontier):
-    totals = sorted(memory_of(plan, 4, 1).total for plan in frontier.candidates)
+    totals = sorted(memory_of(plan, Training(4, 1)).total for plan in frontier.candidates)
     budget = totals[len(totals) // 2]
-    chosen = cheapest_within(frontier, budget, 4, 1)
-    assert memory_of(chosen, 4, 1).total <= budget
-    assert not [p for p in frontier.candidates if memory_of(p, 4, 1).total <= budget and p.compute < chosen.compute]
-    assert cheapest_within(frontier, totals[0] - 1, 4, 1) is None
+    chosen = cheapest_within(frontier, budget, Training(4, 1))
+    assert memory_of(chosen, Training(4, 1)).total <= budget
+    assert not [
+        p for p in frontier.candidates if memory_of(p, Training(4, 1)).total <= budget and p.compute < chosen.compute
+    ]
+    assert cheapest_within(frontier, totals[0] - 1, Training(4, 1)) is None
 
 
 def test_beaten_plans_are_left_out(frontier):
     assert best_of([*frontier.local, *frontier.checkpointed, *frontier.local]) == list(frontier.local)
+
+
+def test_autocast_copies_the_weights_of_one_module(frontier):
+    plan = frontier.local[-1]
+    plain, half = (memory_of(plan, Training(10, 1, amp)) for amp in (False, True))
+    assert half.weights - plain.weights == 2 * max(module.parameters for module in plan.modules)
+    assert 0 < half.total - plain.total <= half.weights - plain.weights

@@ -12,10 +12,10 @@ def layer() -> nn.Module:
 def test_a_hand_count():
     cost = LayerMeter().measure('layer', layer, (3, 16, 16))
     maps = 8 * 16 * 16 * 4
-    statistics = 2 * 8 * 4 / 2  # mean and deviation of the batch, shared by the two images of the measurement
-    assert cost.internal == maps + statistics  # the convolution's output; BatchNorm's is the layer's own output
+    # The convolution's output. BatchNorm's is the layer's own; mean and deviation are there once for a batch.
+    assert cost.internal == maps
     assert cost.output == maps
-    assert cost.peak == 2 * maps + statistics
+    assert cost.peak == 2 * maps
     multiply_adds = 27 * 8 * 256
     assert (cost.forward, cost.backward, cost.backward_without_input) == tuple(2 * multiply_adds * n for n in (1, 2, 1))
     assert cost.parameters == 27 * 8 + 16
@@ -25,6 +25,9 @@ def test_a_hand_count():
 def test_autocast_halves_the_maps():
     plain, half = (LayerMeter(amp).measure('c', lambda: nn.Conv2d(3, 8, 1), (3, 16, 16)) for amp in (False, True))
     assert half.output == plain.output / 2
+    assert half.output_dtype == torch.bfloat16
+    again = LayerMeter(amp=True).measure('c', lambda: nn.Conv2d(3, 8, 1), (3, 16, 16), torch.bfloat16)
+    assert half.internal - again.internal == 2 * 3 * 16 * 16  # the input's own copy in bfloat16
 
 
 def test_a_structure_is_measured_once_and_left_as_it_was():

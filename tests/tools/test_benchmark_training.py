@@ -15,7 +15,14 @@ from benchmark_training import loader_speed
 
 from auglocal_mm.analysis.training_benchmark import Measurement
 
-NAMES = ['BP', 'BP checkpointed', 'AugLocal as released', 'AugLocal', 'AugLocal checkpointed']
+NAMES = [
+    'BP',
+    'BP checkpointed',
+    'AugLocal as released',
+    'AugLocal',
+    'AugLocal, norms twice',
+    'AugLocal checkpointed',
+]
 
 
 @pytest.fixture
@@ -35,7 +42,7 @@ def test_the_tool_writes_all_it_measured(config, tmp_path):
     assert data['machine']['processor'] and data['machine']['cores'] >= 1
     schemes = {scheme['name']: scheme for scheme in entry['schemes']}
     assert list(schemes) == [*NAMES, 'plan 0.00x']
-    assert [scheme['possible'] for scheme in schemes.values()] == [True] * 5 + [False]
+    assert [scheme['possible'] for scheme in schemes.values()] == [True] * 6 + [False]
     assert all(len(schemes[name]['times_ms']) == len(schemes[name]['times_ms'][0]) == 1 for name in NAMES)
     assert all(schemes[name]['peak_resident'] > 2**26 for name in NAMES)
     assert schemes['AugLocal']['gradients'] == 0
@@ -84,7 +91,9 @@ def write_copy(config: str, folder: Path) -> str:
 def test_options_reach_every_scheme(config, tmp_path, calls):
     arguments = ['--amp', '--image-size', '48', '--batch-size', '3', '--rounds', '1', '--plans', '0.9']
     benchmark_training.main([config, *arguments, '--out', str(tmp_path / 'out')])
-    assert calls == [f'{name} auglocal_mm.AmpOptimWrapper 48 3 5' for name in [*NAMES, 'plan 0.90x']]
+    expected = [f'{name} auglocal_mm.AmpOptimWrapper 48 3 5' for name in [*NAMES, 'plan 0.90x']]
+    expected[2] = 'AugLocal as released OptimWrapper 48 3 5'  # in float32, as it was
+    assert calls == expected
     assert json.loads((tmp_path / 'out' / 'benchmark.json').read_text())['configs'][0]['dtype'] == 'bfloat16'
 
 

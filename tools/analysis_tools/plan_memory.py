@@ -16,7 +16,7 @@ from auglocal_mm.analysis.trained_model import read_config
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import write_text
-from auglocal_mm.planning.frontier import Frontier, cheapest_within, find_frontier, memory_of
+from auglocal_mm.planning.frontier import Frontier, Training, cheapest_within, find_frontier, memory_of
 from auglocal_mm.planning.network_cost import NetworkCosts, measure_network
 from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.report import describe, frontier_table, gib, plot, to_json, verdict
@@ -53,30 +53,31 @@ def optimizer_states(config: Config) -> int:
     return STATES[optimizer.type] if optimizer.type != 'SGD' or optimizer.get('momentum') else 0
 
 
-def measure(config: Config, image_size: int, min_depth: int, max_depth: int, amp: bool) -> NetworkCosts:
+def measure(config: Config, image_size: int, depths: Sequence[int], amp: bool = False) -> NetworkCosts:
     """Measures the layers of the network and of the heads that it may get."""
     model = {key: value for key, value in config.model.items() if key != 'auxiliary_heads'}
     chain = (config.model.get('partition') or {}).get('chain')
     model['partition'] = {'chain': chain} if chain else None
     built = MODELS.build({**model, 'image_size': image_size})
-    downsampling = (config.model.get('auxiliary_heads') or {}).get('downsampling', 'stride')
-    return measure_network(built, image_size, range(min_depth, max_depth + 1), amp, downsampling)
+    return measure_network(built, image_size, depths, amp, config.model.get('auxiliary_heads'))
 
 
-def choose(frontier: Frontier, budget: float, batch_size: int, states: int) -> Plan:
-    """The cheapest plan under the budget.
+def choose(frontier: Frontier, budget: float | None, training: Training) -> Plan:
+    """The cheapest plan under the budget; without one, under half of what BP takes, or else the one that takes least.
 
     Raises:
-        InputError: There is none.
+        InputError: There is none under the budget.
     """
-    chosen = cheapest_within(frontier, budget, batch_size, states)
+    half = memory_of(frontier.reference, training).total / 2
+    chosen = cheapest_within(frontier, half if budget is None else budget, training)
     if chosen is None:
-        least = min(
-            (memory_of(plan, batch_size, states) for plan in frontier.candidates), key=lambda memory: memory.total
-        )
+        smallest = min(frontier.candidates, key=lambda plan: memory_of(plan, training).total)
+        if budget is None:
+            return smallest
+        least = memory_of(smallest, training)
         static = least.weights + least.gradients + least.optimizer
         raise InputError(
-            f'no plan fits into {gib(budget)}: the least possible is {gib(least.total)} for a batch of {batch_size}, of '
+            f'no plan fits into {gib(budget)}: the least possible is {gib(least.total)} for a batch of {training.batch_size}, of '
             f'which weights, gradients and optimizer take {gib(static)}; take a smaller batch or a larger budget'
         )
     return chosen
@@ -88,7 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config')
     parser.add_argument('--batch-size', type=int, help="images of a process; default: the config's")
-    parser.add_argument('--budget', help='memory of all that is counted, as 8GiB; default: half of what BP takes')
+    parser.add_argument(
+        '--budget', help='memory of all that is counted, as 8GiB; default: half of what BP takes, or the least'
+    )
     parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
     parser.add_argument('--min-depth', type=int, default=2, help='least depth d of the heads')
     parser.add_argument('--max-depth', type=int, default=5, help='greatest depth d of the heads')
@@ -105,19 +108,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise InputError(
             f'depths from {options.min_depth} to {options.max_depth}; expected 2 <= min-depth <= max-depth'
         )
-    states = optimizer_states(config)
+    training = Training(batch_size, optimizer_states(config), options.amp)
     image_size = options.image_size or config.model.get('image_size', 224)
-    costs = measure(config, image_size, options.min_depth, options.max_depth, options.amp)
+    depths = range(options.min_depth, options.max_depth + 1)
+    costs = measure(config, image_size, depths, options.amp)
     with Progress(transient=True) as progress:
         task = progress.add_task('searching', total=1.0)
         frontier = find_frontier(costs, lambda share: progress.update(task, completed=share))
-    reference = memory_of(frontier.reference, batch_size, states)
-    chosen = choose(frontier, budget if budget is not None else reference.total / 2, batch_size, states)
+    reference = memory_of(frontier.reference, training)
+    chosen = choose(frontier, budget, training)
     name = Path(options.config).stem
     title = f'{name}: memory against compute, batch {batch_size}, {image_size} pixels'
     groups = ([chosen], frontier.local, frontier.checkpointed)
-    tables = [frontier_table(plans, frontier, costs.names, batch_size, states) for plans in groups]
-    total = gib(memory_of(chosen, batch_size, states).total)
+    tables = [frontier_table(plans, frontier, costs.names, training) for plans in groups]
+    total = gib(memory_of(chosen, training).total)
     heads = config.model.get('auxiliary_heads') or {}
     keep = {key: heads[key] for key in ('downsampling', 'classifier') if key in heads}
     settings = to_config(chosen, costs.names, config.model, keep)
@@ -137,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         '## Backpropagation with checkpointing',
         tables[2],
     ]
-    data = {**to_json(frontier, chosen, costs.names, batch_size, states), 'config': settings}
+    data = {**to_json(frontier, chosen, costs.names, training), 'config': settings}
     write_report(options.out, 'plan', '\n\n'.join(sections) + '\n', data, plot(frontier, chosen, title))
     write_text(snippet, to_text(settings, Path(options.config).resolve(), comment))
     print(f'wrote {snippet}')

@@ -69,8 +69,14 @@ class ImageClassifier(BaseModel):
             raise InputError(
                 'model.partition cuts the network, but model.auxiliary_heads is missing; give both or neither'
             )
-        if channels_last:
-            self.to(memory_format=torch.channels_last)
+        self._layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.to(memory_format=self._layout)
+
+    def init_weights(self) -> None:
+        """Initialises all weights, the same ones in every layout: random numbers fill them in the order of memory."""
+        self.to(memory_format=torch.contiguous_format)
+        super().init_weights()
+        self.to(memory_format=self._layout)
 
     def _build_auxiliary_head(
         self, config: dict[str, Any], module: int, normalisation: dict[str, Any]
