@@ -104,7 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     init_default_scope('auglocal_mm')
     results = {name: measure_network(name) for name in options.networks}
     sections = [part for name, entries in results.items() for part in (f'## {name}', table(entries))]
-    write_report(options.out, 'plans', '\n\n'.join(['# Plans in real steps', NOTE, *sections]) + '\n', results, plot(results))
+    write_report(
+        options.out, 'plans', '\n\n'.join(['# Plans in real steps', NOTE, *sections]) + '\n', results, plot(results)
+    )
 
 
 if __name__ == '__main__':

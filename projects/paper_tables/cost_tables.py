@@ -90,7 +90,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         [
             '# Cost of ResNet-110 under every rule',
             NOTE,
-            *([MEASURED.format(batch=options.batch_size, machine=here['gpu'] or f"{here['processor']}, {here['cores']} cores")] if measured else []),
+            *(
+                [
+                    MEASURED.format(
+                        batch=options.batch_size, machine=here['gpu'] or f'{here["processor"]}, {here["cores"]} cores'
+                    )
+                ]
+                if measured
+                else []
+            ),
             rules_table(costs, measured),
             '## Pyramidal depth',
             markdown_table(['', *(f'r={decay}' for decay in DECAYS)], rows),

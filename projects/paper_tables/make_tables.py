@@ -6,40 +6,66 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from machine_settings import without_machine
 from matplotlib.figure import Figure
 from study import HERE, Run, Study, read_results, read_study, studies
 
 from auglocal_mm.analysis.report import markdown_table, write_report
 from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.errors import InputError
 
 NOT_RUN = 'not run'
+Results = Mapping[str, Mapping[str, Any]]
 
 
-def values(run: Run, metric: str, results: Mapping[str, Mapping[str, Any]]) -> list[float]:
-    """What every seed of a run reached."""
-    return [record['accuracy'][metric] for record in results.get(run.name, {}).values()]
+def values(run: Run, metric: str, results: Results) -> list[float]:
+    """What every seed of a run reached.
+
+    Raises:
+        InputError: A record lacks the metric.
+    """
+    records = results.get(run.name, {})
+    for seed, record in records.items():
+        if metric not in record.get('accuracy', {}):
+            raise InputError(
+                f'the result of {run.name}, seed {seed}, has no {metric}, which the study shows; correct the metrics of the '
+                'study, or remove the result and run it again'
+            )
+    return [record['accuracy'][metric] for record in records.values()]
 
 
-def describe(run: Run, metric: str, results: Mapping[str, Mapping[str, Any]]) -> str:
+def overrides(run: Run, results: Results) -> dict[str, Any]:
+    """Settings of a command line that can have changed what a run reached."""
+    found: dict[str, Any] = {}
+    for record in results.get(run.name, {}).values():
+        found |= without_machine(record.get('overrides') or {})
+    return found
+
+
+def describe(run: Run, metric: str, results: Results) -> str:
     """``ours (paper's)``: the mean, with the sample standard deviation where there are several seeds."""
     found = values(run, metric, results)
     ours = f'{statistics.mean(found):.2f}' if found else NOT_RUN
     if len(found) > 1:
         ours += f' ± {statistics.stdev(found):.2f} (n={len(found)})'
-    return f'{ours} ({run.paper[metric]:.2f})' if metric in run.paper else ours
+    paper = f' ({run.paper[metric]:.2f})' if metric in run.paper else ''
+    return f'{ours}{paper}{" †" if overrides(run, results) else ""}'
 
 
-def table(study: Study, metric: str, results: Mapping[str, Mapping[str, Any]]) -> str:
-    """Rows and columns in the order of the study."""
+def table(study: Study, metric: str, results: Results) -> str:
+    """Rows and columns in the order of the study, and below them what was run with other settings."""
     columns = list(dict.fromkeys(run.column for run in study.runs))
     cells = {(run.row, run.column): describe(run, metric, results) for run in study.runs}
     rows = [
         [row, *(cells.get((row, column), '') for column in columns)] for row in dict.fromkeys(r.row for r in study.runs)
     ]
-    return markdown_table(['', *columns], rows)
+    changed = [(run.name, overrides(run, results)) for run in study.runs]
+    told = [f'{name} ({", ".join(f"{k}={v}" for k, v in keys.items())})' for name, keys in changed if keys]
+    note = f"\n\n† Run with settings of the command line in place of the study's: {'; '.join(told)}." if told else ''
+    return markdown_table(['', *columns], rows) + note
 
 
-def plot(study: Study, results: Mapping[str, Mapping[str, Any]]) -> Figure | None:
+def plot(study: Study, results: Results) -> Figure | None:
     """The first metric of every run that was run, beside the paper's value; ``None`` where nothing was."""
     metric = study.metrics[0]
     done = [run for run in study.runs if values(run, metric, results)]
@@ -78,6 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         data = {run.name: {'row': run.row, 'column': run.column, 'paper': dict(run.paper)} for run in study.runs}
         for name, entry in data.items():
             entry['measured'] = {seed: record['accuracy'] for seed, record in results.get(name, {}).items()}
+        for run in study.runs:
+            if changed := overrides(run, results):
+                data[run.name]['overrides'] = changed
         write_report(options.results, f'{study.name}_table', f'{head}\n\n{tables}\n', data, plot(study, results))
 
 

@@ -58,7 +58,7 @@ def measure_rules(batch: int, rounds: int, device: str) -> dict[str, dict[str, f
     ways, times, held = schemes(batch), {name: [] for name in RULES}, {}
     for _ in track(range(rounds), description='measuring'):
         for scheme in ways:
-            measured = measure_alone(scheme, 1, device)
+            measured = measure_alone(scheme, 3, device)
             if isinstance(measured, str):
                 raise InputError(f'{scheme.name} cannot be measured: {measured}; take a smaller --batch-size')
             times[scheme.name] += measured.times

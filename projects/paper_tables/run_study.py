@@ -4,6 +4,7 @@ import argparse
 import copy
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from machine_settings import first_difference, without_machine
 from mmengine.config import Config, DictAction
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from run_folder import locked
 from study import HERE, REPOSITORY, Run, Study, read_results, read_study
 
 from auglocal_mm.engine.launch import command_line_tool
@@ -26,7 +29,7 @@ def settings(run: Run, seed: int, extra: Mapping[str, Any]) -> Config:
     config = Config.fromfile(REPOSITORY / run.config)
     # A copy: MMEngine takes _delete_ out of what it merges, and runs share their options.
     config.merge_from_dict(copy.deepcopy({**run.options, 'randomness.seed': seed}))
-    config.merge_from_dict(extra)
+    config.merge_from_dict(copy.deepcopy(dict(extra)))
     return config
 
 
@@ -35,18 +38,34 @@ def gpu_name() -> str | None:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 
 
-def run_one(run: Run, seed: int, folder: Path, extra: Mapping[str, Any]) -> dict:
+def check_settings(run: Run, path: Path, wanted: Config) -> None:
+    """Refuses to go on, or to take what is there as the result, where a run was started with other settings.
+
+    Raises:
+        InputError: Names the first setting that differs; those of the machine may differ.
+    """
+    if not path.is_file():
+        return
+    there, now = Config.fromfile(path), wanted
+    key = first_difference(there.to_dict(), now.to_dict())
+    if key:
+        raise InputError(
+            f'{run.name} was started in {path.parent} with another {key}; remove that folder, or give another --work-dir'
+        )
+
+
+def train(run: Run, seed: int, folder: Path, extra: Mapping[str, Any]) -> dict:
     """Trains one run to its end, from its last checkpoint if there is one.
 
     Returns:
         The record of its backbone.
 
     Raises:
-        InputError: The training failed.
+        InputError: The training failed, or was started with other settings.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / f'{run.name}.py'
-    settings(run, seed, extra).dump(str(config))
+    config, wanted = folder / f'{run.name}.py', settings(run, seed, extra)
+    check_settings(run, config, wanted)
+    wanted.dump(str(config))
     command = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(folder / 'work_dir'), '--resume']
     with open(folder / 'log.txt', 'ab') as log:
         done = subprocess.run(command, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT, check=False)
@@ -54,23 +73,43 @@ def run_one(run: Run, seed: int, folder: Path, extra: Mapping[str, Any]) -> dict
         last = (folder / 'log.txt').read_text(errors='replace').strip().splitlines()[-1]
         raise InputError(f'{run.name}, seed {seed}, failed ({last}); see {folder / "log.txt"}')
     record = json.loads((folder / 'work_dir' / 'backbone.json').read_text())
-    return {**record, 'config': run.config, 'machine': {'cpus': os.cpu_count(), 'gpu': gpu_name()}}
+    machine = {'cpus': os.cpu_count(), 'gpu': gpu_name()}
+    return {**record, 'config': run.config, 'machine': machine, 'overrides': without_machine(extra)}
+
+
+def run_one(run: Run, seed: int, folder: Path, results: Path, extra: Mapping[str, Any]) -> None:
+    """Trains one run, unless another process is at it, and writes its result at once."""
+    with locked(folder / 'lock', wait=False) as free:
+        if not free:
+            print(f'{run.name}, seed {seed}, is being trained by another process')
+            return
+        record = train(run, seed, folder, extra)
+    with locked(results.with_suffix('.lock')):
+        measured = read_results(results)
+        measured.setdefault(run.name, {})[str(seed)] = record
+        write_json(results, measured)
 
 
 def run_study(study: Study, seeds: Sequence[int], folder: Path, results: Path, extra: Mapping[str, Any]) -> None:
-    """Runs every run and seed without a result; each result is written at once."""
-    measured = read_results(results)
+    """Runs every run and seed without a result.
+
+    Raises:
+        InputError: Some failed; the others were run all the same.
+    """
+    measured, failures = read_results(results), []
     missing = [(run, seed) for seed in seeds for run in study.runs if str(seed) not in measured.get(run.name, {})]
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns) as progress:
         task = progress.add_task(study.name, total=len(missing))
         for run, seed in missing:
             progress.update(task, description=f'{run.name} seed {seed}')
-            record = run_one(run, seed, folder / run.name / f'seed{seed}', extra)
-            measured = read_results(results)  # again: another process may run other seeds of the study
-            measured.setdefault(run.name, {})[str(seed)] = record
-            write_json(results, measured)
+            try:
+                run_one(run, seed, folder / run.name / f'seed{seed}', results, extra)
+            except InputError as error:
+                failures.append(str(error))
             progress.advance(task)
+    if failures:
+        raise InputError('; '.join(failures))
 
 
 @command_line_tool
@@ -87,12 +126,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         nargs='+',
         action=DictAction,
         default={},
-        help='settings of this machine, such as train_dataloader.num_workers=8',
+        help='settings of this machine, such as train_dataloader.num_workers=8; others are marked in the tables',
     )
     parser.add_argument(
         '--list', action='store_true', help='print the names of the runs and which are missing, and stop'
     )
     options = parser.parse_args(arguments)
+    # An ordinary exit, in which subprocess.run ends the training as well.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     study = read_study(options.study)
     unknown = set(options.only or []) - {run.name for run in study.runs}
     if unknown:

@@ -1,8 +1,10 @@
 """The studies: what they list, that they run what is missing, and that tables claim nothing else."""
 
 import json
+import os
 import subprocess
 import sys
+import time
 
 import pytest
 from mmengine.config import Config
@@ -44,7 +46,7 @@ def test_the_tables_of_the_paper_are_all_there():
         'selection': 40,
         'pyramid': 25,
         'infopro_loss': 8,
-        'cifar10_short': 7,
+        'cifar10_short': 21,
     }
     values = {(run.row, run.column): run.paper for run in studied['small_images'].runs}
     assert values['ResNet-110 STL-10', 'd=4'] == {'accuracy/top1': 80.77}
@@ -88,6 +90,44 @@ def test_a_study_runs_what_is_missing_and_its_table_says_what_was_not_run(tiny_s
     second = json.loads(results.read_text())
     assert second['r-bp'] == first['r-bp']
     assert second['r-d=3']['0']['method'] == 'AugLocalHead'
+
+
+def test_other_settings_are_neither_resumed_nor_reported(tiny_study, tmp_path):
+    done = run_study(tiny_study, tmp_path / 'a.json', '--only', 'r-bp')
+    assert done.returncode == 0, done.stderr[-2000:]
+    other = ['--only', 'r-bp', '--cfg-options', 'optim_wrapper.optimizer.lr=7']
+    refused = run_study(tiny_study, tmp_path / 'b.json', *other)
+    assert_error(refused, 'r-bp was started in', 'another optim_wrapper.optimizer.lr', 'remove that folder')
+    assert not (tmp_path / 'b.json').exists()
+    assert read_results(tmp_path / 'a.json')['r-bp']['0']['overrides'] == {}
+
+
+def test_overrides_are_recorded_and_marked_and_others_go_on_after_a_failure(tiny_study, tmp_path):
+    results = tmp_path / 'results' / 'tiny.json'
+    done = run_study(
+        tiny_study, results, '--cfg-options', 'model.auxiliary_heads.depth=3'
+    )  # the first run has no heads
+    assert_error(done, 'r-bp, seed 0, failed')
+    record = read_results(results)['r-d=3']['0']
+    assert record['overrides'] == {'model.auxiliary_heads.depth': 3}
+    table = tool(f'{PROJECT}/make_tables.py', str(tiny_study), '--results', str(results.parent))
+    assert '† Run with settings of the command line' in table.stdout
+
+
+def test_the_training_ends_with_the_study_and_goes_on_with_the_next(tiny_study, tmp_path):
+    command = [sys.executable, f'{PROJECT}/run_study.py', str(tiny_study), '--only', 'r-bp', '--work-dir']
+    command += [str(tmp_path / 'work'), '--results', str(tmp_path / 'r.json')]
+    study = subprocess.Popen(command, cwd=REPOSITORY, env={**os.environ, 'PYTHONPATH': str(REPOSITORY)})
+    trainings = ['pgrep', '-f', f'tools/train.py {tmp_path}']
+    while subprocess.run(trainings, capture_output=True).returncode:
+        assert study.poll() is None
+        time.sleep(0.2)
+    study.terminate()
+    assert study.wait() == 128 + 15
+    assert subprocess.run(trainings, capture_output=True).returncode == 1
+    assert not (tmp_path / 'r.json').exists()
+    assert subprocess.run(command, cwd=REPOSITORY).returncode == 0
+    assert '0' in read_results(tmp_path / 'r.json')['r-bp']
 
 
 def test_a_run_that_fails_is_named_and_leaves_no_result(tiny_study, tmp_path):
