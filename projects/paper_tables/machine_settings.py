@@ -21,6 +21,7 @@ def leaves(value: Any, key: str = '') -> Iterator[tuple[str, Any]]:
 
 def without_machine(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The leaves of ``settings`` but those of the machine."""
+    # Without a key: the one leaf of settings that are empty.
     return {key: value for key, value in leaves(settings) if key and not MACHINE.intersection(key.split('.'))}
 
 

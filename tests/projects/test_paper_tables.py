@@ -1,10 +1,13 @@
 """The studies: what they list, that they run what is missing, and that tables claim nothing else."""
 
+import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -14,6 +17,8 @@ from tests_support import REPOSITORY, assert_error, tool, write
 sys.path.insert(0, str(REPOSITORY / 'projects/paper_tables'))
 
 import cost_tables
+import make_tables
+from machine_settings import first_difference, without_machine
 from run_study import settings
 from study import read_results, read_study, studies
 
@@ -21,6 +26,7 @@ from auglocal_mm.registry import MODELS
 
 PROJECT = 'projects/paper_tables'
 FILES = sorted(studies())
+METRICS = ('accuracy/top1', 'accuracy/top5')
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
@@ -48,9 +54,60 @@ def test_the_tables_of_the_paper_are_all_there():
         'infopro_loss': 8,
         'cifar10_short': 21,
     }
-    values = {(run.row, run.column): run.paper for run in studied['small_images'].runs}
-    assert values['ResNet-110 STL-10', 'd=4'] == {'accuracy/top1': 80.77}
-    assert values['VGG19 SVHN', 'DGL'] == {'accuracy/top1': 96.63}
+
+
+D2_TO_D9 = [f'd={depth}' for depth in range(2, 10)]
+RULES = ['BP', 'PredSim', 'InfoPro', 'DGL', *D2_TO_D9[:5]]
+GROWING = ['BP', *D2_TO_D9[:4]]  # depths that the paper does not name
+VGG19 = ['BP', 'PredSim', 'DGL', *D2_TO_D9[:3]]
+PRINTED = {  # top-1 in arXiv 2402.17318, row by row, typed from the tables and not from the studies
+    'small_images': {
+        'ResNet-32 CIFAR-10': (RULES, '93.73 79.29 87.26 86.30 91.12 92.26 93.08 93.38 93.47'),
+        'ResNet-32 SVHN': (RULES, '97.01 92.02 93.30 95.14 95.86 96.43 96.79 96.87 96.85'),
+        'ResNet-32 STL-10': (RULES, '80.80 70.67 70.85 73.13 78.58 79.79 80.65 80.73 80.95'),
+        'ResNet-110 CIFAR-10': (RULES, '94.61 74.95 86.95 85.69 90.98 92.62 93.22 93.75 93.96'),
+        'ResNet-110 SVHN': (RULES, '97.10 89.90 92.26 95.12 95.92 96.45 96.74 96.85 96.96'),
+        'ResNet-110 STL-10': (RULES, '80.41 68.91 70.61 72.27 78.29 79.30 80.77 80.20 80.40'),
+        'VGG19 CIFAR-10': (VGG19, '93.68 86.49 92.48 93.16 93.46 93.69'),
+        'VGG19 SVHN': (VGG19, '96.79 94.07 96.63 96.48 96.65 96.64'),
+    },
+    'generalisation': {
+        'mobilenet-v2': (GROWING, '94.89 92.16 93.94 94.43 94.52'),
+        'efficientnet-b0': (GROWING, '93.52 92.70 92.84 93.03 93.13'),
+        'regnetx-400mf': (GROWING, '95.70 94.42 94.72 94.96 95.09'),
+    },
+    'imagenet': {
+        'VGG13': (['BP', 'AugLocal', 'DGL'], '71.59/90.37 70.92/90.13 67.32/87.81'),
+        'ResNet-34': (['BP', 'AugLocal'], '74.28/91.76 73.95/91.70'),
+        'ResNet-101': (['BP', 'AugLocal'], '77.34/93.71 76.70/93.29'),
+    },
+    'selection': {
+        'uniform': (D2_TO_D9, '90.98 92.62 93.22 93.75 93.96 94.03 94.01 94.30'),
+        'sequential': (D2_TO_D9, '82.19 85.34 86.88 88.52 89.49 90.44 91.15 91.85'),
+        'repetitive': (D2_TO_D9, '82.24 85.16 86.47 87.64 88.59 89.30 89.85 90.79'),
+        '1x1 convolutions': (D2_TO_D9, '80.61 87.34 88.40 89.29 88.82 89.55 89.16 89.05'),
+        '3x3 convolutions': (D2_TO_D9, '83.03 85.82 87.84 89.19 90.01 90.73 91.11 91.50'),
+    },
+    'infopro_loss': {'AugLocal + InfoPro': (D2_TO_D9, '91.59 92.75 93.71 94.11 94.02 94.17 94.29 94.08')},
+    'pyramid': {},
+}
+
+
+@pytest.mark.parametrize('name', PRINTED)
+def test_the_figures_of_the_paper(name):
+    expected = {}
+    for row, (columns, figures) in PRINTED[name].items():
+        for column, figure in zip(columns, figures.split(), strict=True):
+            expected[row, column] = dict(zip(METRICS, map(float, figure.split('/')), strict=False))
+    study = read_study(REPOSITORY / PROJECT / f'studies/{name}.py')
+    assert {(run.row, run.column): dict(run.paper) for run in study.runs if run.paper} == expected
+
+
+def test_the_short_study_quotes_the_paper_beside_every_schedule():
+    columns, figures = PRINTED['small_images']['ResNet-32 CIFAR-10']
+    printed = dict(zip(columns, map(float, figures.split()), strict=True))
+    for run in read_study(REPOSITORY / PROJECT / 'studies/cifar10_short.py').runs:
+        assert run.paper == {'accuracy/top1': printed[run.column]}, run.name
 
 
 @pytest.fixture
@@ -130,11 +187,131 @@ def test_the_training_ends_with_the_study_and_goes_on_with_the_next(tiny_study, 
     assert '0' in read_results(tmp_path / 'r.json')['r-bp']
 
 
-def test_a_run_that_fails_is_named_and_leaves_no_result(tiny_study, tmp_path):
+def test_a_run_that_fails_is_named_and_the_others_go_on(tiny_study, tmp_path):
     results = tmp_path / 'results.json'
-    done = run_study(tiny_study, results, '--only', 'r-bp', '--cfg-options', 'model.head.num_classes=7')
+    broken = tiny_study.read_text().replace("column='BP',", "column='BP', options={'model.head.num_classes': 7},")
+    tiny_study.write_text(broken)
+    done = run_study(tiny_study, results)
     assert_error(done, 'r-bp, seed 0, failed', 'num_classes', 'log.txt')
+    assert list(read_results(results)) == ['r-d=3']
+
+
+def test_other_settings_do_not_go_on_from_an_old_run(tiny_study, tmp_path):
+    results = tmp_path / 'results.json'
+    chosen = ('--only', 'r-bp', '--cfg-options', 'val_dataloader.num_workers=0')
+    done = run_study(tiny_study, results, *chosen)
+    assert done.returncode == 0, done.stderr[-2000:]
+    record = read_results(results)['r-bp']['0']
+    assert record['overrides'] == {}  # a setting of the machine
+    results.unlink()
+    folder = str(tmp_path / 'work/r-bp/seed0')
+    done = run_study(tiny_study, results, *chosen, 'optim_wrapper.optimizer.lr=0.02')
+    assert_error(done, 'r-bp', folder, 'optim_wrapper.optimizer.lr', '--work-dir')
+    text = tiny_study.read_text()
+    tiny_study.write_text(text.replace("options = {'val", "options = {'train_cfg.max_epochs': 2, 'val"))
+    assert_error(run_study(tiny_study, results, *chosen), 'r-bp', folder, 'train_cfg.max_epochs', '--work-dir')
     assert not results.exists()
+    tiny_study.write_text(text)
+    done = run_study(tiny_study, results, '--only', 'r-bp', '--cfg-options', 'val_dataloader.num_workers=1')
+    assert done.returncode == 0, done.stderr[-2000:]  # a setting of the machine
+    assert read_results(results)['r-bp']['0']['sha256'] == record['sha256']
+
+
+@pytest.fixture
+def long_study(tiny_study) -> Path:
+    """Its runs take long enough to be stopped."""
+    text = tiny_study.read_text()
+    tiny_study.write_text(text.replace("options = {'val", "options = {'train_cfg.max_epochs': 12, 'val"))
+    return tiny_study
+
+
+def wait_for(path: Path) -> None:
+    for _ in range(600):
+        if path.is_file():
+            return
+        time.sleep(0.1)
+    pytest.fail(f'{path} was not written')
+
+
+def children(process: int) -> list[int]:
+    return [int(word) for word in Path(f'/proc/{process}/task/{process}/children').read_text().split()]
+
+
+def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(long_study, tmp_path):
+    work_dir = tmp_path / 'stopped'
+    command = [
+        sys.executable,
+        f'{PROJECT}/run_study.py',
+        str(long_study),
+        '--only',
+        'r-d=3',
+        '--work-dir',
+        str(work_dir),
+    ]
+    command += ['--results', str(tmp_path / 'stopped.json')]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(REPOSITORY)}
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True) as study:
+        wait_for(work_dir / 'r-d=3/seed0/work_dir/epoch_2.pth')
+        (training,) = children(study.pid)
+        study.send_signal(signal.SIGTERM)
+        _, errors = study.communicate(timeout=60)
+    assert study.returncode == 128 + signal.SIGTERM
+    assert 'Traceback' not in errors
+    assert not Path(f'/proc/{training}').exists()
+    assert not (tmp_path / 'stopped.json').exists()
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'resumed epoch' in (work_dir / 'r-d=3/seed0/log.txt').read_text()
+    done = run_study(long_study, tmp_path / 'whole.json', '--only', 'r-d=3')
+    assert done.returncode == 0, done.stderr[-2000:]
+    stopped, whole = (read_results(tmp_path / f'{name}.json')['r-d=3']['0'] for name in ('stopped', 'whole'))
+    assert stopped.pop('config_hash') != whole.pop('config_hash')  # it counts the work_dir
+    assert stopped == whole  # sha256 of the weights among them
+
+
+def test_a_run_of_another_process_is_skipped(tiny_study, tmp_path):
+    results, lock = tmp_path / 'results.json', tmp_path / 'work/r-bp/seed0/lock'
+    lock.parent.mkdir(parents=True)
+    with open(lock, 'ab') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = run_study(tiny_study, results, '--only', 'r-bp')
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'r-bp, seed 0, is being trained by another process' in done.stdout
+    assert not results.exists()
+
+
+def record(top1: float, **overrides) -> dict:
+    return {'accuracy': {'accuracy/top1': top1}, 'overrides': overrides}
+
+
+def test_cells_of_other_settings_are_marked(tiny_study, tmp_path, capsys):
+    rows = {
+        'r-bp': {'0': record(10, **{'train_dataloader': {'num_workers': 8}, 'val_dataloader.dataset.data_root': 'x'})},
+        'r-d=3': {'0': record(20), '1': record(22, **{'train_cfg.max_epochs': 5, 'train_dataloader.num_workers': 8})},
+    }
+    (tmp_path / 'tiny.json').write_text(json.dumps(rows))
+    make_tables.main([str(tiny_study), '--results', str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert '| r | 10.00 (12.34) | 21.00 ± 1.41 (n=2) † |' in printed
+    assert printed.count('† Run with settings') == 1
+    assert 'r-d=3 (train_cfg.max_epochs=5).' in printed
+    written = json.loads((tmp_path / 'tiny_table.json').read_text())
+    assert written['r-d=3']['overrides'] == {'train_cfg.max_epochs': 5}
+
+
+def test_a_result_without_the_metric_is_refused(tiny_study, tmp_path):
+    (tmp_path / 'tiny.json').write_text(json.dumps({'r-bp': {'3': {'accuracy': {'accuracy/top5': 99.0}}}}))
+    done = tool(f'{PROJECT}/make_tables.py', str(tiny_study), '--results', str(tmp_path))
+    assert_error(done, 'r-bp, seed 3', 'has no accuracy/top1')
+
+
+def test_settings_of_the_machine_do_not_count_as_a_difference():
+    one = {'a': [{'data_root': 'x', 'b': (1, 2)}], 'num_workers': 1, 'c': {}}
+    assert first_difference(one, {'a': [{'data_root': 'y', 'b': [1, 2]}], 'num_workers': 2, 'c': {}}) is None
+    assert first_difference(one, {'a': [{'b': [1, 3]}], 'c': {}}) == 'a.0.b.1'
+    assert first_difference(one, {'a': [{'b': [1, 2]}], 'c': {}, 'd': None}) == 'd'
+    assert first_difference({'c': None}, {}) == 'c'
+    assert without_machine({}) == without_machine({'num_workers': 1}) == {}
 
 
 @pytest.mark.parametrize(
