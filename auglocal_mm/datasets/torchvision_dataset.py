@@ -45,8 +45,9 @@ class TorchvisionDataset(LabelledImages):
             self.source, labels, classes = LOADERS[name](Path(data_root).expanduser(), split, download)
         except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
             raise InputError(
-                f'{name} is not in {data_root}, or not all of it ({str(error).splitlines()[0]}); set '
-                'dataset.download=True to fetch it, remove a half-downloaded file first, or set data_root'
+                f'{name} is not in {data_root}, or not all of it ({str(error).splitlines()[0]}); fetch it with --cfg-options '
+                'train_dataloader.dataset.download=True val_dataloader.dataset.download=True, remove a half-downloaded file '
+                'first, or set data_root'
             ) from error
         super().__init__(classes, labels, transforms)
 

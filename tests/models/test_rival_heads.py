@@ -148,3 +148,22 @@ def test_man_follows_the_neighbour_and_sends_it_no_gradient():
     head.loss(features.detach(), labels, images)
     assert torch.allclose(head.momentum_layer.conv1.weight, before + 0.25)
     assert not any(parameter is other for parameter in head.parameters() for other in neighbour.parameters())
+
+
+def test_man_in_front_of_auglocal_where_nothing_is_left_to_copy():
+    model = classifier(cifar_resnet(), dict(type='MANHead', head=dict(type='AugLocalHead', depth=3)))
+    last = model.auxiliary_heads[-1]
+    assert len(last.head.layers) == 0
+    features, labels = torch.randn(4, *model.shapes[-2]), torch.arange(4)
+    last.loss(features, labels)['loss'].backward()
+    assert last.head.classifier.fc.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize('given', [{}, {'mean': [10.0] * 3, 'std': [20.0] * 3}])
+def test_images_are_reconstructed_as_they_were_before_the_preprocessor(given):
+    preprocessor = dict(type='ImgDataPreprocessor', **given)
+    head = classifier(cifar_resnet(), dict(type='InfoProHead'), data_preprocessor=preprocessor).auxiliary_heads[0]
+    image = torch.full((1, 3, 1, 1), 100.0)
+    normalised = (image - given['mean'][0]) / given['std'][0] if given else image
+    restored = (normalised * head.decoder.std + head.decoder.mean) / 255
+    torch.testing.assert_close(restored, image / 255)

@@ -21,13 +21,25 @@ class DataCheckHook(Hook):
         """Checks the training data.
 
         Raises:
-            InputError: Another number of classes than the model's, or images of the annotations that do not exist.
+            InputError: Another number of classes than the model's, other classes in the validation data, or images of the
+                annotations that do not exist.
         """
         dataset = runner.train_dataloader.dataset
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         _check_classes(dataset, model)
+        if runner.val_loop is not None:
+            _compare_classes(dataset, runner.val_loop.dataloader.dataset)
         if hasattr(dataset, 'get_data_info'):
             _check_images(dataset)
+
+    def before_test(self, runner: Runner) -> None:
+        """Checks the test data.
+
+        Raises:
+            InputError: Another number of classes than the model's.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        _check_classes(runner.test_loop.dataloader.dataset, model, 'test')
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Says how many corrupt images were skipped so far."""
@@ -38,14 +50,24 @@ class DataCheckHook(Hook):
             )
 
 
-def _check_classes(dataset: Any, model: Any) -> None:
+def _check_classes(dataset: Any, model: Any, name: str = 'training') -> None:
     head = getattr(model, 'head', None) or getattr(getattr(model, 'roi_head', None), 'bbox_head', None)
     expected = getattr(head, 'num_classes', None)
     classes = getattr(dataset, 'metainfo', {}).get('classes')
     if classes is not None and expected is not None and len(classes) != expected:
         raise InputError(
-            f'the training data have {len(classes)} classes, but num_classes of the model is {expected}; '
+            f'the {name} data have {len(classes)} classes, but num_classes of the model is {expected}; '
             f'set it to {len(classes)}, or point to the right data'
+        )
+
+
+def _compare_classes(training: Any, validation: Any) -> None:
+    ours, theirs = (list(getattr(each, 'metainfo', {}).get('classes') or ()) for each in (training, validation))
+    if ours and theirs and ours != theirs:
+        different = sorted(set(ours) ^ set(theirs)) or ['their order']
+        raise InputError(
+            f'the training data have {len(ours)} classes and the validation data {len(theirs)}, and they differ in '
+            f'{different[0]}: labels would mean other things; put the missing folders there, or point to the right data'
         )
 
 

@@ -79,7 +79,9 @@ class AugLocalHead(AuxiliaryHead):
         self._chain = apply_runs(list(self.layers), resolve_runs(numbers, checkpointed))
         self.norm = nn.BatchNorm1d(widths[-1]) if shallow_norm and len(widths) == 1 else None
         head = {'type': 'LinearHead', **(classifier or {})}
-        self.classifier = MODELS.build({**head, 'in_channels': widths[-1], 'num_classes': placement.num_classes})
+        # Behind the last local layer nothing is left to copy.
+        width = [placement.shape[0], *widths][-1]
+        self.classifier = MODELS.build({**head, 'in_channels': width, 'num_classes': placement.num_classes})
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, classes) of the local module's output (N, C, H, W)."""

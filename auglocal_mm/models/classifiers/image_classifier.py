@@ -59,7 +59,9 @@ class ImageClassifier(BaseModel):
         if auxiliary_heads is not None:
             self.cuts = resolve_cuts([layer.name for layer in self.layers], **options)
             given = data_preprocessor or {}
-            normalisation = {str(key): given[key] for key in ('mean', 'std') if key in given}
+            # A preprocessor without them hands on bytes as they are.
+            neutral = {'mean': [0.0] * 3, 'std': [1.0] * 3} if given else {}
+            normalisation = {key: given.get(key) or value for key, value in neutral.items()}
             # The heads draw from a fork of the generator: the primary network starts the same under every rule.
             with torch.random.fork_rng(devices=[]):
                 self.auxiliary_heads = ModuleList(

@@ -1,0 +1,24 @@
+import shutil
+
+import pytest
+from mmengine.runner import Runner
+
+from auglocal_mm.errors import InputError
+
+
+def test_validation_data_with_other_classes_are_refused(tiny_config, image_folder):
+    shutil.rmtree(image_folder / 'val' / 'dog')
+    with pytest.raises(InputError, match='3 classes and the validation data 2, and they differ in dog'):
+        Runner.from_cfg(tiny_config('bp')).train()
+
+
+def test_validation_data_with_more_classes_are_refused(tiny_config, image_folder):
+    shutil.copytree(image_folder / 'val' / 'dog', image_folder / 'val' / 'ant')
+    with pytest.raises(InputError, match='3 classes and the validation data 4, and they differ in ant'):
+        Runner.from_cfg(tiny_config('bp')).train()
+
+
+def test_test_data_must_have_the_models_classes(tiny_config, image_folder):
+    shutil.rmtree(image_folder / 'val' / 'dog')
+    with pytest.raises(InputError, match='the test data have 2 classes, but num_classes of the model is 3'):
+        Runner.from_cfg(tiny_config('bp')).test()
