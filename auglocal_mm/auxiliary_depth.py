@@ -35,8 +35,8 @@ def pyramid_depths(hidden: int, num_modules: int, decay: float = 0.0, rounding: 
     """
     if hidden < 1:
         raise InputError(f'an auxiliary network of depth {hidden + 1} has no hidden layer; set depth to 2 or more')
-    if not 0 <= decay <= 1:
-        raise InputError(f'the pyramid decay is {decay}; expected a number from 0 (no pyramid) to 1')
+    if not isinstance(decay, int | float) or not 0 <= decay <= 1:
+        raise InputError(f'the pyramid decay is {decay!r}; expected a number from 0 (no pyramid) to 1')
     to_integer = _rounding(rounding)
     slope = Fraction(str(decay)) / max(num_modules - 2, 1)
     return [max(1, to_integer(hidden - (hidden - 1) * slope * m)) for m in range(num_modules - 1)]

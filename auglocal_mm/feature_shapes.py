@@ -23,8 +23,13 @@ def feature_shapes(layers: Sequence[LocalLayer], image_size: int) -> list[Featur
         image_size: Side of the square image that the first one gets.
 
     Raises:
-        InputError: A layer does not fit the one before, the image is too small for it, or its output is no feature map.
+        InputError: A layer does not fit the one before, the image is too small for it, or its output is no feature map
+            (N, C, H, W).
     """
+    if not isinstance(image_size, int) or image_size < 1:
+        raise InputError(
+            f'model.image_size is {image_size!r}; expected the side of the training images in pixels, such as 224'
+        )
     shapes = []
     features = torch.empty(2, 3, image_size, image_size, device='meta')
     for layer in layers:
@@ -42,7 +47,18 @@ def feature_shapes(layers: Sequence[LocalLayer], image_size: int) -> list[Featur
                 '(N, C, H, W) each: leave out of partition.chain what comes after the last map'
             )
         shapes.append((features.shape[1], features.shape[2], features.shape[3]))
+    _refuse_channels_last(shapes)
     return shapes
+
+
+def _refuse_channels_last(shapes: Sequence[FeatureShape]) -> None:
+    # The image is square. Maps (N, C, H, W) of it have C = H and H != W in no layer but by a rare accident; maps
+    # (N, H, W, C) have it in every layer, or H = W = C.
+    if all(first == second for first, second, _ in shapes) and any(second != third for _, second, third in shapes):
+        raise InputError(
+            f'the local layers give maps of shapes such as (N, {", ".join(map(str, shapes[-1]))}), which look like '
+            '(N, H, W, C); a partition needs layers that give (N, C, H, W): permute the maps, or take another network'
+        )
 
 
 def _without_data(module: nn.Module) -> dict[str, Tensor]:

@@ -76,9 +76,9 @@ def resnet_chain(network: nn.Module) -> list[LayerSpec]:
     if not stages or len(stem) < 2:
         raise InputError(
             f'{type(network).__name__} cannot be partitioned by itself: a partition needs layers that run one after the '
-            'other, each from one feature map to the next, and their names are known of ResNets only; give '
-            'partition=dict(chain=[...]) with the paths of its layers in running order, for example '
-            "[dict(stem=['conv1', 'bn1']), 'blocks.*']"
+            "other, each from one feature map to the next, and their names are known of ResNets and of torchvision's VGG, "
+            'MobileNetV2, EfficientNet and RegNet (TorchvisionBackbone) only; give partition=dict(chain=[...]) with the paths '
+            "of its layers in running order, for example [dict(stem=['conv1', 'bn1']), 'blocks.*']"
         )
     return [{'stem': stem}, *stages]
 
@@ -105,15 +105,15 @@ def resolve_cuts(
         if num_local_modules is not None or last_module_layers != 1:
             raise InputError('cut_points excludes num_local_modules and last_module_layers; keep one of them')
         return _explicit_cuts(names, cut_points)
-    if not 1 <= last_module_layers <= total:
+    if not isinstance(last_module_layers, int) or not 1 <= last_module_layers <= total:
         raise InputError(
-            f'last_module_layers is {last_module_layers}; expected 1 to {total}, the number of local layers'
+            f'last_module_layers is {last_module_layers!r}; expected 1 to {total}, the number of local layers'
         )
     trainable = total - last_module_layers  # local layers before the last module
     modules = trainable + 1 if num_local_modules is None else num_local_modules
-    if not 1 <= modules <= trainable + 1:
+    if not isinstance(modules, int) or not 1 <= modules <= trainable + 1:
         raise InputError(
-            f'num_local_modules is {modules}; expected 1 (BP) to {trainable + 1}, one for each local layer'
+            f'num_local_modules is {modules!r}; expected 1 (BP) to {trainable + 1}, one for each local layer'
             + (f' before the last module of {last_module_layers}' if last_module_layers > 1 else '')
         )
     if last_module_layers > 1 and modules > 1:

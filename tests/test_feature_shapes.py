@@ -27,3 +27,23 @@ def test_layers_that_do_not_fit_are_named():
         feature_shapes(layers, 16)
     with pytest.raises(InputError, match=r'local layer flat gives \(2, 768\)'):
         feature_shapes([LocalLayer('flat', nn.Flatten())], 16)
+
+
+@pytest.mark.parametrize('size', [0, -1, 2.5, 'large'])
+def test_image_sizes_that_are_none_are_refused(size):
+    with pytest.raises(InputError, match=rf'image_size is {size!r}; expected the side'):
+        feature_shapes([LocalLayer('one', nn.Conv2d(3, 4, 3))], size)
+
+
+@pytest.mark.parametrize('size', [224, 384])
+def test_maps_with_the_channels_last_are_refused(size):
+    with torch.device('meta'):
+        network = torchvision.models.swin_t()
+    with pytest.raises(InputError, match=r'look like \(N, H, W, C\)'):
+        feature_shapes(local_layers(network, ['features.*']), size)
+
+
+def test_as_many_channels_as_rows_are_no_channels_last():
+    assert feature_shapes([LocalLayer('one', nn.Conv2d(3, 16, 1))], 16) == [(16, 16, 16)]
+    tall = [LocalLayer('one', nn.Conv2d(3, 4, 1)), LocalLayer('two', nn.Conv2d(4, 16, 1, stride=(1, 2)))]
+    assert feature_shapes(tall, 16) == [(4, 16, 16), (16, 16, 8)]

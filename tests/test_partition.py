@@ -83,6 +83,8 @@ def test_modules_are_named_after_their_layers():
     [
         (dict(num_local_modules=0), r'num_local_modules is 0; expected 1 \(BP\) to 9'),
         (dict(num_local_modules=10), 'num_local_modules is 10'),
+        (dict(num_local_modules='two'), "num_local_modules is 'two'"),
+        (dict(last_module_layers=2.5), r'last_module_layers is 2\.5'),
         (dict(num_local_modules=8, last_module_layers=3), r'expected 1 \(BP\) to 7'),
         (dict(last_module_layers=0), 'last_module_layers is 0'),
         (dict(last_module_layers=10), 'last_module_layers is 10'),
@@ -105,5 +107,7 @@ def test_unknown_paths_and_networks_are_refused():
     network = torchvision.models.resnet18()
     with pytest.raises(InputError, match="no module 'layer9'"):
         local_layers(network, ['layer9'])
-    with pytest.raises(InputError, match=r'known of ResNets only; give\s+partition=dict\(chain='):
+    with pytest.raises(
+        InputError, match=r'VGG, MobileNetV2, EfficientNet and RegNet .* only; give partition=dict\(chain='
+    ):
         local_layers(nn.Sequential(nn.Conv2d(3, 3, 1)))

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from mmengine.config import Config, DictAction
 
+from auglocal_mm.engine.build_errors import build_error_message
 from auglocal_mm.errors import InputError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -64,9 +65,9 @@ def _use_cpu(config: Config) -> None:
 def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[[Sequence[str] | None], None]:
     """Decorates the ``main`` of a tool.
 
-    Checkpoints are loaded as plain data, whatever a library asks for, and bad input ends the program with its message on
-    standard error and status 1. The process group is taken down with the work done: threads of gloo that outlive it abort
-    the process.
+    Checkpoints are loaded as plain data, whatever a library asks for. Bad input, misspelt keys of a config too, ends the
+    program with its message on standard error and status 1. The process group is taken down with the work done: threads
+    of gloo that outlive it abort the process.
     """
 
     @functools.wraps(main)
@@ -76,12 +77,21 @@ def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[
         try:
             main(arguments)
         except (InputError, FileNotFoundError, OSError) as error:
-            print(f'error: {_message(error)}', file=sys.stderr)
-            sys.exit(1)
+            _refuse(_message(error))
+        except (KeyError, TypeError) as error:
+            message = build_error_message(error)
+            if message is None:
+                raise
+            _refuse(message)
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 
     return run
+
+
+def _refuse(message: str) -> None:
+    print(f'error: {message}', file=sys.stderr)
+    sys.exit(1)
 
 
 def _message(error: Exception) -> str:

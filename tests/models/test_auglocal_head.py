@@ -3,6 +3,7 @@
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from tests_models import cifar_resnet, classifier
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import MODELS
@@ -60,10 +61,27 @@ def test_selection_rules_reach_the_network():
     assert heads(18, 3, selection='repetitive')[1].selected == [2, 2]
 
 
-@pytest.mark.parametrize('depth', [0, 1, 10])
+def test_a_shallow_head_for_small_images_normalises_what_it_classifies():
+    rule = dict(type='AugLocalHead', pyramid=1.0, shallow_norm=True)
+    deep, *_, shallow = classifier(cifar_resnet(), {**rule, 'depth': 3}).double().auxiliary_heads
+    assert (len(deep.layers), deep.norm, len(shallow.layers)) == (2, None, 1)
+    features = torch.randn(6, 64, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    vectors = shallow.layers(features).mean(dim=(2, 3))
+    normalised = (vectors - vectors.mean(dim=0)) / (vectors.var(dim=0, correction=0) + 1e-5).sqrt()
+    expected = normalised @ shallow.classifier.fc.weight.T + shallow.classifier.fc.bias
+    torch.testing.assert_close(shallow(features), expected)
+
+
+@pytest.mark.parametrize('depth', [0, 1, 10, 2.5, 'five'])
 def test_impossible_depths_are_refused(depth):
-    with pytest.raises(InputError, match=f'depth is {depth}'):
+    with pytest.raises(InputError, match=f'depth is {depth!r}; expected a whole number from 2'):
         heads(18, depth)
+
+
+@pytest.mark.parametrize('decay', [-0.1, 1.1, 'half'])
+def test_impossible_pyramids_are_refused(decay):
+    with pytest.raises(InputError, match=f'the pyramid decay is {decay!r}; expected a number from 0'):
+        heads(18, 3, pyramid=decay)
 
 
 @pytest.mark.parametrize('resnet', [18, 50])

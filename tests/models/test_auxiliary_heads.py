@@ -87,11 +87,11 @@ def test_published_sizes_on_the_small_resnet():
     for rule, sizes in (
         ('DGLHead', (9962, 37834, 147338)),
         ('PredSimHead', (2304 + 5130, 9216 + 5130, 36864 + 5130)),
-        ('InfoProHead', (2091 + 10186, None, None)),
+        ('InfoProHead', (2091 + 10186, 3819 + 28170, 7275 + 46602)),
     ):
         found = head_sizes(classifier(cifar_resnet(32), dict(type=rule), 'meta'))
         for size, index in zip(sizes, (0, 6, 11), strict=True):
-            assert size is None or found[index] == size
+            assert found[index] == size
 
 
 def test_published_sizes_on_vgg13():
@@ -140,3 +140,22 @@ def test_a_weight_of_a_term_that_does_not_exist_is_refused():
 def test_unknown_conventions_are_refused(key):
     with pytest.raises(InputError, match="'sideways' is unknown"):
         classifier(cifar_resnet(), {'type': 'AugLocalHead', 'depth': 3, key: 'sideways'})
+
+
+@pytest.mark.parametrize('weight', [(1, 2, 3), 'high', (1, 'high')])
+def test_a_weight_is_one_number_or_two(weight):
+    with pytest.raises(InputError, match=r'loss_weights\.cross_entropy is .*; expected one number, or two'):
+        classifier(cifar_resnet(), dict(type='AugLocalHead', depth=3, loss_weights=dict(cross_entropy=weight)))
+
+
+def test_loss_weights_of_man_belong_to_the_head_behind_it():
+    inner = dict(type='InfoProHead', loss_weights=dict(reconstruction=2.0))
+    model = classifier(cifar_resnet(), dict(type='MANHead', head=inner))
+    assert model.auxiliary_heads[0].head.weights == dict(cross_entropy=1.0, reconstruction=2.0)
+    with pytest.raises(InputError, match=r'MANHead takes no loss_weights.*move them into auxiliary_heads\.head'):
+        classifier(cifar_resnet(), dict(type='MANHead', head=inner, loss_weights=dict(reconstruction=2.0)))
+
+
+def test_misspelt_keys_of_the_partition_are_refused():
+    with pytest.raises(InputError, match=r"partition has no key 'last_module_layer'; expected some of chain, "):
+        classifier(cifar_resnet(), RULES['AugLocal'], partition=dict(last_module_layer=3))

@@ -17,9 +17,10 @@ def first_head(rule, **settings):
     return classifier(cifar_resnet(), rule, **settings).double().auxiliary_heads[0]
 
 
-def features_and_labels(images: int = 6, channels: int = 16):
+def features_and_labels(images: int = 6, channels: int = 16, side: int = 32):
     generator = torch.Generator().manual_seed(1)
-    return torch.randn(images, channels, 32, 32, dtype=torch.float64, generator=generator), torch.arange(images) % 3
+    features = torch.randn(images, channels, side, side, dtype=torch.float64, generator=generator)
+    return features, torch.arange(images) % 3
 
 
 def test_predsim_loss_is_the_formula():
@@ -74,22 +75,52 @@ def test_predsim_refuses_what_it_cannot_pool():
         head(torch.zeros(2, 16, 64, 64, dtype=torch.float64))
 
 
-def test_infopro_loss_is_the_formula():
-    mean, std = [125.3, 123.0, 113.9], [63.0, 62.1, 66.7]
-    preprocessor = dict(type='ImgDataPreprocessor', mean=mean, std=std)
-    weights = dict(cross_entropy=(0.05, 0.5), reconstruction=(5.0, 0.2))
-    head = first_head(dict(type='InfoProHead', loss_weights=weights), data_preprocessor=preprocessor)
-    features, labels = features_and_labels()
-    pixels = torch.rand(6, 3, 32, 32, dtype=torch.float64) * 255
-    images = (pixels - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
-    scaled = functional.interpolate(features, (32, 32), mode='bilinear', align_corners=True)
-    reconstruction = head.decoder.layers(scaled).sigmoid()
-    targets = pixels / 255
-    entropy = -(targets * reconstruction.log() + (1 - targets) * (1 - reconstruction).log()).mean()
+MEAN, STD = [125.3, 123.0, 113.9], [63.0, 62.1, 66.7]
+PREPROCESSOR = dict(type='ImgDataPreprocessor', mean=MEAN, std=STD)
+INFOPRO_WEIGHTS = dict(cross_entropy=(0.05, 0.5), reconstruction=(5.0, 0.2))
+
+
+def stretched(maps: torch.Tensor, side: int) -> torch.Tensor:
+    """Bilinear up-sampling in which the corners of the map are those of the image, position by position."""
+    positions = torch.linspace(0, maps.shape[-1] - 1, side, dtype=maps.dtype)
+    low = positions.floor().long().clamp_max(maps.shape[-1] - 2)
+    share = positions - low
+    rows = maps[:, :, low] * (1 - share[:, None]) + maps[:, :, low + 1] * share[:, None]
+    return rows[..., low] * (1 - share) + rows[..., low + 1] * share
+
+
+def reconstruction_entropy(decoder, features: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+    targets, found = pixels / 255, decoder.layers(stretched(features, pixels.shape[-1])).sigmoid()
+    return -(targets * found.log() + (1 - targets) * (1 - found).log()).mean()
+
+
+def pixels_and_images():
+    pixels = torch.rand(6, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 255
+    return pixels, (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+
+
+@pytest.mark.parametrize(('layer', 'channels', 'side'), [(0, 16, 32), (4, 32, 16)])
+def test_infopro_loss_is_the_formula(layer, channels, side):
+    rule = dict(type='InfoProHead', loss_weights=INFOPRO_WEIGHTS)
+    head = classifier(cifar_resnet(), rule, data_preprocessor=PREPROCESSOR).double().auxiliary_heads[layer]
+    features, labels = features_and_labels(channels=channels, side=side)
+    pixels, images = pixels_and_images()
     hidden = functional.relu(head.layers(features).mean((2, 3)) @ head.perceptron[0].weight.T + head.perceptron[0].bias)
     logits = hidden @ head.perceptron[2].weight.T + head.perceptron[2].bias
     cross_entropy = -logits.log_softmax(1)[range(6), labels].mean()
-    expected = 5.0 * entropy + 0.05 * cross_entropy
+    share = layer / 8  # from the first of nine heads to the last
+    entropy = reconstruction_entropy(head.decoder, features, pixels)
+    expected = (5.0 + share * (0.2 - 5.0)) * entropy + (0.05 + share * (0.5 - 0.05)) * cross_entropy
+    assert head.loss(features, labels, images)['loss'].item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_auglocal_with_infopros_loss_is_the_formula():
+    rule = dict(type='AugLocalInfoProHead', depth=3, loss_weights=dict(cross_entropy=0.3, reconstruction=2.0))
+    head = first_head(rule, data_preprocessor=PREPROCESSOR)
+    features, labels = features_and_labels()
+    pixels, images = pixels_and_images()
+    cross_entropy = -head(features).log_softmax(1)[range(6), labels].mean()
+    expected = 2.0 * reconstruction_entropy(head.decoder, features, pixels) + 0.3 * cross_entropy
     assert head.loss(features, labels, images)['loss'].item() == pytest.approx(expected.item(), rel=1e-6)
 
 
@@ -105,6 +136,20 @@ def test_dgl_pools_to_a_quarter():
     head.layers.register_forward_hook(lambda _, inputs, __: sizes.append(tuple(inputs[0].shape[2:])))
     head(features_and_labels()[0])
     assert sizes == [(8, 8)]
+
+
+def test_dgl_is_the_formula():
+    head = first_head(dict(type='DGLHead')).eval()  # fresh norms divide by sqrt(1 + eps)
+    norm = (1 + 1e-5) ** -0.5
+    features, _ = features_and_labels()
+    maps = features.unflatten(3, (8, 4)).unflatten(2, (8, 4)).mean(dim=(3, 5))
+    for layer in head.layers:
+        maps = torch.einsum('oi,nihw->nohw', layer[0].weight[:, :, 0, 0], maps).clamp_min(0) * norm
+    vectors = maps.unflatten(3, (2, 4)).unflatten(2, (2, 4)).mean(dim=(3, 5)).flatten(1)
+    for layer in head.perceptron[1:3]:
+        vectors = (vectors @ layer[0].weight.T).clamp_min(0) * norm
+    expected = vectors @ head.perceptron[3].weight.T + head.perceptron[3].bias
+    torch.testing.assert_close(head(features), expected)
 
 
 @pytest.mark.parametrize('kernel_size', [1, 3])

@@ -124,6 +124,8 @@ def test_a_wrong_number_of_classes_is_refused(tiny_config, tmp_path):
         ('model.partition.cut_points=[5,2]', ('ascending',)),
         ('model.partition.cut_points=[layer9.9]', ('layer9.9', 'unknown')),
         ('model.auxiliary_heads.depth=1', ('depth is 1',)),
+        ('model.auxiliary_heads.dept=3', ("AugLocalHead has no key 'dept'", 'depth')),
+        ('model.auxiliary_heads.type=AugLocalHed', ("type='AugLocalHed'", 'did you mean AugLocalHead')),
     ],
 )
 def test_impossible_partitions_are_refused(tiny_config, tmp_path, override, words):

@@ -51,12 +51,7 @@ class AugLocalHead(AuxiliaryHead):
         checkpointed: Sequence[Any] | str = (),
     ) -> None:
         super().__init__(placement, loss_weights)
-        own_depth = depth if isinstance(depth, int) else _of_head('depth', depth, placement)
-        if own_depth < 2 or own_depth > len(placement.layers):
-            raise InputError(
-                f'auxiliary_heads.depth is {own_depth}; expected 2 (one copied layer and the classifier) to '
-                f'{len(placement.layers)}, the number of local layers'
-            )
+        own_depth = _own_depth(depth, placement)
         if downsampling not in DOWNSAMPLINGS:
             raise InputError(f'the downsampling {downsampling!r} is unknown; choose one of {", ".join(DOWNSAMPLINGS)}')
         hidden = pyramid_depths(own_depth - 1, placement.num_modules, pyramid, rounding)[placement.module]
@@ -90,6 +85,17 @@ class AugLocalHead(AuxiliaryHead):
         if self.norm is not None:
             features = self.norm(features.mean(dim=(2, 3)))[:, :, None, None]
         return self.classifier(features)
+
+
+def _own_depth(depth: Any, placement: Placement) -> int:
+    """This head's own depth, as an integer in range."""
+    own = _of_head('depth', depth, placement) if isinstance(depth, list | tuple) else depth
+    if not isinstance(own, int) or not 2 <= own <= len(placement.layers):
+        raise InputError(
+            f'auxiliary_heads.depth is {own!r}; expected a whole number from 2 (one copied layer and the classifier) to '
+            f'{len(placement.layers)}, the number of local layers'
+        )
+    return own
 
 
 def _of_head(key: str, values: Sequence[Any], placement: Placement) -> Any:

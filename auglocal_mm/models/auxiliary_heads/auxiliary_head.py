@@ -59,7 +59,7 @@ class AuxiliaryHead(ClassificationHead):
             linear course between them. 1 by default.
 
     Raises:
-        InputError: A weight of a term that the rule does not have.
+        InputError: A weight of a term that the rule does not have, or one that is neither a number nor two.
     """
 
     terms: ClassVar[tuple[str, ...]] = ('cross_entropy',)
@@ -71,13 +71,14 @@ class AuxiliaryHead(ClassificationHead):
                 dict(type='Constant', val=1, layer=['_BatchNorm', 'GroupNorm']),
             ]
         )
-        self.weights = {term: _weight(placement, (loss_weights or {}).get(term, 1.0)) for term in self.terms}
-        unknown = set(loss_weights or {}) - set(self.terms)
+        given = {} if loss_weights is None else loss_weights
+        unknown = set(given) - set(self.terms) if isinstance(given, Mapping) else {repr(given)}
         if unknown:
             raise InputError(
                 f'loss_weights of {type(self).__name__} name {", ".join(sorted(unknown))}; expected some of '
                 f'{", ".join(self.terms)}'
             )
+        self.weights = {term: _weight(placement, term, given.get(term, 1.0)) for term in self.terms}
 
     def extra_losses(self, features: Tensor, labels: Tensor, images: Tensor | None) -> dict[str, Tensor]:
         """The terms besides cross-entropy, each a scalar; arguments as for :meth:`loss`."""
@@ -101,5 +102,10 @@ class AuxiliaryHead(ClassificationHead):
         return {**results, 'loss': loss}
 
 
-def _weight(placement: Placement, value: Any) -> float:
-    return placement.between(*value) if isinstance(value, Sequence) else float(value)
+def _weight(placement: Placement, term: str, value: Any) -> float:
+    ends = list(value) if isinstance(value, list | tuple) else [value, value]
+    if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
+        raise InputError(
+            f"loss_weights.{term} is {value!r}; expected one number, or two: the first module's weight and the last one's"
+        )
+    return placement.between(*ends)

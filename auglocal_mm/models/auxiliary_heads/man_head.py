@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from auglocal_mm.errors import InputError
 from auglocal_mm.layer_copy import copy_layer
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
 from auglocal_mm.registry import MODELS
@@ -25,10 +26,21 @@ class MANHead(AuxiliaryHead):
         placement: Where the head stands; the model fills it in.
         head: Config of the head behind, such as ``dict(type='InfoProHead')``.
         momentum: Of the moving average; 0.999 in the released code.
+        loss_weights: Nothing; they belong to ``head``.
+
+    Raises:
+        InputError: ``loss_weights`` are given here.
     """
 
-    def __init__(self, placement: Placement, head: Mapping[str, Any], momentum: float = 0.999) -> None:
+    def __init__(
+        self, placement: Placement, head: Mapping[str, Any], momentum: float = 0.999, loss_weights: Any = None
+    ) -> None:
         super().__init__(placement)
+        if loss_weights is not None:
+            raise InputError(
+                'MANHead takes no loss_weights, as its loss is that of the head behind it; move them into '
+                "auxiliary_heads.head: head=dict(type='InfoProHead', loss_weights=dict(...))"
+            )
         neighbour = placement.layers[placement.layer].module
         self.momentum = momentum
         self._neighbour = [neighbour]  # in a list: it belongs to the primary network

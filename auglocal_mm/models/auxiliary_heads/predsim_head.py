@@ -18,6 +18,9 @@ class PredSimHead(AuxiliaryHead):
 
     *Training Neural Networks with Local Error Signals* (Nøkland and Eidnes, ICML 2019), as AugLocal compares with it.
 
+    Where a side is no multiple of the pooling kernel, the windows at its end average the pixels that are there. The
+    released code fills them up with zeros, which differs there only: on the maps of 24 pixels that STL-10 gives.
+
     Args:
         placement: Where the head stands; the model fills it in.
         pooled_features: The most features that the linear classifier may get.

@@ -15,6 +15,8 @@ from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Pla
 from auglocal_mm.partition import LocalModule, local_layers, local_modules, resolve_cuts
 from auglocal_mm.registry import MODELS
 
+PARTITION_KEYS = ('chain', 'num_local_modules', 'cut_points', 'last_module_layers')
+
 
 @MODELS.register_module()
 class ImageClassifier(BaseModel):
@@ -48,7 +50,7 @@ class ImageClassifier(BaseModel):
     ) -> None:
         super().__init__(data_preprocessor)
         self.backbone = MODELS.build(backbone)
-        options = dict(partition or {})
+        options = _known_options(partition or {})
         self.layers = local_layers(self.backbone, options.pop('chain', None))
         self.shapes = feature_shapes(self.layers, image_size)
         self.runs = resolve_runs([layer.name for layer in self.layers], checkpointed)
@@ -133,3 +135,10 @@ class ImageClassifier(BaseModel):
                 'the config, or remove model.auxiliary_heads to train by backpropagation'
             )
         return super().train_step(data, optim_wrapper)
+
+
+def _known_options(partition: dict[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(partition) - set(PARTITION_KEYS))
+    if unknown:
+        raise InputError(f'partition has no key {unknown[0]!r}; expected some of {", ".join(PARTITION_KEYS)}')
+    return dict(partition)
