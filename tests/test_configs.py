@@ -59,6 +59,62 @@ def test_a_rule_differs_from_bp_in_the_heads_and_the_hook(path):
     assert local.to_dict() == plain.to_dict()
 
 
+FLIP = dict(type='RandomHorizontalFlip')
+RECIPES = {  # augmentation, mean, std; typed from the paper's settings
+    'cifar10': (
+        [dict(type='Pad', padding=4, padding_mode='reflect'), dict(type='RandomCrop', size=32), FLIP],
+        [125.3, 123.0, 113.9],
+        [63.0, 62.1, 66.7],
+    ),
+    'svhn': ([dict(type='RandomCrop', size=32, padding=2)], [127.5] * 3, [127.5] * 3),
+    'stl10': ([dict(type='RandomCrop', size=96, padding=4), FLIP], [127.5] * 3, [127.5] * 3),
+    'in1k': (
+        [dict(type='RandomResizedCrop', size=224), FLIP],
+        [123.675, 116.28, 103.53],
+        [58.395, 57.12, 57.375],
+    ),
+}
+
+
+@pytest.mark.parametrize('path', PRETRAINING, ids=name)
+def test_the_recipe_is_the_papers(path):
+    config, data = Config.fromfile(path), path.stem.split('_')[-1]
+    augmentation, mean, std = RECIPES[data]
+    assert config.train_dataloader.dataset.transforms == augmentation
+    test = [dict(type='Resize', size=256), dict(type='CenterCrop', size=224)] if data == 'in1k' else []
+    assert config.val_dataloader.dataset.get('transforms', []) == test
+    assert (config.model.data_preprocessor.mean, config.model.data_preprocessor.std) == (mean, std)
+    optimizer = dict(config.optim_wrapper.optimizer)
+    assert (optimizer.pop('lr') > 0, optimizer.pop('fused')) == (True, True)
+    assert optimizer == dict(type='SGD', momentum=0.9, weight_decay=1e-4, nesterov=True)
+    assert 'paramwise_cfg' not in config.optim_wrapper  # norms and biases decay too
+    epochs = config.train_cfg.max_epochs
+    assert epochs == (90 if path.stem.startswith('vgg13') else 200 if data == 'in1k' else 400)
+    cosine = dict(type='CosineAnnealingLR', T_max=epochs, eta_min=0.0, by_epoch=True)
+    warm_up = dict(type='LinearLR', start_factor=0.0125, end=10, by_epoch=True)
+    assert config.param_scheduler == (cosine if data == 'in1k' else [warm_up, cosine])
+
+
+@pytest.mark.parametrize('path', [p for p in PRETRAINING if 'auglocal' in p.parts], ids=name)
+def test_small_images_are_trimmed_and_pyramidal(path):
+    model, depth = Config.fromfile(path).model, int(path.stem.split('auglocal-d')[1].split('_')[0])
+    small = 'in1k' not in path.stem
+    assert model.auxiliary_heads.depth == depth
+    assert model.auxiliary_heads.get('pyramid', 0.0) == (0.5 if small else 0.0)
+    assert model.get('partition', {}) == (dict(last_module_layers=depth) if small else {})
+    vgg = path.stem.startswith('vgg')
+    assert model.auxiliary_heads.get('shallow_norm', False) == (small and not vgg)
+    assert model.auxiliary_heads.get('downsampling', 'stride') == ('max_pool' if vgg else 'stride')
+
+
+@pytest.mark.parametrize('path', [p for p in PRETRAINING if 'infopro' in p.parts], ids=name)
+def test_infopros_weights(path):
+    deep = dict(cross_entropy=(0.0, 1.0), reconstruction=(5.0, 0.5))
+    shallow = dict(cross_entropy=(0.05, 0.5), reconstruction=(5.0, 0.2))
+    expected = deep if path.stem.startswith('resnet110') else shallow
+    assert Config.fromfile(path).model.auxiliary_heads.loss_weights == expected
+
+
 THREE_LINES = [p for p in PRETRAINING if 'auglocal' in p.parts and 'resnet' in p.name and 'in1k' in p.name]
 
 
