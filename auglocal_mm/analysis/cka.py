@@ -19,7 +19,10 @@ class MinibatchCKA:
         second: Number of layers of the second network.
     """
 
+    smallest_batch = 4  # for which the estimator is defined
+
     def __init__(self, first: int, second: int) -> None:
+        self.count = 0
         self.cross = torch.zeros(first, second, dtype=torch.float64)
         self.own = [torch.zeros(first, dtype=torch.float64), torch.zeros(second, dtype=torch.float64)]
 
@@ -31,17 +34,24 @@ class MinibatchCKA:
             second: those of the second network.
 
         Raises:
-            InputError: Fewer than four images, for which the estimator is not defined.
+            InputError: Fewer images than ``smallest_batch``.
         """
-        if len(first[0]) < 4:
+        if len(first[0]) < self.smallest_batch:
             raise InputError(f'a batch of {len(first[0])} images is too small for CKA; expected at least 4')
+        self.count += len(first[0])
         grams = [torch.stack([linear_gram(features) for features in network]) for network in (first, second)]
         self.cross += hsic(grams[0][:, None], grams[1][None]).cpu()
         for own, gram in zip(self.own, grams, strict=True):
             own += hsic(gram, gram).cpu()
 
     def result(self) -> Tensor:
-        """CKA of all pairs of layers, float64 of shape (first, second)."""
+        """CKA of all pairs of layers, float64 of shape (first, second).
+
+        Raises:
+            InputError: No batch was taken in.
+        """
+        if not self.count:
+            raise InputError('no batch had the 4 images that CKA needs; give more images, or larger batches')
         return self.cross / (self.own[0][:, None] * self.own[1][None]).sqrt()
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from auglocal_mm.errors import InputError
+
 
 class LinearProbes:
     """One ridge regression per layer, from pooled features to one-hot labels, solved in closed form.
@@ -16,10 +18,15 @@ class LinearProbes:
     Args:
         num_layers: Number of layers.
         num_classes: Number of classes.
-        penalty: Weight of the squared norm of the solution, relative to the number of images.
+        penalty: Weight of the squared norm of the solution, relative to the number of images; 0 or more.
+
+    Raises:
+        InputError: The penalty is negative.
     """
 
     def __init__(self, num_layers: int, num_classes: int, penalty: float = 1e-3) -> None:
+        if not penalty >= 0:
+            raise InputError(f'the penalty of the linear probes is {penalty}; expected 0 or more, such as 1e-3')
         self.num_classes, self.penalty = num_classes, penalty
         self.count = 0
         self.products: list[Tensor | None] = [None] * num_layers
@@ -31,7 +38,16 @@ class LinearProbes:
         Args:
             features: For each layer (N, C, H, W) or (N, C).
             labels: (N,) class indices.
+
+        Raises:
+            InputError: A label is outside the classes.
         """
+        outside = labels[(labels < 0) | (labels >= self.num_classes)]
+        if len(outside):
+            raise InputError(
+                f'an image has the label {int(outside[0])}, but the network tells {self.num_classes} classes apart; expected '
+                f'0 to {self.num_classes - 1}: the data are not those of the network'
+            )
         one_hot = functional.one_hot(labels, self.num_classes).double()
         self.count += len(labels)
         for layer, maps in enumerate(features):
@@ -42,7 +58,11 @@ class LinearProbes:
             self.targets[layer] = target if known is None else self.targets[layer] + target
 
     def solve(self) -> list[Tensor]:
-        """The weights of every probe, float64 of shape (C + 1, classes), the intercept last."""
+        """The weights of every probe, float64 of shape (C + 1, classes), the intercept last.
+
+        Raises:
+            InputError: There is no single solution: too few images, with no penalty.
+        """
         return [self._solve(product, target) for product, target in zip(self.products, self.targets, strict=True)]
 
     def _solve(self, product: Tensor | None, target: Tensor) -> Tensor:
@@ -56,7 +76,13 @@ class LinearProbes:
         cross = target[:-1] / self.count - mean[:, None] * average[None]
         penalised = covariance / (scale[:, None] * scale[None])
         penalised.diagonal().add_(self.penalty)
-        weights = torch.linalg.solve(penalised, cross / scale[:, None]) / scale[:, None]
+        try:
+            weights = torch.linalg.solve(penalised, cross / scale[:, None]) / scale[:, None]
+        except torch.linalg.LinAlgError as error:
+            raise InputError(
+                f'linear probes of {self.count} images and {len(scale)} features have no single solution with the penalty '
+                f'{self.penalty}; give more images, or a penalty such as 1e-3'
+            ) from error
         return torch.cat([weights, (average - mean @ weights)[None]])
 
 

@@ -20,6 +20,12 @@ def cell(text: str) -> str:
     return ' '.join(text.split()).replace('|', r'\|')
 
 
+def write_figure(path: Path, figure: Figure) -> None:
+    """Writes ``figure`` to ``path`` as PNG, whole or not at all."""
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format='png')
+
+
 def write_report(out: Path, name: str, markdown: str, data: Any, figure: Figure | None) -> None:
     """Writes ``name.md``, ``name.json`` and, if there is a figure, ``name.png`` to ``out``; prints the text and where they are.
 
@@ -28,8 +34,7 @@ def write_report(out: Path, name: str, markdown: str, data: Any, figure: Figure 
     """
     write_json(out / f'{name}.json', data)
     if figure is not None:
-        with atomic_write(out / f'{name}.png') as temporary:
-            figure.savefig(temporary, format='png')
+        write_figure(out / f'{name}.png', figure)
     write_text(out / f'{name}.md', markdown)
     print(markdown)
     for suffix in ('md', 'json', *(['png'] if figure is not None else [])):

@@ -46,21 +46,36 @@ def load_classifier(config: Config, checkpoint: str) -> ImageClassifier:
     return model.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
 
 
-def labelled_batches(model: ImageClassifier, loader: Mapping[str, Any], images: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Normalised images (N, 3, H, W) and labels (N,), until ``images`` of them or the end of the data."""
+def labelled_batches(loader: Mapping[str, Any], images: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images, uint8 (N, 3, H, W), and labels (N,), until ``images`` of them or the end of the data.
+
+    A loader that shuffles gives the same images each time.
+
+    Raises:
+        InputError: Not even one image is asked for.
+    """
+    if images < 1:
+        raise InputError(
+            f'the number of images is {images}; expected 1 or more: give another --images, or leave it out'
+        )
     count = 0
-    for data in Runner.build_dataloader(dict(loader)):
-        if count >= images:
-            return
-        batch = model.data_preprocessor(data, training=False)
-        keep = min(len(batch['inputs']), images - count)
+    for data in Runner.build_dataloader(dict(loader), seed=0):
+        keep = min(len(data['inputs']), images - count)
         count += keep
-        yield batch['inputs'][:keep], batch['data_samples'][:keep]
+        yield data['inputs'][:keep], data['data_samples'][:keep]
+        if count == images:
+            return
 
 
 @torch.no_grad()
 def layer_outputs(model: ImageClassifier, images: Tensor) -> Iterator[Tensor]:
-    """The feature maps (N, C, H, W) of every local layer, in order, one at a time."""
+    """The feature maps (N, C, H, W) of every local layer, in order, one at a time.
+
+    Args:
+        model: Normalises the images first, as in its training.
+        images: uint8 (N, 3, H, W), on any device.
+    """
+    images = model.data_preprocessor({'inputs': images}, training=False)['inputs']
     for layer in model.layers:
         images = layer.module(images)
         yield images

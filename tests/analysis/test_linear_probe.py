@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from auglocal_mm.analysis.linear_probe import LinearProbes, probe_accuracy
+from auglocal_mm.errors import InputError
 
 
 def data(n: int = 60) -> tuple[Tensor, Tensor]:
@@ -31,6 +32,20 @@ def test_the_penalty_is_that_of_ridge_regression_on_standardised_features():
     ridge = linear_model.Ridge(alpha=0.1 * 60).fit((inputs / scale).numpy(), np.eye(3)[labels.numpy()])
     assert np.allclose(probes.solve()[0][:-1].numpy(), ridge.coef_.T / scale.numpy()[:, None], atol=1e-10)
     assert np.allclose(probes.solve()[0][-1].numpy(), ridge.intercept_, atol=1e-10)
+
+
+def test_bad_input_is_refused():
+    inputs, labels = data()
+    for penalty in (-1.0, float('nan')):
+        with pytest.raises(InputError, match='the penalty of the linear probes is'):
+            LinearProbes(1, 3, penalty)
+    for label in (3, -1):
+        with pytest.raises(InputError, match=f'has the label {label}, but the network tells 3 classes apart'):
+            LinearProbes(1, 3).update([inputs], torch.full_like(labels, label))
+    one = LinearProbes(1, 3, penalty=0.0)
+    one.update([inputs[:1]], labels[:1])
+    with pytest.raises(InputError, match='linear probes of 1 images and 5 features have no single solution'):
+        one.solve()
 
 
 def test_every_layer_has_its_own_probe_and_dead_channels_do_no_harm():

@@ -32,6 +32,57 @@ def test_cka_of_a_network_with_itself_is_one(trained, tmp_path):
     assert data['mean_of_equal_layers'] == pytest.approx(1)
 
 
+def test_cka_gives_each_network_its_own_normalisation(trained, tiny_config, tmp_path):
+    config, checkpoint, _ = trained
+    dark = {'model.data_preprocessor.mean': [0.0] * 3, 'model.data_preprocessor.std': [25.0] * 3}
+    other = write(tiny_config(**dark), tmp_path / 'other.py')
+    pairs = ((config, checkpoint, other, checkpoint), (other, checkpoint, config, checkpoint))
+    means = [run('compare_cka', *pair, out=tmp_path / str(i))['mean_of_equal_layers'] for i, pair in enumerate(pairs)]
+    assert means[0] == pytest.approx(means[1])
+    assert means[0] < 0.999
+
+
+def test_cka_leaves_out_a_last_batch_that_is_too_small(trained, tmp_path):
+    config, checkpoint, _ = trained
+    options = ('--cfg-options', 'val_dataloader.batch_size=5')
+    data = run('compare_cka', config, checkpoint, config, checkpoint, *options, out=tmp_path / 'out')
+    assert data['mean_of_equal_layers'] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ('name', 'options', 'words'),
+    [
+        ('compare_cka', ('--images', '0'), ('number of images is 0', '--images')),
+        ('compare_cka', ('--images', '3'), ('no batch had the 4 images',)),
+        ('linear_probe', ('--images', '-1'), ('number of images is -1',)),
+        ('linear_probe', ('--penalty', '-1'), ('penalty of the linear probes is -1',)),
+    ],
+)
+def test_impossible_numbers_are_refused(trained, tmp_path, name, options, words):
+    config, checkpoint, _ = trained
+    networks = (config, checkpoint) * (2 if name == 'compare_cka' else 1)
+    done = tool(f'tools/analysis_tools/{name}.py', *networks, *options, '--out', str(tmp_path / 'out'))
+    assert_error(done, *words)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_cka_of_other_image_sizes_is_refused(trained, tiny_config, tmp_path):
+    config, checkpoint, _ = trained
+    other = write(tiny_config(**{'model.image_size': 64}), tmp_path / 'other.py')
+    done = tool(
+        'tools/analysis_tools/compare_cka.py', config, checkpoint, other, checkpoint, '--out', str(tmp_path / 'out')
+    )
+    assert_error(done, 'images of 224 pixels', 'on 64', 'the same images')
+
+
+def test_probes_look_at_the_same_images_each_time(trained, tmp_path):
+    config, checkpoint, _ = trained
+    first, second = (
+        run('linear_probe', config, checkpoint, '--images', '9', out=tmp_path / name) for name in ('first', 'second')
+    )
+    assert first == second
+
+
 def test_cka_of_other_depths_is_refused(trained, tiny_config, tmp_path):
     config, checkpoint, _ = trained
     other = tiny_config('bp', work_dir=str(tmp_path / 'other'), **{'model.backbone.depth': 34})
@@ -83,6 +134,11 @@ def test_curves_of_every_module(trained, tmp_path):
         ),
         (('plot_curves', 'BP=nowhere'), ('nowhere holds no log',)),
         (('plot_curves', 'nowhere'), ('expected NAME=WORK_DIR',)),
+        (('plot_curves', 'a/b=nowhere'), ('without a slash',)),
+        (
+            ('get_flops', 'configs/bp/resnet32_bp_1xb1024-400e_cifar10.py', '--image-size', '0'),
+            ('image_size is 0', 'the side of the training images'),
+        ),
     ],
 )
 def test_bad_input(arguments, words, tmp_path):

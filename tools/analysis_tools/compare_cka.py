@@ -36,9 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f'{options.names[0]} has {depths[0]} local layers and {options.names[1]} has {depths[1]}; CKA of equal layers '
             'needs networks of equal depth'
         )
+    sizes = [config.model.get('image_size', 224) for config in configs]
+    if sizes[0] != sizes[1]:
+        raise InputError(
+            f'{options.names[0]} was trained on images of {sizes[0]} pixels and {options.names[1]} on {sizes[1]}; CKA needs '
+            'the same images for both'
+        )
     cka = MinibatchCKA(*depths)
-    for images, _ in labelled_batches(models[0], configs[0].val_dataloader, options.images):
-        cka.update(*(list(layer_outputs(model, images)) for model in models))
+    for images, _ in labelled_batches(configs[0].val_dataloader, options.images):
+        if len(images) >= MinibatchCKA.smallest_batch:  # the last one may be too small
+            cka.update(*(list(layer_outputs(model, images)) for model in models))
     values = cka.result()
     names = [layer.name for layer in models[0].layers]
     equal = values.diagonal().tolist()

@@ -40,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     costs = {}
     for path in options.configs:
         config = read_config(path, options.cfg_options)
-        size = options.image_size or config.model.get('image_size', 224)
-        costs[Path(path).stem] = network_cost(MODELS.build(config.model), size)
+        if options.image_size is not None:
+            config.model.image_size = options.image_size
+        costs[Path(path).stem] = network_cost(MODELS.build(config.model), config.model.get('image_size', 224))
     rows = [
         (
             name,

@@ -30,11 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     train = {**config.val_dataloader, 'dataset': {**config.val_dataloader.dataset, 'split': 'train'}}
     train['sampler'] = {'type': 'DefaultSampler', 'shuffle': True}  # the first so many should have all classes
     probes = LinearProbes(len(model.layers), model.head.num_classes, options.penalty)
-    for images, labels in labelled_batches(model, train, options.images):
-        probes.update(list(layer_outputs(model, images)), labels)
+    device = next(model.parameters()).device
+    for images, labels in labelled_batches(train, options.images):
+        probes.update(list(layer_outputs(model, images)), labels.to(device))
     weights, right, total = probes.solve(), [0] * len(model.layers), 0
-    for images, labels in labelled_batches(model, config.val_dataloader, options.images):
-        found = probe_accuracy(weights, list(layer_outputs(model, images)), labels)
+    for images, labels in labelled_batches(config.val_dataloader, options.images):
+        found = probe_accuracy(weights, list(layer_outputs(model, images)), labels.to(device))
         right, total = [a + b for a, b in zip(right, found, strict=True)], total + len(labels)
     accuracy = [100 * count / total for count in right]
     names = [layer.name for layer in model.layers]

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from auglocal_mm.analysis.layer_plots import plot_curves
-from auglocal_mm.analysis.report import markdown_table, write_report
+from auglocal_mm.analysis.report import markdown_table, write_figure, write_report
 from auglocal_mm.analysis.training_log import read_curves
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
@@ -32,8 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logs = {}
     for run in options.runs:
         name, _, work_dir = run.partition('=')
-        if not work_dir:
-            raise InputError(f'got {run!r}, expected NAME=WORK_DIR; write for example BP=work_dirs/bp')
+        if not work_dir or not name or '/' in name:
+            raise InputError(
+                f'got {run!r}, expected NAME=WORK_DIR, the name without a slash as figures are named after it; write for '
+                'example BP=work_dirs/bp'
+            )
+        if name in logs:
+            raise InputError(f'{name} is given twice; call one of the runs something else')
         logs[name] = read_curves(Path(work_dir))
         if options.metric not in logs[name]:
             raise InputError(f'{work_dir} logged no {options.metric}; choose one of {", ".join(sorted(logs[name]))}')
@@ -46,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for kind in ('loss', 'accuracy'):
             local = local_figure(name, curves, kind)
             if local is not None:
-                local.savefig(options.out / f'{name}_local_{kind}.png')
+                write_figure(options.out / f'{name}_local_{kind}.png', local)
                 print(f'wrote {options.out / f"{name}_local_{kind}.png"}')
 
 
