@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from auglocal_mm.analysis.report import markdown_table
 from auglocal_mm.checkpointing import Run
-from auglocal_mm.planning.frontier import Frontier, Memory, Training, memory_of
+from auglocal_mm.planning.frontier import SHARES, Frontier, Memory, Training, memory_of
 from auglocal_mm.planning.plan import Plan
 
 HEADER = (
@@ -64,26 +66,32 @@ def frontier_table(plans: Sequence[Plan], frontier: Frontier, names: Sequence[st
 
 def verdict(frontier: Frontier) -> str:
     """Where local modules compute less than backpropagation with checkpointing for the same activations, and where not."""
-    better: list[float] = []
-    other: list[float] = []
-    for rival in frontier.checkpointed:
-        share = rival.activations / frontier.reference.activations
-        local = min((p.compute for p in frontier.local if p.activations <= rival.activations), default=rival.compute)
-        (better if local < rival.compute else other).append(share)
-    least = [plan.activations / frontier.reference.activations for plan in (frontier.checkpointed[-1], frontier.least)]
+    budgets = []  # share of backpropagation's activations, and whether local modules compute less within it
+    for share in SHARES:
+        rival, local = (_least_compute(plans, share, frontier) for plans in (frontier.checkpointed, frontier.local))
+        if rival is not None and local is not None:
+            budgets.append((share, local < rival))
     lines = []
-    if better:
-        lines.append(
-            f'Local modules beat backpropagation with checkpointing from {max(better):.2f}x down to {min(better):.2f}x.'
-        )
-    if other:
-        span = f'from {max(other):.2f}x to {min(other):.2f}x'
-        lines.append(
-            f'At {len(other)} of {len(other) + len(better)} points ({span}) BP with checkpointing is the better choice.'
-        )
+    for better, text in (
+        (True, 'Local modules beat backpropagation with checkpointing'),
+        (False, 'BP with checkpointing is the better choice'),
+    ):
+        spans = [[share for share, _ in span] for kind, span in groupby(budgets, itemgetter(1)) if kind is better]
+        if spans:
+            lines.append(f'{text} {" and ".join(map(_span, spans))} of the activations of BP.')
+    least = [plan.activations / frontier.reference.activations for plan in (frontier.checkpointed[-1], frontier.least)]
     if least[1] < least[0]:
         lines.append(f'Below {least[0]:.3f}x backpropagation cannot go; local modules reach {least[1]:.3f}x.')
     return ' '.join(lines)
+
+
+def _least_compute(plans: Sequence[Plan], share: float, frontier: Frontier) -> int | None:
+    within = [plan.compute for plan in plans if plan.activations <= share * frontier.reference.activations]
+    return min(within, default=None)
+
+
+def _span(shares: Sequence[float]) -> str:
+    return f'from {shares[0]:.3g}x down to {shares[-1]:.3g}x' if len(shares) > 1 else f'at {shares[0]:.3g}x'
 
 
 def to_json(frontier: Frontier, chosen: Plan, names: Sequence[str], training: Training) -> dict[str, Any]:

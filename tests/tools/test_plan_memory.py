@@ -56,7 +56,7 @@ def test_sizes(text, size):
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize('text', ['8', '8 TB', 'GiB', '8Gi', ''])
+@pytest.mark.parametrize('text', ['8', '8 TB', 'GiB', '8Gi', '', '1.2.3GiB', '-1GiB'])
 def test_unknown_units_are_refused(text):
     with pytest.raises(InputError, match='expected a number and one of B, KB'):
         parse_size(text)
@@ -66,6 +66,8 @@ def test_unknown_units_are_refused(text):
     ('arguments', 'words'),
     [
         (['--batch-size', '0'], 'the batch size is 0'),
+        (['--image-size', '0'], 'image_size is 0'),
+        (['--budget', ''], "the budget is ''"),
         (['--budget', '8 parsec'], "the budget is '8 parsec'"),
         (['--budget', '1KiB'], 'the least possible is'),
         (['--min-depth', '4'], 'expected 2 <= min-depth <= max-depth'),

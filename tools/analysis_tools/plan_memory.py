@@ -33,7 +33,7 @@ def parse_size(text: str) -> float:
     Raises:
         InputError: No number, or an unknown unit.
     """
-    match = re.fullmatch(r'\s*([0-9.]+)\s*([A-Za-z]*)\s*', text)
+    match = re.fullmatch(r'\s*(\d+\.?\d*)\s*([A-Za-z]*)\s*', text)
     if match is None or match[2].upper() not in UNITS:
         raise InputError(
             f'the budget is {text!r}; expected a number and one of B, KB, MB, GB, KiB, MiB, GiB, as in 8GiB'
@@ -53,13 +53,14 @@ def optimizer_states(config: Config) -> int:
     return STATES[optimizer.type] if optimizer.type != 'SGD' or optimizer.get('momentum') else 0
 
 
-def measure(config: Config, image_size: int, depths: Sequence[int], amp: bool = False) -> NetworkCosts:
+def measure(config: Config, depths: Sequence[int], amp: bool = False) -> NetworkCosts:
     """Measures the layers of the network and of the heads that it may get."""
     model = {key: value for key, value in config.model.items() if key != 'auxiliary_heads'}
     chain = (config.model.get('partition') or {}).get('chain')
     model['partition'] = {'chain': chain} if chain else None
-    built = MODELS.build({**model, 'image_size': image_size})
-    return measure_network(built, image_size, depths, amp, config.model.get('auxiliary_heads'))
+    return measure_network(
+        MODELS.build(model), config.model.image_size, depths, amp, config.model.get('auxiliary_heads')
+    )
 
 
 def choose(frontier: Frontier, budget: float | None, training: Training) -> Plan:
@@ -83,9 +84,12 @@ def choose(frontier: Frontier, budget: float | None, training: Training) -> Plan
     return chosen
 
 
-@command_line_tool
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Reads the command line, searches, and writes the report and the config of the chosen plan."""
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of the command line.
+
+    Raises:
+        InputError: One is out of range.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config')
     parser.add_argument('--batch-size', type=int, help="images of a process; default: the config's")
@@ -99,50 +103,75 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of the config')
     options = parser.parse_args(arguments)
-    config = read_config(options.config, options.cfg_options)
-    batch_size = config.train_dataloader.batch_size if options.batch_size is None else options.batch_size
-    budget = parse_size(options.budget) if options.budget else None
-    if batch_size < 1:
-        raise InputError(f'the batch size is {batch_size}; expected 1 or more')
+    if options.batch_size is not None and options.batch_size < 1:
+        raise InputError(f'the batch size is {options.batch_size}; expected 1 or more')
     if not 2 <= options.min_depth <= options.max_depth:
         raise InputError(
             f'depths from {options.min_depth} to {options.max_depth}; expected 2 <= min-depth <= max-depth'
         )
-    training = Training(batch_size, optimizer_states(config), options.amp)
-    image_size = options.image_size or config.model.get('image_size', 224)
-    depths = range(options.min_depth, options.max_depth + 1)
-    costs = measure(config, image_size, depths, options.amp)
+    return options
+
+
+def read_training(options: argparse.Namespace) -> Config:
+    """The config with the options of the command line in their places."""
+    config = read_config(options.config, options.cfg_options)
+    if options.batch_size is not None:
+        config.train_dataloader.batch_size = options.batch_size
+    if options.image_size is not None:
+        config.model.image_size = options.image_size
+    config.model.setdefault('image_size', 224)
+    return config
+
+
+def search(costs: NetworkCosts) -> Frontier:
+    """The frontier, with a progress bar."""
     with Progress(transient=True) as progress:
         task = progress.add_task('searching', total=1.0)
-        frontier = find_frontier(costs, lambda share: progress.update(task, completed=share))
+        return find_frontier(costs, lambda share: progress.update(task, completed=share))
+
+
+def to_markdown(
+    title: str, frontier: Frontier, chosen: Plan, names: Sequence[str], training: Training, snippet: Path
+) -> str:
+    """The text of the report."""
     reference = memory_of(frontier.reference, training)
-    chosen = choose(frontier, budget, training)
-    name = Path(options.config).stem
-    title = f'{name}: memory against compute, batch {batch_size}, {image_size} pixels'
-    groups = ([chosen], frontier.local, frontier.checkpointed)
-    tables = [frontier_table(plans, frontier, costs.names, training) for plans in groups]
-    total = gib(memory_of(chosen, training).total)
-    heads = config.model.get('auxiliary_heads') or {}
-    keep = {key: heads[key] for key in ('downsampling', 'classifier') if key in heads}
-    settings = to_config(chosen, costs.names, config.model, keep)
-    snippet = options.out / f'{name}_planned.py'
-    comment = f'{describe(chosen, costs.names)}: {total} instead of {gib(reference.total)}'
     sections = [
         f'# {title}',
         f'Backpropagation holds {gib(reference.total)}: {gib(reference.activations)} of activations, '
         f'{gib(reference.weights)} of weights, {gib(reference.gradients)} of gradients, {gib(reference.optimizer)} of the '
         "optimizer. The device's workspace is not known here.",
         verdict(frontier),
-        f'## Chosen: {describe(chosen, costs.names)}',
-        tables[0],
+        f'## Chosen: {describe(chosen, names)}',
+        frontier_table([chosen], frontier, names, training),
         f'`{snippet}` trains it.',
         '## The best plans',
-        tables[1],
+        frontier_table(frontier.local, frontier, names, training),
         '## Backpropagation with checkpointing',
-        tables[2],
+        frontier_table(frontier.checkpointed, frontier, names, training),
     ]
+    return '\n\n'.join(sections) + '\n'
+
+
+@command_line_tool
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line, searches, and writes the report and the config of the chosen plan."""
+    options = parse_arguments(arguments)
+    config, budget = read_training(options), parse_size(options.budget) if options.budget is not None else None
+    training = Training(config.train_dataloader.batch_size, optimizer_states(config), options.amp)
+    costs = measure(config, range(options.min_depth, options.max_depth + 1), options.amp)
+    frontier = search(costs)
+    chosen = choose(frontier, budget, training)
+    name = Path(options.config).stem
+    title = f'{name}: memory against compute, batch {training.batch_size}, {config.model.image_size} pixels'
+    heads = config.model.get('auxiliary_heads') or {}
+    keep = {key: heads[key] for key in ('downsampling', 'classifier') if key in heads}
+    settings = to_config(chosen, costs.names, config.model, keep)
+    snippet = options.out / f'{name}_planned.py'
+    markdown = to_markdown(title, frontier, chosen, costs.names, training, snippet)
     data = {**to_json(frontier, chosen, costs.names, training), 'config': settings}
-    write_report(options.out, 'plan', '\n\n'.join(sections) + '\n', data, plot(frontier, chosen, title))
+    write_report(options.out, 'plan', markdown, data, plot(frontier, chosen, title))
+    totals = [gib(memory_of(plan, training).total) for plan in (chosen, frontier.reference)]
+    comment = f'{describe(chosen, costs.names)}: {totals[0]} instead of {totals[1]}'
     write_text(snippet, to_text(settings, Path(options.config).resolve(), comment))
     print(f'wrote {snippet}')
 
