@@ -1,5 +1,6 @@
 """A study: a list of runs, each one cell of a table, and what came out of them."""
 
+import copy
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,7 @@ from mmengine.config import Config
 
 from auglocal_mm.errors import InputError
 
-HERE = Path(__file__).parent
-REPOSITORY = HERE.parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,11 @@ def read_study(path: Path) -> Study:
         InputError: It is not there, lacks something, or names a config that is not there.
     """
     if not path.is_file():
-        raise InputError(f'there is no study {path}; choose one of {", ".join(sorted(map(str, studies())))}')
+        raise InputError(f'there is no study {path}; see the folder projects/paper_tables/studies')
     content = Config.fromfile(path)
     missing = [key for key in ('title', 'runs') if key not in content]
     if missing:
-        raise InputError(f'the study {path} has no {missing[0]}; see {HERE / "README.md"}')
+        raise InputError(f'the study {path} has no {missing[0]}; see projects/paper_tables/README.md')
     common = dict(content.get('options', {}))
     runs = [
         Run(each.row, each.column, each.config, {**common, **each.get('options', {})}, dict(each.get('paper', {})))
@@ -85,9 +85,19 @@ def read_study(path: Path) -> Study:
     return Study(path.stem, content.title, content.get('note', ''), content.get('metrics', ['accuracy/top1']), runs)
 
 
-def studies() -> list[Path]:
-    """All study files of this project."""
-    return list((HERE / 'studies').glob('*.py'))
+def run_config(run: Run, seed: int, extra: Mapping[str, Any]) -> Config:
+    """The config of one run.
+
+    Args:
+        run: What to run.
+        seed: Of everything random.
+        extra: Settings to override besides, by dotted key.
+    """
+    config = Config.fromfile(REPOSITORY / run.config)
+    # A copy: MMEngine takes _delete_ out of what it merges, and runs share their options.
+    config.merge_from_dict(copy.deepcopy({**run.options, 'randomness.seed': seed}))
+    config.merge_from_dict(copy.deepcopy(dict(extra)))
+    return config
 
 
 def read_results(path: Path) -> dict[str, dict[str, Any]]:

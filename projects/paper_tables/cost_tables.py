@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rule_costs import RULES, load, measure_rules
-from study import HERE
 
 from auglocal_mm.analysis.benchmark_summary import machine
 from auglocal_mm.analysis.layer_plots import plot_curves
@@ -17,6 +16,8 @@ from auglocal_mm.analysis.multiply_adds import network_cost
 from auglocal_mm.analysis.report import markdown_table, write_report
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.registry import MODELS
+
+HERE = Path(__file__).parent
 
 DECAYS = (1.0, 0.9, 0.8, 0.7, 0.6)
 PYRAMID = {

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from machine_settings import without_machine
 from matplotlib.figure import Figure
-from study import HERE, Run, Study, read_results, read_study, studies
 
 from auglocal_mm.analysis.report import markdown_table, write_report
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
+from auglocal_mm.studies import Run, Study, read_results, read_study
+from auglocal_mm.studies.machine_settings import first_difference, without_machine
+
+HERE = Path(__file__).parent
 
 NOT_RUN = 'not run'
 Results = Mapping[str, Mapping[str, Any]]
@@ -22,10 +24,16 @@ def values(run: Run, metric: str, results: Results) -> list[float]:
     """What every seed of a run reached.
 
     Raises:
-        InputError: A record lacks the metric.
+        InputError: A record lacks the metric, or was run with other options than the study has now.
     """
     records = results.get(run.name, {})
     for seed, record in records.items():
+        key = first_difference(record.get('options', run.options), run.options)
+        if key:
+            raise InputError(
+                f'the result of {run.name}, seed {seed}, was run with another {key} than the study says; correct the study, '
+                'or remove the result and run it again'
+            )
         if metric not in record.get('accuracy', {}):
             raise InputError(
                 f'the result of {run.name}, seed {seed}, has no {metric}, which the study shows; correct the metrics of the '
@@ -94,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         '--results', type=Path, default=HERE / 'results', help='folder of the results and of the tables'
     )
     options = parser.parse_args(arguments)
-    for path in options.studies or sorted(studies()):
+    for path in options.studies or sorted((HERE / 'studies').glob('*.py')):
         study = read_study(path)
         results = read_results(options.results / f'{study.name}.json')
         done = sum(run.name in results for run in study.runs)

@@ -1,14 +1,16 @@
 """ResNet-110 under every rule of the paper, and what an iteration of each takes on this machine."""
 
 import statistics
+from pathlib import Path
 
 from mmengine.config import Config
 from rich.progress import track
-from study import REPOSITORY
 
 from auglocal_mm.analysis.training_benchmark import Measurement, measure_alone
 from auglocal_mm.analysis.training_schemes import Scheme
 from auglocal_mm.errors import InputError
+
+REPOSITORY = Path(__file__).parents[2]
 
 RULES = {  # config; the paper's GFLOPs, memory in GB and extra wall-clock time in percent, as far as it prints them
     'BP': ('bp', 0, 0.25, 9.27, None),
@@ -46,10 +48,10 @@ def schemes(batch: int) -> list[Scheme]:
     return found
 
 
-def memory(measured: Measurement) -> float:
-    """GB of a batch of the paper's size."""
+def memory(measured: Measurement, batch: int = BATCH) -> float:
+    """GB that one process holds with a batch of so many images."""
     parameters = 4 * (measured.primary_parameters + measured.auxiliary_parameters)
-    activations = measured.activations * BATCH / measured.images
+    activations = measured.activations * batch / measured.images
     return (activations + parameters + measured.peak_gradients + measured.optimizer_state) / 1e9
 
 

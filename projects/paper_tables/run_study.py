@@ -1,7 +1,6 @@
 """Runs what is missing of a study: one process a run, resumable, with a progress bar."""
 
 import argparse
-import copy
 import json
 import os
 import signal
@@ -13,24 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine_settings import first_difference, without_machine
 from mmengine.config import Config, DictAction
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from run_folder import locked
-from study import HERE, REPOSITORY, Run, Study, read_results, read_study
 
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import write_json
+from auglocal_mm.studies import Run, Study, read_results, read_study, run_config
+from auglocal_mm.studies.lock import locked
+from auglocal_mm.studies.machine_settings import first_difference, without_machine
 
-
-def settings(run: Run, seed: int, extra: Mapping[str, Any]) -> Config:
-    """The config of one run."""
-    config = Config.fromfile(REPOSITORY / run.config)
-    # A copy: MMEngine takes _delete_ out of what it merges, and runs share their options.
-    config.merge_from_dict(copy.deepcopy({**run.options, 'randomness.seed': seed}))
-    config.merge_from_dict(copy.deepcopy(dict(extra)))
-    return config
+HERE = Path(__file__).parent
+REPOSITORY = HERE.parents[1]
 
 
 def gpu_name() -> str | None:
@@ -54,8 +47,10 @@ def check_settings(run: Run, path: Path, wanted: Config) -> None:
         )
 
 
-def train(run: Run, seed: int, folder: Path, extra: Mapping[str, Any]) -> dict:
+def train(run: Run, seed: int, folder: Path, extra: Mapping[str, Any], lock: int) -> dict:
     """Trains one run to its end, from its last checkpoint if there is one.
+
+    The training has the ``lock`` too: were this process killed, no other would start the same training beside it.
 
     Returns:
         The record of its backbone.
@@ -63,27 +58,30 @@ def train(run: Run, seed: int, folder: Path, extra: Mapping[str, Any]) -> dict:
     Raises:
         InputError: The training failed, or was started with other settings.
     """
-    config, wanted = folder / f'{run.name}.py', settings(run, seed, extra)
+    config, wanted = folder / f'{run.name}.py', run_config(run, seed, extra)
     check_settings(run, config, wanted)
     wanted.dump(str(config))
     command = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(folder / 'work_dir'), '--resume']
     with open(folder / 'log.txt', 'ab') as log:
-        done = subprocess.run(command, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            command, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT, check=False, pass_fds=[lock]
+        )
     if done.returncode:
         last = (folder / 'log.txt').read_text(errors='replace').strip().splitlines()[-1]
         raise InputError(f'{run.name}, seed {seed}, failed ({last}); see {folder / "log.txt"}')
     record = json.loads((folder / 'work_dir' / 'backbone.json').read_text())
     machine = {'cpus': os.cpu_count(), 'gpu': gpu_name()}
-    return {**record, 'config': run.config, 'machine': machine, 'overrides': without_machine(extra)}
+    chosen = {'options': without_machine(run.options), 'overrides': without_machine(extra)}
+    return {**record, 'config': run.config, 'machine': machine, **chosen}
 
 
 def run_one(run: Run, seed: int, folder: Path, results: Path, extra: Mapping[str, Any]) -> None:
     """Trains one run, unless another process is at it, and writes its result at once."""
-    with locked(folder / 'lock', wait=False) as free:
-        if not free:
+    with locked(folder / 'lock', wait=False) as lock:
+        if lock is None:
             print(f'{run.name}, seed {seed}, is being trained by another process')
             return
-        record = train(run, seed, folder, extra)
+        record = train(run, seed, folder, extra, lock)
     with locked(results.with_suffix('.lock')):
         measured = read_results(results)
         measured.setdefault(run.name, {})[str(seed)] = record

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from tests_support import REPOSITORY, assert_error, tool, write
@@ -17,15 +18,14 @@ from tests_support import REPOSITORY, assert_error, tool, write
 sys.path.insert(0, str(REPOSITORY / 'projects/paper_tables'))
 
 import cost_tables
+import imagenet_memory
 import make_tables
-from machine_settings import first_difference, without_machine
-from run_study import settings
-from study import read_results, read_study, studies
 
 from auglocal_mm.registry import MODELS
+from auglocal_mm.studies import read_results, read_study, run_config
 
 PROJECT = 'projects/paper_tables'
-FILES = sorted(studies())
+FILES = sorted((REPOSITORY / PROJECT / 'studies').glob('*.py'))
 METRICS = ('accuracy/top1', 'accuracy/top5')
 
 
@@ -33,10 +33,11 @@ METRICS = ('accuracy/top1', 'accuracy/top5')
 def test_every_run_of_a_study_builds(path):
     study = read_study(path)
     for run in study.runs:
-        config = settings(run, seed=1, extra={})
+        config = run_config(run, seed=1, extra={})
         assert config.randomness.seed == 1
         init_default_scope('auglocal_mm')
-        if run in (study.runs[0], study.runs[-1]):
+        # torchvision's RegNet computes its widths with tensors, which must hold data.
+        with torch.device('cpu' if 'regnet' in run.config else 'meta'):
             assert len(MODELS.build(config.model).layers) > 8
     assert {metric for run in study.runs for metric in run.paper} <= set(study.metrics)
 
@@ -44,7 +45,7 @@ def test_every_run_of_a_study_builds(path):
 def test_the_tables_of_the_paper_are_all_there():
     studied = {study.name: study for study in map(read_study, FILES)}
     cells = {name: len(study.runs) for name, study in studied.items()}
-    small = 6 * 9 + 3 * 6  # two ResNets on three data sets, VGG19 without InfoPro and with three depths
+    small = 6 * 9 + 3 * 7  # two ResNets on three data sets, VGG19 with three depths
     assert cells == {
         'small_images': small,
         'generalisation': 15,
@@ -269,6 +270,22 @@ def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(long_study, tmp_
     assert stopped == whole  # sha256 of the weights among them
 
 
+def test_a_training_that_outlives_its_study_keeps_its_lock(long_study, tmp_path):
+    command = [sys.executable, f'{PROJECT}/run_study.py', str(long_study), '--only', 'r-bp']
+    command += ['--work-dir', str(tmp_path / 'work'), '--results', str(tmp_path / 'r.json')]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(REPOSITORY)}
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment) as study:
+        wait_for(tmp_path / 'work/r-bp/seed0/work_dir/epoch_1.pth')
+        (training,) = children(study.pid)
+        study.kill()
+    try:
+        second = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+        assert 'r-bp, seed 0, is being trained by another process' in second.stdout
+        assert Path(f'/proc/{training}').exists()
+    finally:
+        os.kill(training, signal.SIGKILL)
+
+
 def test_a_run_of_another_process_is_skipped(tiny_study, tmp_path):
     results, lock = tmp_path / 'results.json', tmp_path / 'work/r-bp/seed0/lock'
     lock.parent.mkdir(parents=True)
@@ -305,13 +322,11 @@ def test_a_result_without_the_metric_is_refused(tiny_study, tmp_path):
     assert_error(done, 'r-bp, seed 3', 'has no accuracy/top1')
 
 
-def test_settings_of_the_machine_do_not_count_as_a_difference():
-    one = {'a': [{'data_root': 'x', 'b': (1, 2)}], 'num_workers': 1, 'c': {}}
-    assert first_difference(one, {'a': [{'data_root': 'y', 'b': [1, 2]}], 'num_workers': 2, 'c': {}}) is None
-    assert first_difference(one, {'a': [{'b': [1, 3]}], 'c': {}}) == 'a.0.b.1'
-    assert first_difference(one, {'a': [{'b': [1, 2]}], 'c': {}, 'd': None}) == 'd'
-    assert first_difference({'c': None}, {}) == 'c'
-    assert without_machine({}) == without_machine({'num_workers': 1}) == {}
+def test_a_result_of_other_options_is_refused(tiny_study, tmp_path):
+    old = {**record(10), 'options': {'train_cfg.max_epochs': 7, 'val_dataloader.dataset.data_root': 'x'}}
+    (tmp_path / 'tiny.json').write_text(json.dumps({'r-bp': {'2': old}}))
+    done = tool(f'{PROJECT}/make_tables.py', str(tiny_study), '--results', str(tmp_path))
+    assert_error(done, 'r-bp, seed 2', 'another train_cfg.max_epochs', 'than the study says')
 
 
 @pytest.mark.parametrize(
@@ -390,6 +405,16 @@ def test_unpacking_keeps_images_and_labels(tmp_path):
 
 def test_options_of_a_study_are_not_eaten_by_the_first_run():
     study = read_study(REPOSITORY / PROJECT / 'studies/cifar10_short.py')
-    types = [settings(run, 0, {}).train_dataloader.dataset.to_dict() for run in study.runs]
+    types = [run_config(run, 0, {}).train_dataloader.dataset.to_dict() for run in study.runs]
     assert all(each == types[0] and 'name' not in each for each in types)
-    assert isinstance(settings(study.runs[0], 0, {}), Config)
+    assert isinstance(run_config(study.runs[0], 0, {}), Config)
+
+
+def test_the_memory_on_imagenet_is_that_of_a_batch_on_every_gpu(monkeypatch, tmp_path, capsys):
+    chosen = {key: value for key, value in imagenet_memory.PAPER.items() if key == ('ResNet-34', 'BP')}
+    monkeypatch.setattr(imagenet_memory, 'PAPER', chosen)
+    imagenet_memory.main(['--out', str(tmp_path)])
+    (entry,) = json.loads((tmp_path / 'imagenet_memory.json').read_text())
+    # 31.8 MiB an image, and 12 bytes for each of 21.8 M parameters, on eight GPUs with 128 images each
+    assert entry['gb'] == pytest.approx(8 * (128 * 31.8 * 2**20 + 12 * 21.8e6) / 1e9, rel=0.02)
+    assert '(42.95) | 1.00x (1.00x) |' in capsys.readouterr().out
