@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.studies.machine_settings import without_machine
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -112,3 +113,15 @@ def read_results(path: Path) -> dict[str, dict[str, Any]]:
         return json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise InputError(f'{path} is no JSON ({error}); restore it, or remove it and run the study again') from error
+
+
+def overrides(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Settings of a command line that can have changed what one run reached.
+
+    Args:
+        records: Of its seeds.
+    """
+    found: dict[str, Any] = {}
+    for record in records.values():
+        found |= without_machine(record.get('overrides') or {})
+    return found

@@ -17,7 +17,9 @@ from auglocal_mm.analysis.report import markdown_table, write_report
 from auglocal_mm.analysis.training_benchmark import measure_alone
 from auglocal_mm.analysis.training_schemes import measure_config, planned_scheme, training_schemes
 from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.errors import InputError
 from auglocal_mm.planning.search import backpropagation, cheapest_plan
+from auglocal_mm.studies import read_results
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -98,11 +100,21 @@ def plot(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, measures and writes the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('networks', nargs='*', default=list(NETWORKS), help=f'of {", ".join(NETWORKS)}; default: all')
+    parser.add_argument(
+        'networks',
+        nargs='*',
+        default=list(NETWORKS),
+        help=f'of {", ".join(NETWORKS)}; default: all. What was measured of the others stays in the report',
+    )
     parser.add_argument('--out', type=Path, default=HERE / 'results', help='folder for the report')
     options = parser.parse_args(arguments)
     init_default_scope('auglocal_mm')
-    results = {name: measure_network(name) for name in options.networks}
+    unknown = set(options.networks) - set(NETWORKS)
+    if unknown:
+        raise InputError(f'{sorted(unknown)[0]} is unknown; choose some of {", ".join(NETWORKS)}')
+    measured = {name: measure_network(name) for name in options.networks}
+    known = {**read_results(options.out / 'plans.json'), **measured}
+    results = {name: known[name] for name in NETWORKS if name in known}
     sections = [part for name, entries in results.items() for part in (f'## {name}', table(entries))]
     write_report(
         options.out, 'plans', '\n\n'.join(['# Plans in real steps', NOTE, *sections]) + '\n', results, plot(results)

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from auglocal_mm.analysis.report import markdown_table, write_report
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
-from auglocal_mm.studies import Run, Study, read_results, read_study
-from auglocal_mm.studies.machine_settings import first_difference, without_machine
+from auglocal_mm.studies import Run, Study, overrides, read_results, read_study
+from auglocal_mm.studies.machine_settings import first_difference
 
 HERE = Path(__file__).parent
 
@@ -42,14 +42,6 @@ def values(run: Run, metric: str, results: Results) -> list[float]:
     return [record['accuracy'][metric] for record in records.values()]
 
 
-def overrides(run: Run, results: Results) -> dict[str, Any]:
-    """Settings of a command line that can have changed what a run reached."""
-    found: dict[str, Any] = {}
-    for record in results.get(run.name, {}).values():
-        found |= without_machine(record.get('overrides') or {})
-    return found
-
-
 def describe(run: Run, metric: str, results: Results) -> str:
     """``ours (paper's)``: the mean, with the sample standard deviation where there are several seeds."""
     found = values(run, metric, results)
@@ -57,7 +49,7 @@ def describe(run: Run, metric: str, results: Results) -> str:
     if len(found) > 1:
         ours += f' ± {statistics.stdev(found):.2f} (n={len(found)})'
     paper = f' ({run.paper[metric]:.2f})' if metric in run.paper else ''
-    return f'{ours}{paper}{" †" if overrides(run, results) else ""}'
+    return f'{ours}{paper}{" †" if overrides(results.get(run.name, {})) else ""}'
 
 
 def table(study: Study, metric: str, results: Results) -> str:
@@ -67,7 +59,7 @@ def table(study: Study, metric: str, results: Results) -> str:
     rows = [
         [row, *(cells.get((row, column), '') for column in columns)] for row in dict.fromkeys(r.row for r in study.runs)
     ]
-    changed = [(run.name, overrides(run, results)) for run in study.runs]
+    changed = [(run.name, overrides(results.get(run.name, {}))) for run in study.runs]
     told = [f'{name} ({", ".join(f"{k}={v}" for k, v in keys.items())})' for name, keys in changed if keys]
     note = f"\n\n† Run with settings of the command line in place of the study's: {'; '.join(told)}." if told else ''
     return markdown_table(['', *columns], rows) + note
@@ -113,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, entry in data.items():
             entry['measured'] = {seed: record['accuracy'] for seed, record in results.get(name, {}).items()}
         for run in study.runs:
-            if changed := overrides(run, results):
+            if changed := overrides(results.get(run.name, {})):
                 data[run.name]['overrides'] = changed
         write_report(options.results, f'{study.name}_table', f'{head}\n\n{tables}\n', data, plot(study, results))
 
