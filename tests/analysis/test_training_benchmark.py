@@ -5,6 +5,7 @@ import os
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
 from torch.utils._pytree import tree_map
 
 from auglocal_mm.analysis import training_benchmark
@@ -19,6 +20,7 @@ from auglocal_mm.registry import MODELS
 
 @pytest.fixture
 def config(tiny_config):
+    init_default_scope('auglocal_mm')  # as the tools do; another test may have set another one, or none
     settings = {'model.image_size': 32, 'train_dataloader.batch_size': 4}
     return tiny_config(**settings)
 
