@@ -26,7 +26,7 @@ PAPER = {  # config; GB as printed
 NOTE = (
     'GB summed over eight GPUs, float32, 224 pixels: activations, measured in a real step of two images and scaled to the '
     'batch, and on every GPU weights, the gradients that live at one time, and momentum. In brackets what arXiv 2402.17318 '
-    "prints, which also counts the context and workspace of its GPUs. It does not give ResNet-101's depth; its "
+    'prints; what its GPUs hold besides, such as their context, may be in it. It does not give the depth of ResNet-101; its '
     'backpropagation there takes more than twice what is computed here for 64 images a GPU.'
 )
 

@@ -1,0 +1,39 @@
+"""The costs of the paper's trainings, which need no data."""
+
+import json
+import sys
+
+import pytest
+from tests_support import REPOSITORY
+
+sys.path.insert(0, str(REPOSITORY / 'projects/paper_tables'))
+
+import cost_tables
+import imagenet_memory
+
+PROJECT = 'projects/paper_tables'
+
+
+def test_costs_are_computed_without_data(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cost_tables, 'PYRAMID', {6: (0.90, 0.95)})
+    monkeypatch.setattr(cost_tables, 'DECAYS', (1.0, 0.9))
+    monkeypatch.setattr(cost_tables, 'RULES', {name: cost_tables.RULES[name] for name in ('BP', 'd=2')})
+    cost_tables.main(['--out', str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert '| d=2 | 0.63 (0.63) | not run (1.71) | not run (87.2) |' in printed
+    assert '| d=6 | 0.89 (0.90) * | 0.95 (0.95) |' in printed
+    committed = json.loads((REPOSITORY / PROJECT / 'results/costs.json').read_text())
+    found = json.loads((tmp_path / 'costs.json').read_text())
+    assert found['gflops'].items() <= committed['gflops'].items()
+    assert found['pyramid']['6'] == committed['pyramid']['6'][:2]
+
+
+def test_the_memory_on_imagenet_is_that_of_a_batch_on_every_gpu(monkeypatch, tmp_path, capsys):
+    chosen = {key: value for key, value in imagenet_memory.PAPER.items() if key == ('ResNet-34', 'BP')}
+    monkeypatch.setattr(imagenet_memory, 'PAPER', chosen)
+    imagenet_memory.main(['--out', str(tmp_path)])
+    (entry,) = json.loads((tmp_path / 'imagenet_memory.json').read_text())
+    # 31.8 MiB an image by the saved tensors of its layers, of which some share memory, and 12 bytes for each of 21.8 M
+    # parameters, on eight GPUs with 128 images each
+    assert entry['gb'] == pytest.approx(8 * (128 * 31.8 * 2**20 + 12 * 21.8e6) / 1e9, rel=0.05)
+    assert '(42.95) | 1.00x (1.00x) |' in capsys.readouterr().out

@@ -1,0 +1,172 @@
+"""Studies run what is missing, and nothing else: kill and resume, other settings, locks, failures."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests_support import REPOSITORY, assert_error, tool
+
+from auglocal_mm.studies import read_results
+
+PROJECT = 'projects/paper_tables'
+
+
+def run_study(path, results, *arguments) -> subprocess.CompletedProcess:
+    work_dir = str(path.parent / 'work')
+    return tool(f'{PROJECT}/run_study.py', str(path), '--work-dir', work_dir, '--results', str(results), *arguments)
+
+
+def test_a_study_runs_what_is_missing_and_its_table_says_what_was_not_run(tiny_study, tmp_path):
+    results = tmp_path / 'results' / 'tiny.json'
+    done = run_study(tiny_study, results, '--only', 'r-bp', '--seeds', '0', '1')
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sorted(read_results(results)['r-bp']) == ['0', '1']
+    first = json.loads(results.read_text())
+    table = tool(f'{PROJECT}/make_tables.py', str(tiny_study), '--results', str(results.parent))
+    assert table.returncode == 0, table.stderr
+    assert '(n=2) (12.34) | not run |' in table.stdout
+    done = run_study(tiny_study, results, '--list')
+    assert done.stdout.splitlines()[-2:] == ['r-bp: 0, 1', 'r-d-3: not run'] or 'r-d=3: not run' in done.stdout
+    done = run_study(tiny_study, results, '--seeds', '0')  # only the other run is left, and shares its options
+    assert done.returncode == 0, done.stderr[-2000:]
+    second = json.loads(results.read_text())
+    assert second['r-bp'] == first['r-bp']
+    assert second['r-d=3']['0']['method'] == 'AugLocalHead'
+
+
+def test_overrides_are_recorded_and_marked_and_others_go_on_after_a_failure(tiny_study, tmp_path):
+    results = tmp_path / 'results' / 'tiny.json'
+    done = run_study(
+        tiny_study, results, '--cfg-options', 'model.auxiliary_heads.depth=3'
+    )  # the first run has no heads
+    assert_error(done, 'r-bp, seed 0, failed', 'log.txt')
+    assert list(read_results(results)) == ['r-d=3']
+    record = read_results(results)['r-d=3']['0']
+    assert record['overrides'] == {'model.auxiliary_heads.depth': 3}
+    table = tool(f'{PROJECT}/make_tables.py', str(tiny_study), '--results', str(results.parent))
+    assert '† Run with settings of the command line' in table.stdout
+
+
+def test_other_settings_do_not_go_on_from_an_old_run(tiny_study, tmp_path):
+    results = tmp_path / 'results.json'
+    chosen = ('--only', 'r-bp', '--cfg-options', 'val_dataloader.num_workers=0')
+    done = run_study(tiny_study, results, *chosen)
+    assert done.returncode == 0, done.stderr[-2000:]
+    record = read_results(results)['r-bp']['0']
+    assert record['overrides'] == {}  # a setting of the machine
+    results.unlink()
+    folder = str(tmp_path / 'work/r-bp/seed0')
+    done = run_study(tiny_study, results, *chosen, 'optim_wrapper.optimizer.lr=0.02')
+    assert_error(done, 'r-bp', folder, 'optim_wrapper.optimizer.lr', '--work-dir')
+    text = tiny_study.read_text()
+    tiny_study.write_text(text.replace("options = {'val", "options = {'train_cfg.max_epochs': 2, 'val"))
+    assert_error(run_study(tiny_study, results, *chosen), 'r-bp', folder, 'train_cfg.max_epochs', '--work-dir')
+    assert not results.exists()
+    tiny_study.write_text(text)
+    done = run_study(tiny_study, results, '--only', 'r-bp', '--cfg-options', 'val_dataloader.num_workers=1')
+    assert done.returncode == 0, done.stderr[-2000:]  # a setting of the machine
+    assert read_results(results)['r-bp']['0']['sha256'] == record['sha256']
+
+
+def wait_for(path: Path) -> None:
+    for _ in range(600):
+        if path.is_file():
+            return
+        time.sleep(0.1)
+    pytest.fail(f'{path} was not written')
+
+
+def children(process: int) -> list[int]:
+    return [int(word) for word in Path(f'/proc/{process}/task/{process}/children').read_text().split()]
+
+
+def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(long_study, tmp_path):
+    work_dir = tmp_path / 'stopped'
+    command = [
+        sys.executable,
+        f'{PROJECT}/run_study.py',
+        str(long_study),
+        '--only',
+        'r-d=3',
+        '--work-dir',
+        str(work_dir),
+    ]
+    command += ['--results', str(tmp_path / 'stopped.json')]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(REPOSITORY)}
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True) as study:
+        wait_for(work_dir / 'r-d=3/seed0/work_dir/epoch_2.pth')
+        (training,) = children(study.pid)
+        study.send_signal(signal.SIGTERM)
+        _, errors = study.communicate(timeout=60)
+    assert study.returncode == 128 + signal.SIGTERM
+    assert 'Traceback' not in errors
+    assert not Path(f'/proc/{training}').exists()
+    assert not (tmp_path / 'stopped.json').exists()
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'resumed epoch' in (work_dir / 'r-d=3/seed0/log.txt').read_text()
+    done = run_study(long_study, tmp_path / 'whole.json', '--only', 'r-d=3')
+    assert done.returncode == 0, done.stderr[-2000:]
+    stopped, whole = (read_results(tmp_path / f'{name}.json')['r-d=3']['0'] for name in ('stopped', 'whole'))
+    assert stopped.pop('config_hash') != whole.pop('config_hash')  # it counts the work_dir
+    assert stopped == whole  # sha256 of the weights among them
+
+
+def test_a_training_that_outlives_its_study_keeps_its_lock(long_study, tmp_path):
+    command = [sys.executable, f'{PROJECT}/run_study.py', str(long_study), '--only', 'r-bp']
+    command += ['--work-dir', str(tmp_path / 'work'), '--results', str(tmp_path / 'r.json')]
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(REPOSITORY)}
+    with subprocess.Popen(command, cwd=REPOSITORY, env=environment) as study:
+        wait_for(tmp_path / 'work/r-bp/seed0/work_dir/epoch_1.pth')
+        (training,) = children(study.pid)
+        study.kill()
+    try:
+        second = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+        assert 'r-bp, seed 0, is being trained by another process' in second.stdout
+        assert Path(f'/proc/{training}').exists()
+    finally:
+        os.kill(training, signal.SIGKILL)
+
+
+def test_a_run_of_another_process_is_skipped(tiny_study, tmp_path):
+    results, lock = tmp_path / 'results.json', tmp_path / 'work/r-bp/seed0/lock'
+    lock.parent.mkdir(parents=True)
+    with open(lock, 'ab') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = run_study(tiny_study, results, '--only', 'r-bp')
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'r-bp, seed 0, is being trained by another process' in done.stdout
+    assert not results.exists()
+
+
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        ('runs = []\n', ('has no title',)),
+        (
+            "title = 'x'\nruns = [dict(row='a', column='b', config='configs/nothing.py')]\n",
+            ('configs/nothing.py', 'not there'),
+        ),
+        (
+            "title = 'x'\nruns = [dict(row='a', column='b', config='configs/bp/resnet32_bp_1xb1024-400e_cifar10.py')] * 2\n",
+            ('two runs a-b',),
+        ),
+    ],
+)
+def test_bad_studies_are_refused(content, words, tmp_path):
+    path = tmp_path / 'bad.py'
+    path.write_text(content)
+    assert_error(run_study(path, tmp_path / 'results.json'), *words)
+
+
+def test_unknown_studies_and_runs_are_refused(tiny_study, tmp_path):
+    assert_error(run_study(tmp_path / 'no.py', tmp_path / 'r.json'), 'there is no study')
+    assert_error(run_study(tiny_study, tmp_path / 'r.json', '--only', 'zzz'), 'has no run zzz')
+    (tmp_path / 'r.json').write_text('{')
+    assert_error(run_study(tiny_study, tmp_path / 'r.json'), 'is no JSON')
