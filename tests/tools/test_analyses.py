@@ -75,14 +75,6 @@ def test_cka_of_other_image_sizes_is_refused(trained, tiny_config, tmp_path):
     assert_error(done, 'images of 224 pixels', 'on 64', 'the same images')
 
 
-def test_probes_look_at_the_same_images_each_time(trained, tmp_path):
-    config, checkpoint, _ = trained
-    first, second = (
-        run('linear_probe', config, checkpoint, '--images', '9', out=tmp_path / name) for name in ('first', 'second')
-    )
-    assert first == second
-
-
 def test_cka_of_other_depths_is_refused(trained, tiny_config, tmp_path):
     config, checkpoint, _ = trained
     other = tiny_config('bp', work_dir=str(tmp_path / 'other'), **{'model.backbone.depth': 34})

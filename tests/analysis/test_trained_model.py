@@ -1,0 +1,33 @@
+"""The images that analyses look at."""
+
+import numpy as np
+import pytest
+import torch
+from mmengine.registry import init_default_scope
+
+from auglocal_mm.analysis.trained_model import labelled_batches
+from auglocal_mm.errors import InputError
+
+
+def images(loader: dict, number: int) -> torch.Tensor:
+    init_default_scope('auglocal_mm')  # as the tools do
+    return torch.cat([batch for batch, _ in labelled_batches(loader, number)])
+
+
+def test_a_shuffling_loader_gives_the_same_images_each_time(tiny_config):
+    config = tiny_config()
+    loader = {**config.val_dataloader, 'dataset': {**config.val_dataloader.dataset, 'split': 'train'}}
+    loader['sampler'] = {'type': 'DefaultSampler', 'shuffle': True}
+    np.random.seed(1)  # where an unseeded sampler would draw from
+    first = images(loader, 20)
+    np.random.seed(2)
+    assert torch.equal(images(loader, 20), first)
+    loader['sampler'] = {'type': 'DefaultSampler', 'shuffle': False}
+    assert not torch.equal(images(loader, 20), first)
+
+
+def test_as_many_images_as_asked_for(tiny_config):
+    loader = tiny_config().val_dataloader  # six images, batches of eight
+    assert [len(images(loader, number)) for number in (1, 5, 6, 100)] == [1, 5, 6, 6]
+    with pytest.raises(InputError, match='the number of images is 0'):
+        images(loader, 0)
