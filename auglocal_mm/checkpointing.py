@@ -45,6 +45,7 @@ class Checkpointed(nn.Module):
         super().__init__()
         self.module, self.only_norms = module, only_norms
 
+    @torch.compiler.disable  # the norms that stand still in the second pass cannot be traced
     def forward(self, features: Tensor) -> Tensor:
         """What ``module`` gives."""
         if not torch.is_grad_enabled():

@@ -28,8 +28,6 @@ def refuse_conflicts(runner: Runner) -> None:
         raise InputError(
             'activation_checkpointing is reentrant in MMEngine: a local module would get no gradient at all; remove it'
         )
-    if runner.cfg.get('compile'):
-        raise InputError('compile wraps the end-to-end training step, which local learning replaces; remove it')
     if getattr(model.backbone, 'with_cp', False):
         raise InputError(
             'backbone.with_cp checkpoints only blocks whose input requires a gradient, which the first block of a local '

@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config, DictAction
 
 from auglocal_mm.engine.build_errors import build_error_message
+from auglocal_mm.engine.compiled_modules import compile_settings
 from auglocal_mm.errors import InputError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -37,7 +38,7 @@ def load_config(arguments: argparse.Namespace) -> Config:
     """Reads the config, applies the command line, and makes it run where it is.
 
     Raises:
-        InputError: There is no such file, or it cannot be read.
+        InputError: There is no such file, or it cannot be read, or ``compile`` is nothing that can be compiled with.
     """
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
     if not Path(arguments.config).is_file():
@@ -45,6 +46,7 @@ def load_config(arguments: argparse.Namespace) -> Config:
     config = Config.fromfile(arguments.config)
     if arguments.cfg_options:
         config.merge_from_dict(arguments.cfg_options)
+    compile_settings(config)  # MMEngine would stop over a wrong one only when everything is built
     config.launcher = arguments.launcher
     config.work_dir = arguments.work_dir or config.get('work_dir') or f'work_dirs/{Path(arguments.config).stem}'
     if not torch.cuda.is_available():

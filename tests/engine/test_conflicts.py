@@ -47,7 +47,6 @@ def test_what_goes_together_passes(network):
         (runner(model(heads=False)), 'needs auxiliary heads'),
         (runner(Averaging(model(heads=False))), 'needs auxiliary heads'),
         (runner(model(), activation_checkpointing=['backbone']), 'activation_checkpointing is reentrant'),
-        (runner(model(), compile=True), 'compile wraps'),
         (runner(model(with_cp=True)), 'with_cp'),
     ],
 )

@@ -11,6 +11,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
+from auglocal_mm.engine.compiled_modules import compile_modules, compile_settings
 from auglocal_mm.engine.conflicts import refuse_conflicts
 from auglocal_mm.engine.local_optimizer import LocalOptimizer
 from auglocal_mm.engine.local_statistics import LocalStatistics
@@ -44,6 +45,9 @@ class AugLocalHook(Hook):
             runner.model = runner.model.module
         self.model = runner.model
         self.modules = self.model.local_modules()
+        settings = compile_settings(runner.cfg)
+        if settings is not None:
+            compile_modules(self.modules, settings)
         self.optimizer = LocalOptimizer(runner.optim_wrapper, self.modules)
         self._take_up_resumed_state()
         self.statistics = LocalStatistics()

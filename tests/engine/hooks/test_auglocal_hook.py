@@ -148,7 +148,6 @@ def test_a_loss_that_is_not_finite_names_module_and_iteration(tiny_config):
     ('settings', 'message'),
     [
         ({'activation_checkpointing': ['backbone.layer1.0']}, 'activation_checkpointing is reentrant'),
-        ({'compile': True}, 'compile wraps'),
         ({'model.backbone.with_cp': True}, 'with_cp'),
     ],
 )
