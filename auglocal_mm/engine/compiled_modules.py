@@ -9,6 +9,9 @@ from mmengine.config import Config
 from auglocal_mm.errors import InputError
 from auglocal_mm.partition import LocalModule
 
+CUDA_GRAPHS = ('reduce-overhead', 'max-autotune')
+"""Modes of :func:`torch.compile` that capture them."""
+
 
 def compile_settings(config: Config) -> dict[str, Any] | None:
     """The arguments of :func:`torch.compile` that a config has under ``compile``, ``None`` where nothing is compiled.
@@ -35,7 +38,16 @@ def compile_modules(modules: Sequence[LocalModule], settings: Mapping[str, Any])
     """Compiles the layers and the head of each local module in place; no parameter gets another name.
 
     Layers that are computed twice run as they are.
+
+    Raises:
+        InputError: The settings ask for CUDA graphs, whose outputs live until the next graph runs: one local module's output
+            would not outlive the next one's forward pass.
     """
+    if settings.get('mode') in CUDA_GRAPHS:
+        raise InputError(
+            f"compile.mode is {settings['mode']!r}, which takes CUDA graphs that overwrite each other's outputs under local "
+            "learning; take 'default' or 'max-autotune-no-cudagraphs'"
+        )
     for module in modules:
         module.layers.compile(**settings)
         module.head.compile(**settings)

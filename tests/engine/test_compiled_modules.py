@@ -4,7 +4,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch._dynamo.utils import counters
 
-from auglocal_mm.engine.compiled_modules import compile_settings
+from auglocal_mm.engine.compiled_modules import compile_modules, compile_settings
 from auglocal_mm.errors import InputError
 
 SETTINGS = {  # two local modules, of which the first has a layer that is computed twice
@@ -48,3 +48,8 @@ def test_settings_are_those_of_mmengine(given, settings):
 def test_others_are_refused(given, words):
     with pytest.raises(InputError, match=words):
         compile_settings(Config(dict(compile=given)))
+
+
+def test_cuda_graphs_are_refused():
+    with pytest.raises(InputError, match="mode is 'max-autotune', which takes CUDA graphs"):
+        compile_modules([], dict(mode='max-autotune'))
