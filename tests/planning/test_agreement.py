@@ -4,15 +4,20 @@ from functools import partial
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from tests_models import classifier
+from tests_support import REPOSITORY
 from torch.utils.flop_counter import FlopCounterMode
 
 from auglocal_mm.local_learning import local_step
+from auglocal_mm.models import ImageClassifier
 from auglocal_mm.planning.activation_meter import ActivationMeter
 from auglocal_mm.planning.network_cost import measure_network
 from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.search import backpropagation, cheapest_plan
 from auglocal_mm.planning.training_config import to_config
+from auglocal_mm.registry import MODELS
 
 SIZE, IMAGES = 64, 2
 
@@ -25,7 +30,10 @@ def real_step(depth: int, plan: Plan, names, amp: bool = False) -> tuple[float, 
     """Bytes and FLOPs of one image in a real step."""
     settings = to_config(plan, names, {}, {})['model']
     rule = settings.pop('auxiliary_heads', None)
-    model = classifier(resnet(depth), rule, image_size=SIZE, **settings).train()
+    return measured(classifier(resnet(depth), rule, image_size=SIZE, **settings).train(), amp)
+
+
+def measured(model: ImageClassifier, amp: bool = False) -> tuple[float, float]:
     images, labels = torch.randn(IMAGES, 3, SIZE, SIZE), torch.zeros(IMAGES, dtype=torch.long)
 
     def update(number: int, loss: torch.Tensor) -> None:
@@ -81,3 +89,15 @@ def test_the_same_in_bfloat16(share, monkeypatch):
     copies = [2 * module.parameters / 8 for module in plan.modules]
     most = max(module.activations + copy for module, copy in zip(plan.modules, copies, strict=True))
     assert held == pytest.approx(most, rel=0.05)
+
+
+def test_the_stem_of_resnet34_is_not_what_holds_most_in_its_config():
+    init_default_scope('auglocal_mm')
+    config = Config.fromfile(REPOSITORY / 'configs/auglocal/resnet34_auglocal-d5_1xb256-200e_in1k.py').model
+    config.update(image_size=SIZE, data_preprocessor=None)
+    config.backbone.base_channels = 8
+    ours, ours_computed = measured(MODELS.build(config).train())
+    config.checkpointed = []
+    plain, computed = measured(MODELS.build(config).train())
+    assert ours < 0.8 * plain
+    assert ours_computed == computed
