@@ -22,7 +22,7 @@ def compile_settings(config: Config) -> dict[str, Any] | None:
     given = config.get('compile')
     if not isinstance(given, bool | Mapping | None):
         raise InputError(
-            f"compile is {given!r}; expected True or arguments of torch.compile, as dict(mode='max-autotune')"
+            f"compile is {given!r}; expected True or arguments of torch.compile, as dict(mode='max-autotune-no-cudagraphs')"
         )
     if given is None or given is False:
         return None
