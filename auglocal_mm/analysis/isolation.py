@@ -10,6 +10,7 @@ from rich.console import Console
 from torch import Tensor
 
 from auglocal_mm.analysis.partition_table import module_costs, to_table
+from auglocal_mm.engine.hooks.data_check_hook import check_classes
 from auglocal_mm.errors import InputError
 from auglocal_mm.local_learning import isolation_errors
 from auglocal_mm.models import ImageClassifier
@@ -25,7 +26,8 @@ def check_run(config: Config) -> None:
     """Builds the model and data of ``config``, prints the partition, and checks that no gradient crosses a border.
 
     Raises:
-        InputError: The model cannot be partitioned, its local layers are not the backbone, or a gradient does cross.
+        InputError: The model cannot be partitioned or has other classes than the data, its local layers are not the
+            backbone, or a gradient does cross.
     """
     init_default_scope(config.default_scope)
     set_random_seed(config.get('randomness', {}).get('seed', 0))
@@ -36,7 +38,9 @@ def check_run(config: Config) -> None:
     loader['batch_size'] = min(IMAGES, loader['batch_size'])
     model.init_weights()
     model.train()
-    data = model.data_preprocessor(next(iter(Runner.build_dataloader(loader))), training=True)
+    batches = Runner.build_dataloader(loader)
+    check_classes(batches.dataset, model)
+    data = model.data_preprocessor(next(iter(batches)), training=True)
     inputs, labels, modules = data['inputs'], data['data_samples'], model.local_modules()
     console = Console(width=None if sys.stdout.isatty() else 160)  # a file has room for the whole table
     costs = module_costs(modules, [layer.name for layer in model.layers], inputs[:1])

@@ -1,7 +1,6 @@
 """A trained classifier, layer by layer, and the images to look at it with."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from auglocal_mm.backbone_file import read_weights
 from auglocal_mm.engine.checkpoint import check_checkpoint
+from auglocal_mm.engine.config_file import read_config_file
 from auglocal_mm.errors import InputError
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.registry import MODELS
@@ -21,12 +21,9 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     """Reads the config of a classifier.
 
     Raises:
-        InputError: There is no such file, or it is of something else.
+        InputError: As :func:`read_config_file`, or it is of something else.
     """
-    if not Path(path).is_file():
-        raise InputError(f'there is no config file {path}; see the folder configs/')
-    config = Config.fromfile(path)
-    config.merge_from_dict(dict(options or {}))
+    config = read_config_file(path, options)
     if config.get('model', {}).get('type') != 'ImageClassifier':
         raise InputError(f'{path} is not the config of a classifier that can be partitioned; see configs/bp')
     init_default_scope('auglocal_mm')

@@ -1,9 +1,11 @@
-"""Misspelt keys and types of a config, which a registry finds while it builds, as sentences."""
+"""What a registry finds wrong in a config while it builds (keys, types, values, damaged annotations), as sentences."""
 
 import difflib
 import inspect
+import json
 import re
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from mmengine.registry import Registry, build_from_cfg
@@ -13,26 +15,46 @@ def build_error_message(error: Exception) -> str | None:
     """What the config got wrong, or ``None`` for an error from elsewhere, which is a defect and keeps its traceback.
 
     Args:
-        error: A ``KeyError`` or ``TypeError`` that has been raised.
+        error: A ``KeyError``, ``TypeError``, ``ValueError`` or ``AssertionError`` that has been raised.
     """
-    found, innermost = _build(error)
+    found, behind = _build(error)
     if found is None:
         return None
+    if isinstance(error, json.JSONDecodeError):
+        return _damaged(found.get('args', {}), error)
+    if behind:
+        return _wrong_keys(found, str(error), False) if isinstance(error, TypeError) else _refused(found, behind, error)
     if isinstance(error, KeyError):
-        return _wrong_type(found) if innermost else None
-    if 'obj_cls' not in found:
-        return str(error) if innermost else None
-    return _wrong_keys(found['obj_cls'], found['args'], str(error), innermost)
+        return _wrong_type(found)
+    return _wrong_keys(found, str(error), True) if 'obj_cls' in found else str(error)
 
 
-def _build(error: Exception) -> tuple[dict[str, Any] | None, bool]:
-    """The variables of the last build that the error came through, and whether it came from there itself."""
-    found, innermost, trace = None, False, error.__traceback__
+def _build(error: Exception) -> tuple[dict[str, Any] | None, list[str]]:
+    """The variables of the last build that the error came through, and the functions that it came from behind it."""
+    found, trace = None, error.__traceback__
+    behind: list[str] = []
     while trace is not None:
-        innermost = trace.tb_frame.f_code is build_from_cfg.__code__
-        found = trace.tb_frame.f_locals if innermost else found
+        if trace.tb_frame.f_code is build_from_cfg.__code__:
+            found, behind = trace.tb_frame.f_locals, []
+        else:
+            behind.append(trace.tb_frame.f_code.co_name)
         trace = trace.tb_next
-    return found, innermost
+    return found, behind
+
+
+def _refused(found: dict[str, Any], behind: list[str], error: Exception) -> str | None:
+    """What a constructor itself says of a value; a mere key or number is a defect's."""
+    text = str(error.args[0]) if error.args else ''
+    if 'obj_cls' not in found or set(behind) != {'__init__'} or ' ' not in text:
+        return None
+    return f'{found["obj_cls"].__name__} refuses what the config has for it: {text}'
+
+
+def _damaged(given: dict[str, Any], error: Exception) -> str | None:
+    if 'ann_file' not in given:
+        return None
+    path = Path(given.get('data_root') or '', given['ann_file'])
+    return f'the annotations {path} are no JSON ({error}); the file is damaged or half downloaded: fetch it again'
 
 
 def _wrong_type(found: dict[str, Any]) -> str:
@@ -45,8 +67,11 @@ def _wrong_type(found: dict[str, Any]) -> str:
     )
 
 
-def _wrong_keys(cls: Any, given: dict[str, Any], text: str, innermost: bool) -> str | None:
+def _wrong_keys(found: dict[str, Any], text: str, innermost: bool) -> str | None:
     """Keys that the class does not take, be it through ``**kwargs``, or that it lacks."""
+    if 'obj_cls' not in found:
+        return None
+    cls, given = found['obj_cls'], found['args']
     parameters = _parameters(cls)
     refused = re.search(r"unexpected keyword argument '(\w+)'", text)
     if refused and refused[1] in given and refused[1] not in inspect.signature(cls).parameters:

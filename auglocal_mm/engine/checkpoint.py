@@ -43,3 +43,23 @@ def check_checkpoint(model: nn.Module, checkpoint: Mapping[str, Any], source: st
             f'{source} ({backbones[0]}) does not fit the model ({backbones[1]}): {len(wrong)} of {len(needed)} weights are '
             f'missing or of another shape, the first is {wrong[0]}; use the config that it was trained with'
         )
+
+
+def check_resumable(model: nn.Module, checkpoint: Mapping[str, Any], source: str) -> None:
+    """Makes sure that a training of ``model`` can go on from ``checkpoint``.
+
+    Raises:
+        InputError: It holds weights alone, or those of another network or rule.
+    """
+    if not {'meta', 'state_dict', 'optimizer'} <= set(checkpoint):
+        raise InputError(
+            f'{source} holds weights without the state of a training; resume from an epoch_N.pth of the work_dir, or start '
+            'from these weights with load_from'
+        )
+    own, theirs = set(model.state_dict()), set(checkpoint['state_dict'])
+    if own != theirs:
+        only = f'it lacks {min(own - theirs)}' if own - theirs else f'the model lacks its {min(theirs - own)}'
+        raise InputError(
+            f'{source} is of another network or rule than the config: {len(own ^ theirs)} weights are in one alone, {only}; '
+            'resume with the config that it was trained with'
+        )

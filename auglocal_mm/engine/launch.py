@@ -14,6 +14,7 @@ from mmengine.config import Config, DictAction
 
 from auglocal_mm.engine.build_errors import build_error_message
 from auglocal_mm.engine.compiled_modules import compile_settings
+from auglocal_mm.engine.config_file import read_config_file
 from auglocal_mm.errors import InputError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -38,14 +39,10 @@ def load_config(arguments: argparse.Namespace) -> Config:
     """Reads the config, applies the command line, and makes it run where it is.
 
     Raises:
-        InputError: There is no such file, or it cannot be read, or ``compile`` is nothing that can be compiled with.
+        InputError: As :func:`read_config_file`, or ``compile`` is nothing that can be compiled with.
     """
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
-    if not Path(arguments.config).is_file():
-        raise InputError(f'there is no config file {arguments.config}; see the folder configs/')
-    config = Config.fromfile(arguments.config)
-    if arguments.cfg_options:
-        config.merge_from_dict(arguments.cfg_options)
+    config = read_config_file(arguments.config, arguments.cfg_options)
     compile_settings(config)  # MMEngine would stop over a wrong one only when everything is built
     config.launcher = arguments.launcher
     config.work_dir = arguments.work_dir or config.get('work_dir') or f'work_dirs/{Path(arguments.config).stem}'
@@ -80,7 +77,7 @@ def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[
             main(arguments)
         except (InputError, FileNotFoundError, OSError) as error:
             _refuse(_message(error))
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, AssertionError) as error:
             message = build_error_message(error)
             if message is None:
                 raise
@@ -98,6 +95,10 @@ def _refuse(message: str) -> None:
 
 def _message(error: Exception) -> str:
     """The sentence itself: errors of data loading workers arrive with the worker's traceback in front."""
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f'there is no {error.filename}; put it there, or correct the path in the config or the environment'
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f'{error.filename} is a file, where a folder is needed; give another path'
     text: Any = str(error)
     marker = f'{type(error).__name__}: '
     return text.rsplit(marker, 1)[-1].strip() if marker in text else text

@@ -1,15 +1,43 @@
 """A plan as a config that trains it."""
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from pprint import pformat
 from typing import Any
+
+from mmengine.config import Config
 
 from auglocal_mm.checkpointing import Run
 from auglocal_mm.planning.plan import Plan, PlannedModule
 
 
-def to_config(plan: Plan, names: Sequence[str], base: Mapping[str, Any], keep: Mapping[str, Any]) -> dict[str, Any]:
+def given_settings(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a command line changed in a config, as a config file says it.
+
+    Args:
+        config: With the changes in it.
+        given: Their dotted keys, as in ``model.backbone.depth``; a number stands for a place in a list, which is given whole.
+    """
+    settings: dict[str, Any] = {}
+    everything = config.to_dict()
+    for key, value in given.items():
+        *outer, last = takewhile(lambda part: not part.isdigit(), key.split('.'))
+        inside, place = everything, settings
+        for part in outer:
+            inside, place = inside[part], place.setdefault(part, {})
+        replaced = {'_delete_': True} if isinstance(value, Mapping) and value.get('_delete_') else {}
+        place[last] = {**replaced, **inside[last]} if isinstance(inside[last], Mapping) else inside[last]
+    return settings
+
+
+def to_config(
+    plan: Plan,
+    names: Sequence[str],
+    base: Mapping[str, Any],
+    keep: Mapping[str, Any],
+    hooks: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """The settings that make a classifier train as planned.
 
     Args:
@@ -17,6 +45,7 @@ def to_config(plan: Plan, names: Sequence[str], base: Mapping[str, Any], keep: M
         names: Of the local layers.
         base: ``model`` of the config that it changes.
         keep: Keys of ``AugLocalHead`` that stay as they are, such as ``downsampling``.
+        hooks: ``custom_hooks`` of that config; those that train or freeze heads go where there are none.
 
     Returns:
         ``model`` and ``custom_hooks``.
@@ -33,7 +62,10 @@ def to_config(plan: Plan, names: Sequence[str], base: Mapping[str, Any], keep: M
             model[key] = {'_delete_': True, **value}
         elif value is not None or key in base:
             model[key] = value
-    return {'model': model, 'custom_hooks': [{'type': 'AugLocalHook'}] if local else []}
+    others = [
+        dict(hook) for hook in hooks if not _named(hook, 'AugLocalHook', *([] if local else ['FreezeAuxiliaryHook']))
+    ]
+    return {'model': model, 'custom_hooks': [*([{'type': 'AugLocalHook'}] if local else []), *others]}
 
 
 def _heads(local: Sequence[PlannedModule]) -> dict[str, Any]:
@@ -56,6 +88,10 @@ def _run(names: Sequence[str], run: Run) -> str | list[str] | dict[str, str]:
     if run.only_norms:
         return {'norms': names[run.first]}
     return names[run.first] if run.first == run.last else [names[run.first], names[run.last]]
+
+
+def _named(hook: Mapping[str, Any], *names: str) -> bool:
+    return hook['type'].rsplit('.', 1)[-1] in names
 
 
 def _chain_only(base: Mapping[str, Any]) -> dict[str, Any] | None:

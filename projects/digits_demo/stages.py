@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -75,7 +76,7 @@ def _run_lane(lane: Sequence[Stage], progress: Progress, running: set[subprocess
                     progress.update(task, completed=(epoch - 1 + iteration / length) / epochs)
         running.discard(process)
         if process.wait() != 0:
-            raise StageError(_reason(stage))
+            raise StageError(_reason(stage, process.returncode))
         progress.update(task, completed=1.0)
 
 
@@ -91,7 +92,12 @@ def _start(stage: Stage) -> 'subprocess.Popen[str]':
     )
 
 
-def _reason(stage: Stage) -> str:
+def _reason(stage: Stage, status: int) -> str:
     log = stage.work_dir / 'output.log'
     lines = [line for line in log.read_text(encoding='utf-8').splitlines() if line.strip()]
-    return f'{stage.title} failed: {lines[-1] if lines else "no output"} (all of it: {log})'
+    said = f'{lines[-1] if lines else "no output"} (all of it: {log})'
+    if status < 0:
+        return (
+            f'{stage.title} was ended by {signal.Signals(-status).name}; the same command goes on. It said last: {said}'
+        )
+    return f'{stage.title} failed: {said}'

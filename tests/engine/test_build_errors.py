@@ -1,5 +1,8 @@
 """Misspelt configs, through MMEngine's registries; and defects that must not look like them."""
 
+import json
+from pathlib import Path
+
 import pytest
 from mmengine.registry import Registry
 
@@ -27,6 +30,24 @@ class Tricycle(Wheel):
 
 
 @PARTS.register_module()
+class Engine:
+    """Refuses values as libraries do, in its own constructor."""
+
+    def __init__(self, cylinders=4, ann_file='', data_root=None):
+        if cylinders > 12:
+            raise KeyError(f'invalid number of cylinders {cylinders}')
+        if cylinders < 1:
+            raise ValueError('cylinders must be positive')
+        json.loads(Path(data_root or '', ann_file).read_text() if ann_file else '{}')
+
+
+@PARTS.register_module()
+class Diesel(Engine):
+    def __init__(self, **options):
+        super().__init__(**options)
+
+
+@PARTS.register_module()
 class Broken:
     def __init__(self, radius=1, key='a'):
         Wheel(1, size=2) if key == 'a' else {}[key]
@@ -39,7 +60,7 @@ class Muddled:
 
 
 def message(config: dict) -> str | None:
-    with pytest.raises((KeyError, TypeError)) as caught:
+    with pytest.raises((KeyError, TypeError, ValueError)) as caught:
         PARTS.build(config)
     return build_error_message(caught.value)
 
@@ -61,6 +82,21 @@ def test_misspelt_types_and_keys_are_named(config, words):
     found = message(config)
     assert found is not None
     assert all(word in found for word in words), found
+
+
+@pytest.mark.parametrize('name', ['Engine', 'Diesel'])
+@pytest.mark.parametrize(('cylinders', 'words'), [(16, 'invalid number of cylinders 16'), (0, 'must be positive')])
+def test_what_a_constructor_refuses_is_said_with_its_name(name, cylinders, words):
+    found = message(dict(type=name, cylinders=cylinders))
+    assert found is not None
+    assert found.startswith(f'{name} refuses what the config has for it: ') and words in found
+
+
+def test_damaged_annotations_are_named(tmp_path):
+    (tmp_path / 'train.json').write_text('{"images": [')
+    found = message(dict(type='Engine', ann_file='train.json', data_root=str(tmp_path)))
+    assert found is not None
+    assert f'the annotations {tmp_path}/train.json are no JSON' in found
 
 
 @pytest.mark.parametrize('config', [dict(type='Broken'), dict(type='Broken', key='b'), dict(type='Muddled', size=3)])

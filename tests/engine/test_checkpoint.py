@@ -1,7 +1,7 @@
 import pytest
 from torch import nn
 
-from auglocal_mm.engine.checkpoint import check_checkpoint, latest_checkpoint
+from auglocal_mm.engine.checkpoint import check_checkpoint, check_resumable, latest_checkpoint
 from auglocal_mm.errors import InputError
 
 
@@ -43,3 +43,16 @@ def test_every_weight_but_the_auxiliary_heads_must_be_there():
     check_checkpoint(model, state, 'a.pth')
     with pytest.raises(InputError, match=r'a\.pth.*1 of 2 weights are.*head\.bias'):
         check_checkpoint(model, {'state_dict': {'head.weight': state['head.weight']}}, 'a.pth')
+
+
+def test_a_training_goes_on_from_the_state_of_its_own_alone():
+    model = nn.ModuleDict({'head': nn.Linear(2, 3), 'auxiliary_heads': nn.Linear(2, 3)})
+    whole = {'meta': {}, 'optimizer': {}, 'state_dict': model.state_dict()}
+    check_resumable(model, whole, 'a.pth')
+    with pytest.raises(InputError, match=r'a\.pth holds weights without the state of a training'):
+        check_resumable(model, {'state_dict': whole['state_dict']}, 'a.pth')
+    with pytest.raises(InputError, match=r'2 weights are in one alone, it lacks auxiliary_heads\.bias'):
+        plain = {name: value for name, value in model.state_dict().items() if name.startswith('head.')}
+        check_resumable(model, {**whole, 'state_dict': plain}, 'a.pth')
+    with pytest.raises(InputError, match=r'2 weights are in one alone, the model lacks its auxiliary_heads\.bias'):
+        check_resumable(nn.ModuleDict({'head': nn.Linear(2, 3)}), whole, 'a.pth')

@@ -38,7 +38,15 @@ def test_a_missing_config_is_named():
     [
         (InputError('the sentence'), 'error: the sentence'),
         (InputError('Caught InputError in worker 0.\nTraceback\nauglocal_mm.errors.InputError: the sentence'), None),
-        (FileNotFoundError(2, 'No such file', 'x.json'), "error: [Errno 2] No such file: 'x.json'"),
+        (
+            FileNotFoundError(2, 'No such file', 'x.json'),
+            'error: there is no x.json; put it there, or correct the path in the config or the environment',
+        ),
+        (
+            FileExistsError(17, 'File exists', 'README.md'),
+            'error: README.md is a file, where a folder is needed; give another path',
+        ),
+        (FileNotFoundError('said already'), 'error: said already'),
     ],
 )
 def test_bad_input_ends_with_one_sentence(error, message, capsys):

@@ -123,6 +123,17 @@ def test_a_failing_stage_is_named_with_its_reason_and_stops_the_others(tmp_path,
         run_stages(lanes, Console(file=io.StringIO()))
 
 
+def test_a_stage_that_a_signal_ended_is_not_called_failed(tmp_path, tiny_config, monkeypatch):
+    stage = tiny_stage(tmp_path, tiny_config)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'tools').mkdir()
+    (tmp_path / 'tools/train.py').write_text('import os\nprint("epoch 3", flush=True)\nos.kill(os.getpid(), 9)\n')
+    with pytest.raises(
+        StageError, match=r'Tiny was ended by SIGKILL; the same command goes on\. It said last: epoch 3'
+    ):
+        run_stages([[stage]], Console(file=io.StringIO()))
+
+
 def write_results(top1: float, bp: float, auglocal: float, random: float) -> None:
     for stage in (run_demo.BP, run_demo.AUGLOCAL):
         stage.work_dir.mkdir(parents=True)

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.runner import Runner
 from tests_support import REPOSITORY, write
 
@@ -33,8 +34,6 @@ def test_the_chosen_plan_trains_as_it_stands(tiny_config, tmp_path, capsys):
     assert all(each['memory']['total'] > 15 * 2**20 for each in cheaper)
     assert (tmp_path / 'out' / 'plan.png').stat().st_size > 5000
     (snippet,) = (tmp_path / 'out').glob('*_planned.py')
-    from mmengine.config import Config
-
     planned = Config.fromfile(snippet)
     planned.work_dir, planned.experiment_name = str(tmp_path / 'work'), f'planned_{tmp_path.name}'
     runner = Runner.from_cfg(planned)
@@ -51,6 +50,33 @@ def test_backpropagation_with_checkpointing_is_a_plan_too(tiny_config, tmp_path,
     assert data['config']['custom_hooks'] == []
 
 
+def test_the_written_config_has_what_the_command_line_changed(tiny_config, tmp_path, capsys):
+    """Cuts, so that hooks of local learning are needed beside the one that was there; places in lists; bfloat16."""
+    hooks = [dict(type='AugLocalHook'), dict(type='PrimaryEMAHook')]
+    base = tiny_config(**{'model.backbone.depth': 34, 'model.backbone.base_channels': 4, 'custom_hooks': hooks})
+    config = write(base, tmp_path / 'tiny.py')
+    options = [
+        'model.backbone.depth=101',
+        'model.backbone.base_channels=8',
+        'train_dataloader.dataset.transforms.0.size=32',
+    ]
+    arguments = ['--batch-size', '64', '--image-size', '32', '--amp', '--budget', '12MiB', '--cfg-options', *options]
+    data, _ = plan(config, tmp_path / 'out', *arguments, capsys=capsys)
+    assert len(data['chosen']['modules']) > 1
+    (snippet,) = (tmp_path / 'out').glob('*_planned.py')
+    planned = Config.fromfile(snippet)
+    assert (planned.model.backbone.depth, planned.model.image_size, planned.train_dataloader.batch_size) == (
+        101,
+        32,
+        64,
+    )
+    assert planned.model.backbone.type == 'mmdet.ResNet'
+    assert planned.train_dataloader.dataset.transforms[0] == dict(type='RandomCrop', size=32, padding=4)
+    assert planned.custom_hooks == hooks
+    assert planned.optim_wrapper.type == 'auglocal_mm.AmpOptimWrapper'
+    assert 'for a batch of 64 images of 32 pixels' in snippet.read_text()
+
+
 @pytest.mark.parametrize(('text', 'size'), [('8GiB', 8 * 2**30), ('1.5 MB', 1.5e6), ('100b', 100), ('2kib', 2048)])
 def test_sizes(text, size):
     assert parse_size(text) == size
@@ -65,12 +91,13 @@ def test_unknown_units_are_refused(text):
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [
-        (['--batch-size', '0'], 'the batch size is 0'),
+        (['--batch-size', '0'], 'train_dataloader.batch_size is 0'),
         (['--image-size', '0'], 'image_size is 0'),
         (['--budget', ''], "the budget is ''"),
         (['--budget', '8 parsec'], "the budget is '8 parsec'"),
         (['--budget', '1KiB'], 'the least possible is'),
         (['--min-depth', '4'], 'expected 2 <= min-depth <= max-depth'),
+        (['--min-depth', '40', '--max-depth', '40'], 'the network has 9 local layers'),
         (['--cfg-options', 'optim_wrapper.optimizer.type=Lion'], 'how much Lion keeps is not known'),
         (['--cfg-options', 'model.partition.chain=[layer9]'], "no module 'layer9'"),
     ],

@@ -2,10 +2,11 @@
 
 import os
 import signal
+import subprocess
 
 import pytest
 import torch
-from tests_support import assert_error, tool, write
+from tests_support import REPOSITORY, assert_error, tool, write
 
 KILLER = """
 import os, signal
@@ -126,11 +127,31 @@ def test_a_wrong_number_of_classes_is_refused(tiny_config, tmp_path):
         ('model.auxiliary_heads.depth=1', ('depth is 1',)),
         ('model.auxiliary_heads.dept=3', ("AugLocalHead has no key 'dept'", 'depth')),
         ('model.auxiliary_heads.type=AugLocalHed', ("type='AugLocalHed'", 'did you mean AugLocalHead')),
+        ('model.backbone.depth=35', ('ResNet refuses', 'invalid depth 35')),
     ],
 )
 def test_impossible_partitions_are_refused(tiny_config, tmp_path, override, words):
     config = write(tiny_config(), tmp_path / 'tiny.py')
     assert_error(tool('tools/train.py', config, '--cfg-options', override), *words)
+
+
+def test_check_refuses_another_number_of_classes(tiny_config, tmp_path):
+    config = write(tiny_config(**{'model.head.num_classes': 7}), tmp_path / 'tiny.py')
+    assert_error(tool('tools/train.py', config, '--check'), '3 classes', 'num_classes', '7')
+
+
+def test_weights_alone_and_the_checkpoint_of_another_rule_are_not_resumed_from(tiny_config, tmp_path):
+    bp = write(tiny_config('bp', **{'train_cfg.max_epochs': 1}), tmp_path / 'bp.py')
+    assert tool('tools/train.py', bp, '--work-dir', str(tmp_path / 'bp')).returncode == 0
+    config = write(tiny_config(), tmp_path / 'tiny.py')
+    for name, words in (('backbone.pth', 'holds weights without'), ('epoch_1.pth', 'of another network or rule')):
+        assert_error(tool('tools/train.py', config, '--resume', str(tmp_path / 'bp' / name)), name, words)
+
+
+@pytest.mark.parametrize('script', ['tools/dist_train.sh CONFIG two', 'tools/dist_test.sh CONFIG CHECKPOINT 0'])
+def test_a_wrong_number_of_processes_is_refused(script):
+    done = subprocess.run(['bash', *script.split()], cwd=REPOSITORY, capture_output=True, text=True)
+    assert_error(done, 'the number of GPUs is', 'at least 1')
 
 
 def test_a_work_dir_of_another_stage_is_refused(tiny_config, tmp_path):

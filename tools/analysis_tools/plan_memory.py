@@ -5,8 +5,9 @@ Needs no GPU and no data.
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, DictAction
 from rich.progress import Progress
@@ -20,7 +21,7 @@ from auglocal_mm.planning.frontier import Frontier, Training, cheapest_within, f
 from auglocal_mm.planning.network_cost import NetworkCosts, measure_network
 from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.report import describe, frontier_table, gib, plot, to_json, verdict
-from auglocal_mm.planning.training_config import to_config, to_text
+from auglocal_mm.planning.training_config import given_settings, to_config, to_text
 from auglocal_mm.registry import MODELS
 
 UNITS = {'B': 1, 'KB': 10**3, 'MB': 10**6, 'GB': 10**9, 'KIB': 2**10, 'MIB': 2**20, 'GIB': 2**30}
@@ -103,8 +104,6 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of the config')
     options = parser.parse_args(arguments)
-    if options.batch_size is not None and options.batch_size < 1:
-        raise InputError(f'the batch size is {options.batch_size}; expected 1 or more')
     if not 2 <= options.min_depth <= options.max_depth:
         raise InputError(
             f'depths from {options.min_depth} to {options.max_depth}; expected 2 <= min-depth <= max-depth'
@@ -112,13 +111,21 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def read_training(options: argparse.Namespace) -> Config:
-    """The config with the options of the command line in their places."""
-    config = read_config(options.config, options.cfg_options)
+def given_options(options: argparse.Namespace) -> dict[str, Any]:
+    """All that the command line changes in the config, by dotted keys."""
+    given = dict(options.cfg_options or {})
     if options.batch_size is not None:
-        config.train_dataloader.batch_size = options.batch_size
+        given['train_dataloader.batch_size'] = options.batch_size
     if options.image_size is not None:
-        config.model.image_size = options.image_size
+        given['model.image_size'] = options.image_size
+    if options.amp:
+        given |= {'optim_wrapper.type': 'auglocal_mm.AmpOptimWrapper', 'optim_wrapper.dtype': 'bfloat16'}
+    return given
+
+
+def read_training(path: str, given: Mapping[str, Any]) -> Config:
+    """The config with the options of the command line in their places."""
+    config = read_config(path, given)
     config.model.setdefault('image_size', 224)
     return config
 
@@ -152,26 +159,43 @@ def to_markdown(
     return '\n\n'.join(sections) + '\n'
 
 
+def planned_settings(plan: Plan, names: Sequence[str], config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the command line changed, and what the plan changes."""
+    heads = config.model.get('auxiliary_heads') or {}
+    keep = {key: heads[key] for key in ('downsampling', 'classifier') if key in heads}
+    planned = to_config(plan, names, config.model, keep, config.get('custom_hooks', []))
+    settings = given_settings(config, given)
+    return {**settings, **planned, 'model': {**settings.get('model', {}), **planned['model']}}
+
+
 @command_line_tool
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, searches, and writes the report and the config of the chosen plan."""
     options = parse_arguments(arguments)
-    config, budget = read_training(options), parse_size(options.budget) if options.budget is not None else None
-    training = Training(config.train_dataloader.batch_size, optimizer_states(config), options.amp)
-    costs = measure(config, range(options.min_depth, options.max_depth + 1), options.amp)
+    given = given_options(options)
+    config = read_training(options.config, given)
+    budget = parse_size(options.budget) if options.budget is not None else None
+    amp = config.optim_wrapper.type.endswith('AmpOptimWrapper')
+    training = Training(config.train_dataloader.batch_size, optimizer_states(config), amp)
+    costs = measure(config, range(options.min_depth, options.max_depth + 1), amp)
+    if not costs.heads:
+        raise InputError(
+            f'--min-depth is {options.min_depth}, but the network has {len(costs.layers)} local layers; no head is deeper'
+        )
     frontier = search(costs)
     chosen = choose(frontier, budget, training)
     name = Path(options.config).stem
     title = f'{name}: memory against compute, batch {training.batch_size}, {config.model.image_size} pixels'
-    heads = config.model.get('auxiliary_heads') or {}
-    keep = {key: heads[key] for key in ('downsampling', 'classifier') if key in heads}
-    settings = to_config(chosen, costs.names, config.model, keep)
+    settings = planned_settings(chosen, costs.names, config, given)
     snippet = options.out / f'{name}_planned.py'
     markdown = to_markdown(title, frontier, chosen, costs.names, training, snippet)
     data = {**to_json(frontier, chosen, costs.names, training), 'config': settings}
     write_report(options.out, 'plan', markdown, data, plot(frontier, chosen, title))
     totals = [gib(memory_of(plan, training).total) for plan in (chosen, frontier.reference)]
-    comment = f'{describe(chosen, costs.names)}: {totals[0]} instead of {totals[1]}'
+    comment = (
+        f'{describe(chosen, costs.names)}: {totals[0]} instead of {totals[1]}, for a batch of {training.batch_size} images of '
+        f'{config.model.image_size} pixels, as the transforms must make them'
+    )
     write_text(snippet, to_text(settings, Path(options.config).resolve(), comment))
     print(f'wrote {snippet}')
 

@@ -1,10 +1,13 @@
-"""Checkpoints that a kill or a full disk cannot damage."""
+"""Checkpoints that a kill or a full disk cannot damage, and resuming from the right ones."""
 
 from typing import Any
 
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
 
+from auglocal_mm.engine.checkpoint import check_resumable
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import atomic_write
 from auglocal_mm.registry import HOOKS
@@ -39,3 +42,13 @@ class CheckpointHook(MMEngineCheckpointHook):
             )
         kwargs.setdefault('backend_args', {'backend': 'atomic'})
         super().__init__(*args, max_keep_ckpts=max_keep_ckpts, **kwargs)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Checks what a run is to be resumed from, before anything is taken from it.
+
+        Raises:
+            InputError: It is no checkpoint of a training, or of another one.
+        """
+        if runner._resume:
+            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+            check_resumable(model, checkpoint, str(runner._load_from))

@@ -26,7 +26,7 @@ class DataCheckHook(Hook):
         """
         dataset = runner.train_dataloader.dataset
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        _check_classes(dataset, model)
+        check_classes(dataset, model)
         if runner.val_loop is not None:
             _compare_classes(dataset, runner.val_loop.dataloader.dataset)
         if hasattr(dataset, 'get_data_info'):
@@ -39,7 +39,7 @@ class DataCheckHook(Hook):
             InputError: Another number of classes than the model's.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        _check_classes(runner.test_loop.dataloader.dataset, model, 'test')
+        check_classes(runner.test_loop.dataloader.dataset, model, 'test')
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Says how many corrupt images were skipped so far."""
@@ -50,7 +50,12 @@ class DataCheckHook(Hook):
             )
 
 
-def _check_classes(dataset: Any, model: Any, name: str = 'training') -> None:
+def check_classes(dataset: Any, model: Any, name: str = 'training') -> None:
+    """Makes sure that the model has as many classes as the data.
+
+    Raises:
+        InputError: It has not.
+    """
     head = getattr(model, 'head', None) or getattr(getattr(model, 'roi_head', None), 'bbox_head', None)
     expected = getattr(head, 'num_classes', None)
     classes = getattr(dataset, 'metainfo', {}).get('classes')
