@@ -1,9 +1,11 @@
 """The dry run of ``tools/train.py --check``: partition, costs, and isolation on one batch of the training data."""
 
+import logging
 import sys
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 from rich.console import Console
@@ -36,7 +38,7 @@ def check_run(config: Config) -> None:
         raise InputError(f'--check is for classifiers that AugLocal can partition, not for a {type(model).__name__}')
     loader = {**config.train_dataloader, 'num_workers': 0, 'persistent_workers': False}
     loader['batch_size'] = min(IMAGES, loader['batch_size'])
-    model.init_weights()
+    _init_quietly(model)
     model.train()
     batches = Runner.build_dataloader(loader)
     check_classes(batches.dataset, model)
@@ -59,6 +61,15 @@ def check_run(config: Config) -> None:
         f'Isolation holds on a batch of {len(labels)}: every gradient is that of its own local loss '
         f'(largest relative difference {max(errors):.1e}).'
     )
+
+
+def _init_quietly(model: ImageClassifier) -> None:
+    """MMEngine would list how every weight starts, in front of the table."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    model.init_weights()
+    logger.setLevel(level)
 
 
 @torch.no_grad()

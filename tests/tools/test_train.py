@@ -90,6 +90,7 @@ def test_check_prints_the_partition_and_trains_nothing(tiny_config, tmp_path):
     assert '9 local modules' in done.stdout
     assert 'layer4.1' in done.stdout
     assert 'Isolation holds on a batch of 8' in done.stdout
+    assert 'init_weights' not in done.stdout + done.stderr  # which MMEngine says of every weight
     assert not (tmp_path / 'none').exists()
 
 

@@ -21,10 +21,15 @@ class DataCheckHook(Hook):
         """Checks the training data.
 
         Raises:
-            InputError: Another number of classes than the model's, other classes in the validation data, or images of the
-                annotations that do not exist.
+            InputError: Less than a batch, another number of classes than the model's, other classes in the validation data, or
+                images of the annotations that do not exist.
         """
         dataset = runner.train_dataloader.dataset
+        if not len(runner.train_dataloader):
+            raise InputError(
+                f'the training data have {len(dataset)} images, which do not fill one batch of every process: nothing would be '
+                'trained; set train_dataloader.batch_size to fewer'
+            )
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         check_classes(dataset, model)
         if runner.val_loop is not None:

@@ -12,6 +12,11 @@ def test_validation_data_with_other_classes_are_refused(tiny_config, image_folde
         Runner.from_cfg(tiny_config('bp')).train()
 
 
+def test_less_than_a_batch_is_refused(tiny_config):
+    with pytest.raises(InputError, match='the training data have 24 images, which do not fill one batch'):
+        Runner.from_cfg(tiny_config('bp', **{'train_dataloader.batch_size': 25})).train()
+
+
 def test_validation_data_with_more_classes_are_refused(tiny_config, image_folder):
     shutil.copytree(image_folder / 'val' / 'dog', image_folder / 'val' / 'ant')
     with pytest.raises(InputError, match='3 classes and the validation data 4, and they differ in ant'):
