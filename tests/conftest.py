@@ -71,6 +71,7 @@ def tiny_config(image_folder: Path, tmp_path: Path) -> Callable[..., Config]:
         settings['val_dataloader.dataset.transforms'] = [dict(type='Resize', size=32)]
         if method == 'auglocal':
             settings['model.auxiliary_heads.depth'] = 3
+            settings['model.checkpointed'] = []  # names a layer that other backbones lack
         config.merge_from_dict(settings)
         config.merge_from_dict(overrides)
         config.test_dataloader, config.test_evaluator = config.val_dataloader, config.val_evaluator
