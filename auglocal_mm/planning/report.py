@@ -40,7 +40,7 @@ def describe(plan: Plan, names: Sequence[str]) -> str:
 
 
 def frontier_table(plans: Sequence[Plan], frontier: Frontier, names: Sequence[str], training: Training) -> str:
-    """A row for each plan; memory in GiB of a batch, activations and compute also relative to backpropagation."""
+    """A row for each plan; memory of a batch, activations and compute also relative to backpropagation."""
     rows = []
     for plan in plans:
         memory = memory_of(plan, training)
@@ -52,11 +52,11 @@ def frontier_table(plans: Sequence[Plan], frontier: Frontier, names: Sequence[st
                 ', '.join(str(module.depth) for module in local),
                 str(_twice(plan)),
                 str(_norms_twice(plan)),
-                f'{plan.activations / frontier.reference.activations:.3f}x = {gib(memory.activations)}',
-                gib(memory.weights),
-                gib(memory.gradients),
-                gib(memory.optimizer),
-                gib(memory.total),
+                f'{plan.activations / frontier.reference.activations:.3f}x = {binary_size(memory.activations)}',
+                binary_size(memory.weights),
+                binary_size(memory.gradients),
+                binary_size(memory.optimizer),
+                binary_size(memory.total),
                 f'{plan.compute / frontier.reference.compute:.3f}x',
                 f'{plan.head_parameters / 1e6:.1f} M',
             )
@@ -136,9 +136,9 @@ def plot(frontier: Frontier, chosen: Plan | None, title: str) -> Figure:
     return figure
 
 
-def gib(size: float) -> str:
-    """Bytes as GiB."""
-    return f'{size / 2**30:.2f} GiB'
+def binary_size(size: float) -> str:
+    """Bytes as GiB, or as MiB where GiB would leave no digits."""
+    return f'{size / 2**30:.2f} GiB' if size >= 2**30 / 10 else f'{size / 2**20:.1f} MiB'
 
 
 def _points(plans: Sequence[Plan], reference: Plan) -> tuple[list[float], list[float]]:

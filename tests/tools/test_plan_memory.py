@@ -26,19 +26,20 @@ def test_the_chosen_plan_trains_as_it_stands(tiny_config, tmp_path, capsys):
     settings = {'model.image_size': 32, 'model.backbone.depth': 101, 'model.backbone.base_channels': 8}
     base = tiny_config(**settings)
     config = write(base, tmp_path / 'tiny.py')
-    data, printed = plan(config, tmp_path / 'out', '--batch-size', '64', '--budget', '15MiB', capsys=capsys)
+    data, printed = plan(config, tmp_path / 'out', '--batch-size', '24', '--budget', '11MiB', capsys=capsys)
     assert 'BP with checkpointing' in printed and '## Chosen: K = ' in printed
     chosen = data['chosen']
-    assert chosen['memory']['total'] <= 15 * 2**20 < data['backpropagation']['memory']['total']
+    assert chosen['memory']['total'] <= 11 * 2**20 < data['backpropagation']['memory']['total']
     cheaper = [each for each in data['frontier'] if each['compute_per_image'] < chosen['compute_per_image']]
-    assert all(each['memory']['total'] > 15 * 2**20 for each in cheaper)
+    assert all(each['memory']['total'] > 11 * 2**20 for each in cheaper)
     assert (tmp_path / 'out' / 'plan.png').stat().st_size > 5000
     (snippet,) = (tmp_path / 'out').glob('*_planned.py')
     planned = Config.fromfile(snippet)
     planned.work_dir, planned.experiment_name = str(tmp_path / 'work'), f'planned_{tmp_path.name}'
     runner = Runner.from_cfg(planned)
     runner.train()
-    assert len(runner.model.local_modules()) == len(chosen['modules'])
+    assert runner.iter == 2, 'two epochs of one batch'
+    assert len(runner.model.local_modules()) == len(chosen['modules']) > 1
     assert torch.load(tmp_path / 'work' / 'backbone.pth', weights_only=True)
 
 

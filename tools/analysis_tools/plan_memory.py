@@ -20,7 +20,7 @@ from auglocal_mm.files import write_text
 from auglocal_mm.planning.frontier import Frontier, Training, cheapest_within, find_frontier, memory_of
 from auglocal_mm.planning.network_cost import NetworkCosts, measure_network
 from auglocal_mm.planning.plan import Plan
-from auglocal_mm.planning.report import describe, frontier_table, gib, plot, to_json, verdict
+from auglocal_mm.planning.report import binary_size, describe, frontier_table, plot, to_json, verdict
 from auglocal_mm.planning.training_config import given_settings, to_config, to_text
 from auglocal_mm.registry import MODELS
 
@@ -79,8 +79,9 @@ def choose(frontier: Frontier, budget: float | None, training: Training) -> Plan
         least = memory_of(smallest, training)
         static = least.weights + least.gradients + least.optimizer
         raise InputError(
-            f'no plan fits into {gib(budget)}: the least possible is {gib(least.total)} for a batch of {training.batch_size}, of '
-            f'which weights, gradients and optimizer take {gib(static)}; take a smaller batch or a larger budget'
+            f'no plan fits into {binary_size(budget)}: the least possible is {binary_size(least.total)} for a batch of '
+            f'{training.batch_size}, of which weights, gradients and optimizer take {binary_size(static)}; take a smaller '
+            'batch or a larger budget'
         )
     return chosen
 
@@ -144,9 +145,9 @@ def to_markdown(
     reference = memory_of(frontier.reference, training)
     sections = [
         f'# {title}',
-        f'Backpropagation holds {gib(reference.total)}: {gib(reference.activations)} of activations, '
-        f'{gib(reference.weights)} of weights, {gib(reference.gradients)} of gradients, {gib(reference.optimizer)} of the '
-        "optimizer. The device's workspace is not known here.",
+        f'Backpropagation holds {binary_size(reference.total)}: {binary_size(reference.activations)} of activations, '
+        f'{binary_size(reference.weights)} of weights, {binary_size(reference.gradients)} of gradients, '
+        f"{binary_size(reference.optimizer)} of the optimizer. The device's workspace is not known here.",
         verdict(frontier),
         f'## Chosen: {describe(chosen, names)}',
         frontier_table([chosen], frontier, names, training),
@@ -191,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     markdown = to_markdown(title, frontier, chosen, costs.names, training, snippet)
     data = {**to_json(frontier, chosen, costs.names, training), 'config': settings}
     write_report(options.out, 'plan', markdown, data, plot(frontier, chosen, title))
-    totals = [gib(memory_of(plan, training).total) for plan in (chosen, frontier.reference)]
+    totals = [binary_size(memory_of(plan, training).total) for plan in (chosen, frontier.reference)]
     comment = (
         f'{describe(chosen, costs.names)}: {totals[0]} instead of {totals[1]}, for a batch of {training.batch_size} images of '
         f'{config.model.image_size} pixels, as the transforms must make them'
