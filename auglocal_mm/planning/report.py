@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import groupby
-from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from auglocal_mm.analysis.report import markdown_table
 from auglocal_mm.checkpointing import Run
-from auglocal_mm.planning.frontier import SHARES, Frontier, Memory, Training, memory_of
+from auglocal_mm.planning.frontier import Frontier, Memory, Training, memory_of
 from auglocal_mm.planning.plan import Plan
+from auglocal_mm.planning.sizes import format_size
+from auglocal_mm.planning.verdict import verdict
 
 HEADER = (
     'K',
@@ -52,11 +53,11 @@ def frontier_table(plans: Sequence[Plan], frontier: Frontier, names: Sequence[st
                 ', '.join(str(module.depth) for module in local),
                 str(_twice(plan)),
                 str(_norms_twice(plan)),
-                f'{plan.activations / frontier.reference.activations:.3f}x = {binary_size(memory.activations)}',
-                binary_size(memory.weights),
-                binary_size(memory.gradients),
-                binary_size(memory.optimizer),
-                binary_size(memory.total),
+                f'{plan.activations / frontier.reference.activations:.3f}x = {format_size(memory.activations)}',
+                format_size(memory.weights),
+                format_size(memory.gradients),
+                format_size(memory.optimizer),
+                format_size(memory.total),
                 f'{plan.compute / frontier.reference.compute:.3f}x',
                 f'{plan.head_parameters / 1e6:.1f} M',
             )
@@ -64,34 +65,26 @@ def frontier_table(plans: Sequence[Plan], frontier: Frontier, names: Sequence[st
     return markdown_table(HEADER, rows)
 
 
-def verdict(frontier: Frontier) -> str:
-    """Where local modules compute less than backpropagation with checkpointing for the same activations, and where not."""
-    budgets = []  # share of backpropagation's activations, and whether local modules compute less within it
-    for share in SHARES:
-        rival, local = (_least_compute(plans, share, frontier) for plans in (frontier.checkpointed, frontier.local))
-        if rival is not None and local is not None:
-            budgets.append((share, local < rival))
-    lines = []
-    for better, text in (
-        (True, 'Local modules beat backpropagation with checkpointing'),
-        (False, 'BP with checkpointing is the better choice'),
-    ):
-        spans = [[share for share, _ in span] for kind, span in groupby(budgets, itemgetter(1)) if kind is better]
-        if spans:
-            lines.append(f'{text} {" and ".join(map(_span, spans))} of the activations of BP.')
-    least = [plan.activations / frontier.reference.activations for plan in (frontier.checkpointed[-1], frontier.least)]
-    if least[1] < least[0]:
-        lines.append(f'Below {least[0]:.3f}x backpropagation cannot go; local modules reach {least[1]:.3f}x.')
-    return ' '.join(lines)
-
-
-def _least_compute(plans: Sequence[Plan], share: float, frontier: Frontier) -> int | None:
-    within = [plan.compute for plan in plans if plan.activations <= share * frontier.reference.activations]
-    return min(within, default=None)
-
-
-def _span(shares: Sequence[float]) -> str:
-    return f'from {shares[0]:.3g}x down to {shares[-1]:.3g}x' if len(shares) > 1 else f'at {shares[0]:.3g}x'
+def to_markdown(
+    title: str, frontier: Frontier, chosen: Plan, names: Sequence[str], training: Training, snippet: Path
+) -> str:
+    """The text of the report."""
+    reference = memory_of(frontier.reference, training)
+    sections = [
+        f'# {title}',
+        f'Backpropagation holds {format_size(reference.total)}: {format_size(reference.activations)} of activations, '
+        f'{format_size(reference.weights)} of weights, {format_size(reference.gradients)} of gradients, '
+        f"{format_size(reference.optimizer)} of the optimizer. The device's workspace is not known here.",
+        verdict(frontier),
+        f'## Chosen: {describe(chosen, names)}',
+        frontier_table([chosen], frontier, names, training),
+        f'`{snippet}` trains it.',
+        '## The best plans',
+        frontier_table(frontier.local, frontier, names, training),
+        '## Backpropagation with checkpointing',
+        frontier_table(frontier.checkpointed, frontier, names, training),
+    ]
+    return '\n\n'.join(sections) + '\n'
 
 
 def to_json(frontier: Frontier, chosen: Plan, names: Sequence[str], training: Training) -> dict[str, Any]:
@@ -134,11 +127,6 @@ def plot(frontier: Frontier, chosen: Plan | None, title: str) -> Figure:
     axes.spines[['top', 'right']].set_visible(False)
     axes.legend()
     return figure
-
-
-def binary_size(size: float) -> str:
-    """Bytes as GiB, or as MiB where GiB would leave no digits."""
-    return f'{size / 2**30:.2f} GiB' if size >= 2**30 / 10 else f'{size / 2**20:.1f} MiB'
 
 
 def _points(plans: Sequence[Plan], reference: Plan) -> tuple[list[float], list[float]]:

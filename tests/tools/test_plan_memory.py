@@ -9,12 +9,9 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from tests_support import REPOSITORY, write
 
-from auglocal_mm.errors import InputError
-
 sys.path.insert(0, str(REPOSITORY / 'tools/analysis_tools'))
 
 import plan_memory
-from plan_memory import parse_size
 
 
 def plan(config, out, *arguments, capsys) -> tuple[dict, str]:
@@ -76,17 +73,6 @@ def test_the_written_config_has_what_the_command_line_changed(tiny_config, tmp_p
     assert planned.custom_hooks == hooks
     assert planned.optim_wrapper.type == 'auglocal_mm.AmpOptimWrapper'
     assert 'for a batch of 64 images of 32 pixels' in snippet.read_text()
-
-
-@pytest.mark.parametrize(('text', 'size'), [('8GiB', 8 * 2**30), ('1.5 MB', 1.5e6), ('100b', 100), ('2kib', 2048)])
-def test_sizes(text, size):
-    assert parse_size(text) == size
-
-
-@pytest.mark.parametrize('text', ['8', '8 TB', 'GiB', '8Gi', '', '1.2.3GiB', '-1GiB'])
-def test_unknown_units_are_refused(text):
-    with pytest.raises(InputError, match='expected a number and one of B, KB'):
-        parse_size(text)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ Needs no GPU and no data.
 """
 
 import argparse
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,26 +19,12 @@ from auglocal_mm.files import write_text
 from auglocal_mm.planning.frontier import Frontier, Training, cheapest_within, find_frontier, memory_of
 from auglocal_mm.planning.network_cost import NetworkCosts, measure_network
 from auglocal_mm.planning.plan import Plan
-from auglocal_mm.planning.report import binary_size, describe, frontier_table, plot, to_json, verdict
+from auglocal_mm.planning.report import describe, plot, to_json, to_markdown
+from auglocal_mm.planning.sizes import format_size, parse_size
 from auglocal_mm.planning.training_config import given_settings, to_config, to_text
 from auglocal_mm.registry import MODELS
 
-UNITS = {'B': 1, 'KB': 10**3, 'MB': 10**6, 'GB': 10**9, 'KIB': 2**10, 'MIB': 2**20, 'GIB': 2**30}
 STATES = {'SGD': 1, 'Adam': 2, 'AdamW': 2}
-
-
-def parse_size(text: str) -> float:
-    """``'8GiB'`` in bytes.
-
-    Raises:
-        InputError: No number, or an unknown unit.
-    """
-    match = re.fullmatch(r'\s*(\d+\.?\d*)\s*([A-Za-z]*)\s*', text)
-    if match is None or match[2].upper() not in UNITS:
-        raise InputError(
-            f'the budget is {text!r}; expected a number and one of B, KB, MB, GB, KiB, MiB, GiB, as in 8GiB'
-        )
-    return float(match[1]) * UNITS[match[2].upper()]
 
 
 def optimizer_states(config: Config) -> int:
@@ -79,8 +64,8 @@ def choose(frontier: Frontier, budget: float | None, training: Training) -> Plan
         least = memory_of(smallest, training)
         static = least.weights + least.gradients + least.optimizer
         raise InputError(
-            f'no plan fits into {binary_size(budget)}: the least possible is {binary_size(least.total)} for a batch of '
-            f'{training.batch_size}, of which weights, gradients and optimizer take {binary_size(static)}; take a smaller '
+            f'no plan fits into {format_size(budget)}: the least possible is {format_size(least.total)} for a batch of '
+            f'{training.batch_size}, of which weights, gradients and optimizer take {format_size(static)}; take a smaller '
             'batch or a larger budget'
         )
     return chosen
@@ -138,28 +123,6 @@ def search(costs: NetworkCosts) -> Frontier:
         return find_frontier(costs, lambda share: progress.update(task, completed=share))
 
 
-def to_markdown(
-    title: str, frontier: Frontier, chosen: Plan, names: Sequence[str], training: Training, snippet: Path
-) -> str:
-    """The text of the report."""
-    reference = memory_of(frontier.reference, training)
-    sections = [
-        f'# {title}',
-        f'Backpropagation holds {binary_size(reference.total)}: {binary_size(reference.activations)} of activations, '
-        f'{binary_size(reference.weights)} of weights, {binary_size(reference.gradients)} of gradients, '
-        f"{binary_size(reference.optimizer)} of the optimizer. The device's workspace is not known here.",
-        verdict(frontier),
-        f'## Chosen: {describe(chosen, names)}',
-        frontier_table([chosen], frontier, names, training),
-        f'`{snippet}` trains it.',
-        '## The best plans',
-        frontier_table(frontier.local, frontier, names, training),
-        '## Backpropagation with checkpointing',
-        frontier_table(frontier.checkpointed, frontier, names, training),
-    ]
-    return '\n\n'.join(sections) + '\n'
-
-
 def planned_settings(plan: Plan, names: Sequence[str], config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     """What the command line changed, and what the plan changes."""
     heads = config.model.get('auxiliary_heads') or {}
@@ -192,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     markdown = to_markdown(title, frontier, chosen, costs.names, training, snippet)
     data = {**to_json(frontier, chosen, costs.names, training), 'config': settings}
     write_report(options.out, 'plan', markdown, data, plot(frontier, chosen, title))
-    totals = [binary_size(memory_of(plan, training).total) for plan in (chosen, frontier.reference)]
+    totals = [format_size(memory_of(plan, training).total) for plan in (chosen, frontier.reference)]
     comment = (
         f'{describe(chosen, costs.names)}: {totals[0]} instead of {totals[1]}, for a batch of {training.batch_size} images of '
         f'{config.model.image_size} pixels, as the transforms must make them'

@@ -1,10 +1,8 @@
-"""What the planner says of its rival, backpropagation with checkpointing, and how it writes sizes."""
-
-import pytest
+"""What the planner says of its rival: backpropagation with checkpointing."""
 
 from auglocal_mm.planning.frontier import Frontier
 from auglocal_mm.planning.plan import Plan, PlannedModule
-from auglocal_mm.planning.report import binary_size, verdict
+from auglocal_mm.planning.verdict import verdict
 
 
 def plan(modules: int, activations: float, compute: int) -> Plan:
@@ -33,8 +31,3 @@ def test_equal_compute_is_no_advantage_and_the_least_is_told():
         'BP with checkpointing is the better choice from 1x down to 0.2x of the activations of BP. '
         'Below 0.200x backpropagation cannot go; local modules reach 0.150x.'
     )
-
-
-@pytest.mark.parametrize(('size', 'text'), [(3 * 2**30, '3.00 GiB'), (2**29, '0.50 GiB'), (11.5 * 2**20, '11.5 MiB')])
-def test_sizes_keep_their_digits(size, text):
-    assert binary_size(size) == text
