@@ -17,7 +17,8 @@ def given_settings(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         config: With the changes in it.
-        given: Their dotted keys, as in ``model.backbone.depth``; a number stands for a place in a list, which is given whole.
+        given: Their dotted keys, as in ``model.backbone.depth``; a number stands for a place in a list, which is given whole,
+            and ``_delete_`` for the rest of a setting, which goes.
     """
     settings: dict[str, Any] = {}
     everything = config.to_dict()
@@ -26,8 +27,7 @@ def given_settings(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
         inside, place = everything, settings
         for part in outer:
             inside, place = inside[part], place.setdefault(part, {})
-        replaced = {'_delete_': True} if isinstance(value, Mapping) and value.get('_delete_') else {}
-        place[last] = {**replaced, **inside[last]} if isinstance(inside[last], Mapping) else inside[last]
+        place[last] = value if last == '_delete_' else inside[last]
     return settings
 
 

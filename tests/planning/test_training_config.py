@@ -1,0 +1,27 @@
+from mmengine.config import Config
+
+from auglocal_mm.planning.training_config import given_settings
+
+
+def merged(given: dict) -> tuple[Config, dict]:
+    config = Config(dict(a=dict(kept=1, changed=2), steps=[dict(x=1), dict(x=2)]))
+    config.merge_from_dict(given)
+    return config, given_settings(config, given)
+
+
+def test_only_what_was_given_is_written():
+    _, settings = merged({'a.changed': 3})
+    assert settings == {'a': {'changed': 3}}
+
+
+def test_a_list_of_which_a_part_was_given_is_written_whole():
+    _, settings = merged({'steps.1.x': 5})
+    assert settings == {'steps': [{'x': 1}, {'x': 5}]}
+
+
+def test_what_replaced_a_setting_replaces_it_in_the_written_config_too():
+    config, settings = merged({'a._delete_': True, 'a.other': 4})
+    assert config.a == dict(other=4)
+    written = Config(dict(a=dict(kept=1, changed=2)))
+    written.merge_from_dict(settings)
+    assert written.a == config.a
