@@ -44,6 +44,10 @@ class Checkpointed(nn.Module):
     def __init__(self, module: nn.Module, only_norms: bool = False) -> None:
         super().__init__()
         self.module, self.only_norms = module, only_norms
+        for activation in module.modules() if only_norms else ():
+            hooks = activation._forward_pre_hooks
+            if getattr(activation, 'inplace', False) and _spare_convolution not in hooks.values():
+                activation.register_forward_pre_hook(_spare_convolution)
 
     @torch.compiler.disable  # the norms that stand still in the second pass cannot be traced
     def forward(self, features: Tensor) -> Tensor:
@@ -120,6 +124,13 @@ def runs_within(runs: Sequence[Run], first: int, last: int) -> list[Run]:
     if any(run.first < first or run.last > last for run in inside):
         raise InputError('a checkpointed run crosses the border of a local module; end it there (model.checkpointed)')
     return [Run(run.first - first, run.last - first, run.only_norms) for run in inside]
+
+
+def _spare_convolution(activation: Any, inputs: tuple[Tensor]) -> None:
+    """Keeps an activation right behind a convolution, as in squeeze-and-excitation, from overwriting the result that is kept."""
+    node = inputs[0].grad_fn
+    if node is not None and node.name().startswith(('Convolution', 'Addmm', 'Mm')):
+        activation.inplace = False
 
 
 @contextmanager

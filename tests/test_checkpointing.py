@@ -1,8 +1,10 @@
 import pytest
 import torch
 from tests_models import cifar_resnet, classifier
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from auglocal_mm.checkpointing import Checkpointed
 from auglocal_mm.errors import InputError
 from auglocal_mm.planning.activation_meter import ActivationMeter
 
@@ -48,6 +50,27 @@ def test_gradients_and_statistics_equal_those_without(rule, names):
         assert all(torch.equal(plain[kind][name], checkpointed[kind][name]) for name in plain[kind])
     assert checkpointed[2] <= plain[2]
     assert rule is not None or checkpointed[2] < plain[2]
+
+
+@pytest.mark.parametrize('inplace', [True, False])
+def test_norms_alone_where_an_activation_overwrites_a_convolution(inplace):
+    """As squeeze-and-excitation does in EfficientNet."""
+
+    def gradients(checkpointed: bool) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        layer = nn.Sequential(
+            nn.Conv2d(3, 4, 1),
+            nn.SiLU(inplace),
+            nn.BatchNorm2d(4),
+            nn.ReLU(inplace),
+            nn.Conv2d(4, 4, 1),
+            nn.ReLU(inplace),
+        )
+        network = Checkpointed(layer, only_norms=True) if checkpointed else layer
+        network(torch.randn(2, 3, 8, 8)).square().sum().backward()
+        return [parameter.grad for parameter in layer.parameters()]
+
+    assert all(map(torch.equal, gradients(True), gradients(False)))
 
 
 def test_unknown_layers_are_refused():
