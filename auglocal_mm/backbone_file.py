@@ -56,12 +56,16 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
             f'{path} holds more than weights, or is no checkpoint: PyTorch refused to load it safely; get it from a source '
             f'you trust and save it again as plain tensors ({str(error).splitlines()[0]})'
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # whatever a file that torch.save did not write makes the reader stumble over
+        said = (str(error).splitlines() or [''])[0]
         raise InputError(
-            f'{path} is truncated or damaged ({str(error).splitlines()[0]}); copy or train it again'
+            f'{path} is truncated, damaged or no checkpoint ({type(error).__name__}: {said}); copy or train it again'
         ) from error
-    if not isinstance(content, dict):
-        raise InputError(f'{path} holds a {type(content).__name__}; expected a dict of weights')
+    state = content.get('state_dict', content) if isinstance(content, dict) else content
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        raise InputError(f'{path} holds a {type(state).__name__} without names; expected a dict of weights by name')
+    if not isinstance(content.get('meta', {}), dict):
+        raise InputError(f'{path} has a meta that is no dict; it is no checkpoint of this or another OpenMMLab project')
     return content
 
 

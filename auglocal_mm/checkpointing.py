@@ -76,6 +76,10 @@ def resolve_runs(names: Sequence[str], checkpointed: Sequence[Any] | str) -> lis
     """
     if checkpointed == 'norms':
         return [Run(number, number, only_norms=True) for number in range(len(names))]
+    if (isinstance(checkpointed, str) and checkpointed != 'all') or not isinstance(checkpointed, Sequence):
+        raise InputError(
+            f"checkpointed is {checkpointed!r}; expected 'all', 'norms', or a list of layers and of runs of them"
+        )
     entries = list(names) if checkpointed == 'all' else list(checkpointed)
     runs = []
     for entry in entries:
@@ -84,12 +88,12 @@ def resolve_runs(names: Sequence[str], checkpointed: Sequence[Any] | str) -> lis
             if set(entry) != {'norms'}:
                 raise InputError(f"checkpointed has {entry}; expected a name, a pair of names, or {{'norms': name}}")
             entry = entry['norms']
-        ends = [entry, entry] if isinstance(entry, str) else list(entry)
+        ends = [entry, entry] if isinstance(entry, str | int) else list(entry)
         unknown = [end for end in ends if end not in names]
         if unknown:
             raise InputError(
                 f"checkpointed names the layer {unknown[0]!r}, which is unknown; expected 'all', 'norms' or some of "
-                f'{", ".join(map(str, names))}'
+                f'{", ".join(names)}'
             )
         if len(ends) != 2 or (only_norms and ends[0] != ends[1]) or names.index(ends[0]) > names.index(ends[1]):
             raise InputError(f'checkpointed has the run {ends}; expected a pair, the first layer and the last one')

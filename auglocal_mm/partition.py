@@ -52,6 +52,8 @@ def local_layers(network: nn.Module, chain: Sequence[LayerSpec] | None = None) -
     Raises:
         InputError: A path does not exist, or ``network`` is no ResNet and ``chain`` is not given.
     """
+    if chain is not None and (isinstance(chain, str) or not isinstance(chain, Sequence)):
+        raise InputError(f"partition.chain is {chain!r}; expected a list of module paths, as ['stem', 'blocks.*']")
     layers: list[LocalLayer] = []
     for entry in chain if chain is not None else getattr(network, 'chain', None) or resnet_chain(network):
         if isinstance(entry, str):
@@ -122,6 +124,8 @@ def resolve_cuts(
 
 
 def _explicit_cuts(names: Sequence[str], cuts: Sequence[int | str]) -> list[int]:
+    if not isinstance(cuts, Sequence) or isinstance(cuts, str):
+        raise InputError(f'cut_points is {cuts!r}; expected a list of local layers, by number or by name')
     for cut in cuts:
         if cut not in (names if isinstance(cut, str) else range(1, len(names))):
             raise InputError(

@@ -71,7 +71,7 @@ def test_truncated_missing_and_other_files_are_refused(tmp_path):
         read_weights(path)
     write_backbone(path, checkpoint())
     path.write_bytes(path.read_bytes()[:-5000])
-    with pytest.raises(InputError, match=r'backbone.pth is truncated or damaged'):
+    with pytest.raises(InputError, match=r'backbone.pth is truncated, damaged'):
         read_weights(path)
     path.write_text('no checkpoint at all')
     with pytest.raises(InputError, match=r'backbone.pth'):
@@ -135,3 +135,25 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r'cannot write .*backbone.pth: No space left on device'):
         write_backbone(path, checkpoint(34))
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        b'',
+        b'hello world',
+        b'<html></html>',
+        b'PK\x03\x04',
+        {1: torch.zeros(2)},
+        {'state_dict': [1]},
+        [1],
+        5,
+        {'state_dict': None},
+        {'state_dict': {}, 'meta': 5},
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(content, tmp_path):
+    path = tmp_path / 'x.pth'
+    path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
+    with pytest.raises(InputError, match=r'x\.pth (is truncated, damaged or no checkpoint|holds|has a meta)'):
+        read_weights(path)

@@ -86,15 +86,15 @@ def test_runs_of_layers_hold_less_than_single_layers():
 
 
 def test_norms_alone_hold_more_than_all_and_compute_no_convolution_again():
-    model = {names: classifier(cifar_resnet(), checkpointed=names) for names in ('', 'norms', 'all')}
+    model = {names: classifier(cifar_resnet(), checkpointed=names) for names in ((), 'norms', 'all')}
     images, labels = torch.randn(2, 3, 32, 32), torch.zeros(2, dtype=torch.long)
     flops = {}
     for names, each in model.items():
         with FlopCounterMode(display=False) as counter:
             each(images, labels, mode='loss')['loss'].backward()
         flops[names] = counter.get_total_flops()
-    assert flops['norms'] == flops[''] < flops['all']
-    held = [trained(checkpointed=names)[2] for names in ('all', 'norms', '')]
+    assert flops['norms'] == flops[()] < flops['all']
+    held = [trained(checkpointed=names)[2] for names in ('all', 'norms', ())]
     assert held == sorted(set(held))
 
 

@@ -12,7 +12,7 @@ from auglocal_mm.analysis.isolation import check_run
 from auglocal_mm.backbone_file import read_weights
 from auglocal_mm.engine.checkpoint import latest_checkpoint
 from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, load_config
-from auglocal_mm.engine.work_dir import check_work_dir
+from auglocal_mm.engine.work_dir import check_work_dir, own_work_dir
 from auglocal_mm.errors import InputError
 
 
@@ -63,7 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_run(config)
         return
     check_work_dir(config.work_dir, config)
-    Runner.from_cfg(config).train()
+    with own_work_dir(config.work_dir):
+        Runner.from_cfg(config).train()
 
 
 if __name__ == '__main__':

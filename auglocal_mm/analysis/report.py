@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from auglocal_mm.files import atomic_write, write_json, write_text
 
@@ -23,6 +24,8 @@ def cell(text: str) -> str:
 def write_figure(path: Path, figure: Figure) -> None:
     """Writes ``figure`` to ``path`` as PNG, whole or not at all."""
     with atomic_write(path) as temporary:
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)  # a name may have a dollar in it
         figure.savefig(temporary, format='png')
 
 
@@ -32,9 +35,9 @@ def write_report(out: Path, name: str, markdown: str, data: Any, figure: Figure 
     Raises:
         InputError: A file cannot be written.
     """
-    write_json(out / f'{name}.json', data)
     if figure is not None:
         write_figure(out / f'{name}.png', figure)
+    write_json(out / f'{name}.json', data)
     write_text(out / f'{name}.md', markdown)
     print(markdown)
     for suffix in ('md', 'json', *(['png'] if figure is not None else [])):

@@ -7,11 +7,12 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from torch import Tensor
+from torch import Tensor, nn
 
 from auglocal_mm.backbone_file import read_weights
 from auglocal_mm.engine.checkpoint import check_checkpoint
 from auglocal_mm.engine.config_file import read_config_file
+from auglocal_mm.engine.hooks.data_check_hook import check_classes
 from auglocal_mm.errors import InputError
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.registry import MODELS
@@ -43,20 +44,27 @@ def load_classifier(config: Config, checkpoint: str) -> ImageClassifier:
     return model.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
 
 
-def labelled_batches(loader: Mapping[str, Any], images: int) -> Iterator[tuple[Tensor, Tensor]]:
+def labelled_batches(loader: Mapping[str, Any], images: int, model: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
     """Images, uint8 (N, 3, H, W), and labels (N,), until ``images`` of them or the end of the data.
 
     A loader that shuffles gives the same images each time.
 
+    Args:
+        loader: Config of a data loader.
+        images: How many.
+        model: Whose classes they must have.
+
     Raises:
-        InputError: Not even one image is asked for.
+        InputError: There is no such loader, the classes are others, or not even one image is asked for.
     """
     if images < 1:
         raise InputError(
             f'the number of images is {images}; expected 1 or more: give another --images, or leave it out'
         )
+    built = Runner.build_dataloader(dict(loader), seed=0)
+    check_classes(built.dataset, model, 'validation')
     count = 0
-    for data in Runner.build_dataloader(dict(loader), seed=0):
+    for data in built:
         keep = min(len(data['inputs']), images - count)
         count += keep
         yield data['inputs'][:keep], data['data_samples'][:keep]

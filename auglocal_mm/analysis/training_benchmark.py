@@ -1,7 +1,9 @@
 """Time and memory of one way to train, measured on complete iterations in a process of its own."""
 
+import ctypes
 import logging
 import re
+import signal
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -23,6 +25,8 @@ from auglocal_mm.analysis.training_schemes import Scheme
 from auglocal_mm.planning.activation_meter import ActivationMeter
 from auglocal_mm.registry import MODELS
 
+PR_SET_PDEATHSIG = 1
+"""Of Linux's ``prctl``."""
 WARM_UP = 2
 """Iterations before the clock runs."""
 
@@ -68,7 +72,7 @@ def measure_alone(scheme: Scheme, iterations: int, device: str) -> Measurement |
     Returns:
         Why there is no measurement, where memory did not suffice.
     """
-    with ProcessPoolExecutor(1, get_context('spawn'), initializer=_quieten) as process:
+    with ProcessPoolExecutor(1, get_context('spawn'), initializer=_prepare) as process:
         try:
             return process.submit(measure, scheme, iterations, device).result()
         except torch.OutOfMemoryError:
@@ -124,7 +128,8 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
     )
 
 
-def _quieten() -> None:
+def _prepare() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nothing is measured any more once the parent has gone
     MMLogger.get_current_instance().setLevel(logging.WARNING)  # it would list how every weight starts
 
 

@@ -83,7 +83,7 @@ def training_schemes(config: Config, shares: Sequence[float]) -> list[Scheme]:
 def measure_config(config: Config) -> NetworkCosts:
     """The costs of the layers and of the possible heads of a config, at its image size."""
     model = config.model.to_dict()
-    amp = config.optim_wrapper.type.endswith('AmpOptimWrapper')
+    amp = config.optim_wrapper.get('type', 'OptimWrapper').endswith('AmpOptimWrapper')
     built = MODELS.build(_backpropagation(model))
     return measure_network(built, model['image_size'], DEPTHS, amp, model['auxiliary_heads'])
 

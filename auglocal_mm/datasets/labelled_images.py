@@ -78,7 +78,7 @@ class LabelledImages(Dataset, metaclass=ABCMeta):
             the image is left out.
 
         Raises:
-            InputError: The transforms left something else than a uint8 image.
+            InputError: The transforms fail, or left something else than a uint8 image.
         """
         index = range(len(self))[index]
         image = self.read(index)
@@ -98,7 +98,12 @@ class LabelledImages(Dataset, metaclass=ABCMeta):
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which would seed the GPUs as well.
             torch.default_generator.manual_seed(mixed)
-            inputs = self._transform(image)
+            try:
+                inputs = self._transform(image)
+            except (ValueError, TypeError, RuntimeError) as error:
+                raise InputError(
+                    f'the transforms fail on {self.describe(index)} ({str(error).splitlines()[0]}); correct them'
+                ) from error
         if not isinstance(inputs, torch.Tensor) or inputs.dtype != torch.uint8 or inputs.shape[:-2] != (3,):
             found = (
                 f'{inputs.dtype} {tuple(inputs.shape)}' if isinstance(inputs, torch.Tensor) else type(inputs).__name__

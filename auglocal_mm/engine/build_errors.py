@@ -10,18 +10,23 @@ from typing import Any
 
 from mmengine.registry import Registry, build_from_cfg
 
+from auglocal_mm.engine.annotations import unfit_arguments
+
 
 def build_error_message(error: Exception) -> str | None:
     """What the config got wrong, or ``None`` for an error from elsewhere, which is a defect and keeps its traceback.
 
     Args:
-        error: A ``KeyError``, ``TypeError``, ``ValueError`` or ``AssertionError`` that has been raised.
+        error: That has been raised.
     """
     found, behind = _build(error)
     if found is None:
         return None
     if isinstance(error, json.JSONDecodeError):
         return _damaged(found.get('args', {}), error)
+    unfit = unfit_arguments(_parameters(found['obj_cls']), found['args']) if found.get('obj_cls') else []
+    if unfit:
+        return f'{found["obj_cls"].__name__} has {unfit[0]}'
     if behind:
         return _wrong_keys(found, str(error), False) if isinstance(error, TypeError) else _refused(found, behind, error)
     if isinstance(error, KeyError):
@@ -76,7 +81,10 @@ def _wrong_keys(found: dict[str, Any], text: str, innermost: bool) -> str | None
     refused = re.search(r"unexpected keyword argument '(\w+)'", text)
     if refused and refused[1] in given and refused[1] not in inspect.signature(cls).parameters:
         advice = _similar(refused[1], parameters) or f'expected some of {", ".join(parameters)}'
-        return f'{cls.__name__} has no key {refused[1]!r}; {advice}'
+        return (
+            f'{cls.__name__} has no key {refused[1]!r}; {advice}. A part that replaces an inherited one needs _delete_=True, or '
+            'keeps its keys'
+        )
     lacking = [name for name, each in parameters.items() if each.default is each.empty and name not in given]
     if innermost and not refused and lacking:
         return f'{cls.__name__} lacks {", ".join(lacking)}; its keys are {", ".join(parameters)}'

@@ -18,7 +18,7 @@ def latest_checkpoint(work_dir: str) -> str | None:
     """
     pointer = Path(work_dir) / 'last_checkpoint'
     if pointer.is_file():
-        named = Path(pointer.read_text(encoding='utf-8').strip() or work_dir)
+        named = Path(pointer.read_text(encoding='utf-8', errors='replace').strip() or work_dir)
         for candidate in (named, Path(work_dir) / named.name):  # the second: the work_dir was moved
             if candidate.is_file():
                 return str(candidate)
@@ -34,7 +34,7 @@ def check_checkpoint(model: nn.Module, checkpoint: Mapping[str, Any], source: st
     """
     state = checkpoint.get('state_dict', checkpoint)
     needed = {name: value for name, value in model.state_dict().items() if not name.startswith('auxiliary_heads.')}
-    wrong = [name for name, value in needed.items() if name not in state or state[name].shape != value.shape]
+    wrong = [name for name, value in needed.items() if getattr(state.get(name), 'shape', None) != value.shape]
     if wrong:
         backbones = [
             resnet_architecture({name.removeprefix('backbone.'): None for name in names}) for names in (state, needed)
@@ -56,10 +56,32 @@ def check_resumable(model: nn.Module, checkpoint: Mapping[str, Any], source: str
             f'{source} holds weights without the state of a training; resume from an epoch_N.pth of the work_dir, or start '
             'from these weights with load_from'
         )
-    own, theirs = set(model.state_dict()), set(checkpoint['state_dict'])
+    own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    theirs = {name: tuple(getattr(value, 'shape', ())) for name, value in checkpoint['state_dict'].items()}
     if own != theirs:
-        only = f'it lacks {min(own - theirs)}' if own - theirs else f'the model lacks its {min(theirs - own)}'
+        wrong = min(name for name in own.keys() | theirs.keys() if own.get(name) != theirs.get(name))
         raise InputError(
-            f'{source} is of another network or rule than the config: {len(own ^ theirs)} weights are in one alone, {only}; '
-            'resume with the config that it was trained with'
+            f'{source} is of another network or rule than the config: {wrong} is {theirs.get(wrong, "missing")} there and '
+            f'{own.get(wrong, "missing")} in the model; resume with the config that it was trained with'
+        )
+
+
+def check_start(model: nn.Module, checkpoint: Mapping[str, Any], source: str) -> None:
+    """Makes sure that ``load_from`` gives ``model`` its whole backbone; MMEngine would leave what does not fit random.
+
+    Raises:
+        InputError: Weights of the backbone are missing or of another shape.
+    """
+    state = {name.removeprefix('module.'): value for name, value in checkpoint.get('state_dict', checkpoint).items()}
+    needed = {
+        name: value.shape
+        for name, value in model.state_dict().items()
+        if name.startswith('backbone.') and not name.endswith('num_batches_tracked')
+    }
+    wrong = [name for name, shape in needed.items() if getattr(state.get(name), 'shape', None) != shape]
+    if wrong:
+        raise InputError(
+            f'load_from={source} does not cover the backbone: {len(wrong)} of {len(needed)} weights are missing or of another '
+            f'shape, the first is {wrong[0]}; give a checkpoint of this model, or a backbone file by '
+            "backbone.init_cfg=dict(type='Pretrained', checkpoint=...)"
         )

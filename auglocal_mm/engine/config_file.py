@@ -1,20 +1,29 @@
 """Reads the config of a tool: what is wrong with it is said before anything is built."""
 
+import argparse
+import copy
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 
+from auglocal_mm.engine.config_checks import check_config
 from auglocal_mm.errors import InputError
 
-LEAST = {
-    **{f'{name}_dataloader.batch_size': 1 for name in ('train', 'val', 'test')},
-    **{f'{name}_dataloader.num_workers': 0 for name in ('train', 'val', 'test')},
-    'train_cfg.max_epochs': 1,
-    'train_cfg.max_iters': 1,
-}
-"""Whole numbers, and the least that each may be."""
+
+class CfgOptions(DictAction):
+    """``--cfg-options`` as the OpenMMLab tools have it; what is no ``key=value`` is refused in a sentence."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        """Reads ``values`` into a dict."""
+        wrong = [each for each in values if '=' not in each]
+        if wrong:
+            parser.error(f'{option_string} has {wrong[0]!r}; expected key=value, as in train_cfg.max_epochs=5')
+        super().__call__(parser, namespace, values, option_string)
 
 
 def read_config_file(path: str, changes: Mapping[str, Any] | None = None) -> Config:
@@ -25,33 +34,51 @@ def read_config_file(path: str, changes: Mapping[str, Any] | None = None) -> Con
         changes: Values by dotted keys.
 
     Raises:
-        InputError: There is no such file, it cannot be read, or a number is out of range.
+        InputError: There is no such file, it cannot be read, a change has no place in it, or a value is out of range.
     """
-    if not Path(path).is_file():
-        raise InputError(f'there is no config file {path}; see the folder configs/')
-    try:
-        config = Config.fromfile(path)
-    except FileNotFoundError as error:
-        raise InputError(f'{path} needs {error.filename}, which does not exist; correct its _base_') from error
-    except SyntaxError as error:
-        raise InputError(f'{path}, or a config that it inherits from, is no Python: {error}') from error
-    config.merge_from_dict(dict(changes or {}))
-    _check_numbers(config)
+    config = parse_config(path, 'config file', 'configs/')
+    merge_changes(config, changes or {})
+    check_config(config)
     return config
 
 
-def _check_numbers(config: Config) -> None:
-    for key, least in LEAST.items():
-        value = _at(config, key)
-        if value is not None and (not isinstance(value, int) or value < least):
-            raise InputError(f'{key} is {value!r}; expected a whole number of at least {least}')
-    rate = _at(config, 'optim_wrapper.optimizer.lr')
-    if rate is not None and (not isinstance(rate, int | float) or not 0 <= rate < float('inf')):
-        raise InputError(f'optim_wrapper.optimizer.lr is {rate!r}; expected a number that is not negative')
+def parse_config(path: str | Path, kind: str, folder: str) -> Config:
+    """The content of a file that is written like a config.
+
+    Args:
+        path: Of the file.
+        kind: What the file is, for errors.
+        folder: Where such files are, for errors.
+
+    Raises:
+        InputError: There is no such file, or it cannot be read.
+    """
+    if not Path(path).is_file():
+        raise InputError(f'there is no {kind} {path}; see the folder {folder}')
+    try:
+        return Config.fromfile(path)
+    except FileNotFoundError as error:
+        raise InputError(f'{path} needs {error.filename}, which does not exist; correct its _base_') from error
+    except RecursionError as error:
+        raise InputError(f'{path} inherits from itself in the end; correct _base_') from error
+    except Exception as error:  # a config is a program: whatever it raises is its own
+        raise InputError(
+            f'{path}, or a config that it inherits from, cannot be read ({type(error).__name__}: {error}); correct it'
+        ) from error
 
 
-def _at(config: Config, key: str) -> Any:
-    value: Any = config
-    for part in key.split('.'):
-        value = value.get(part) if isinstance(value, Mapping | Config) else None
-    return value
+def merge_changes(config: Config, changes: Mapping[str, Any]) -> None:
+    """Writes the changes of a command line into ``config``.
+
+    Raises:
+        InputError: One has no place there, or is misspelt.
+    """
+    for key in {key.split('.')[0] for key in changes} - set(config):
+        similar = difflib.get_close_matches(key, list(config), n=1, cutoff=0.8)
+        if similar:
+            raise InputError(f'the config has no {key!r}; did you mean {similar[0]}?')
+    try:
+        config.merge_from_dict(copy.deepcopy(dict(changes)))  # MMEngine takes _delete_ out of what it merges
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        text = error.args[0] if error.args else error
+        raise InputError(f'--cfg-options has no place in the config: {text}') from error

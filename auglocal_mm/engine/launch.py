@@ -3,6 +3,7 @@
 import argparse
 import functools
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -10,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from auglocal_mm.engine.build_errors import build_error_message
 from auglocal_mm.engine.compiled_modules import compile_settings
-from auglocal_mm.engine.config_file import read_config_file
+from auglocal_mm.engine.config_file import CfgOptions, read_config_file
 from auglocal_mm.errors import InputError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
@@ -27,7 +28,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         help='override settings of the config, as key=value: model.head.num_classes=10 train_cfg.max_epochs=5',
     )
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how the processes were started')
@@ -75,9 +76,12 @@ def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[
         warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
         try:
             main(arguments)
+        except KeyboardInterrupt:
+            print('stopped', file=sys.stderr)
+            sys.exit(128 + signal.SIGINT)
         except (InputError, FileNotFoundError, OSError) as error:
             _refuse(_message(error))
-        except (KeyError, TypeError, ValueError, AssertionError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
             message = build_error_message(error)
             if message is None:
                 raise

@@ -1,5 +1,8 @@
 """A work_dir belongs to one stage: what may be resumed there, and from which file."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.lock import locked
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,33 @@ def check_work_dir(work_dir: str, config: Config) -> None:
     """
     stage = Stage.of(config)
     for path in sorted(Path(work_dir).glob('*.py')):
-        other = Stage.of(Config.fromfile(path, import_custom_modules=False))
-        if other != stage:
+        try:
+            there = Config.fromfile(path, import_custom_modules=False)
+        except Exception as error:  # a config is a program: whatever it raises is its own
+            raise InputError(f'{path}, left by an earlier run, cannot be read ({error}); remove it') from error
+        other = Stage.of(there)
+        if 'model' in there and other != stage:
             raise InputError(
                 f'the work_dir {work_dir} belongs to another stage ({path.name}: {other}; now: {stage}); '
                 'choose another one with --work-dir'
             )
+
+
+@contextmanager
+def own_work_dir(work_dir: str) -> Iterator[None]:
+    """Keeps a second training out of ``work_dir``, where logs and checkpoints of both would mix.
+
+    Raises:
+        InputError: Another training is running there, or there can be no such folder.
+    """
+    if int(os.environ.get('RANK', '0')):
+        yield  # the first process has the lock for all
+        return
+    try:
+        Path(work_dir).mkdir(parents=True, exist_ok=True)
+    except (FileNotFoundError, PermissionError) as error:
+        raise InputError(f'the work_dir {work_dir} cannot be made ({error.strerror}); choose another one') from error
+    with locked(Path(work_dir) / '.lock', wait=False) as lock:
+        if lock is None:
+            raise InputError(f'another training is running in {work_dir}; wait for it, or choose another --work-dir')
+        yield

@@ -4,7 +4,8 @@ import re
 
 from auglocal_mm.errors import InputError
 
-UNITS = {'B': 1, 'KB': 10**3, 'MB': 10**6, 'GB': 10**9, 'KIB': 2**10, 'MIB': 2**20, 'GIB': 2**30}
+UNITS = {'B': 1} | {f'{letter}B': 1000**power for power, letter in enumerate('KMGT', 1)}
+UNITS |= {f'{letter}IB': 1024**power for power, letter in enumerate('KMGT', 1)}
 
 
 def parse_size(text: str) -> float:
@@ -13,10 +14,10 @@ def parse_size(text: str) -> float:
     Raises:
         InputError: No number, or an unknown unit.
     """
-    match = re.fullmatch(r'\s*(\d+\.?\d*)\s*([A-Za-z]*)\s*', text)
+    match = re.fullmatch(r'\s*(\d+\.?\d*|\.\d+)\s*([A-Za-z]*)\s*', text)
     if match is None or match[2].upper() not in UNITS:
         raise InputError(
-            f'the budget is {text!r}; expected a number and one of B, KB, MB, GB, KiB, MiB, GiB, as in 8GiB'
+            f'the budget is {text!r}; expected a number and one of B, KB, MB, GB, TB, KiB, MiB, GiB, TiB, as in 8GiB'
         )
     return float(match[1]) * UNITS[match[2].upper()]
 

@@ -1,7 +1,7 @@
 """A study: a list of runs, each one cell of a table, and what came out of them."""
 
-import copy
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from auglocal_mm.engine.config_file import merge_changes, parse_config
 from auglocal_mm.errors import InputError
 from auglocal_mm.studies.machine_settings import without_machine
 
@@ -65,12 +66,11 @@ def read_study(path: Path) -> Study:
     Raises:
         InputError: It is not there, lacks something, or names a config that is not there.
     """
-    if not path.is_file():
-        raise InputError(f'there is no study {path}; see the folder projects/paper_tables/studies')
-    content = Config.fromfile(path)
+    content = parse_config(path, 'study', 'projects/paper_tables/studies')
     missing = [key for key in ('title', 'runs') if key not in content]
     if missing:
         raise InputError(f'the study {path} has no {missing[0]}; see projects/paper_tables/README.md')
+    _check_runs(content.runs, path)
     common = dict(content.get('options', {}))
     runs = [
         Run(each.row, each.column, each.config, {**common, **each.get('options', {})}, dict(each.get('paper', {})))
@@ -95,9 +95,8 @@ def run_config(run: Run, seed: int, extra: Mapping[str, Any]) -> Config:
         extra: Settings to override besides, by dotted key.
     """
     config = Config.fromfile(REPOSITORY / run.config)
-    # A copy: MMEngine takes _delete_ out of what it merges, and runs share their options.
-    config.merge_from_dict(copy.deepcopy({**run.options, 'randomness.seed': seed}))
-    config.merge_from_dict(copy.deepcopy(dict(extra)))
+    merge_changes(config, {**run.options, 'randomness.seed': seed})
+    merge_changes(config, extra)
     return config
 
 
@@ -109,10 +108,30 @@ def read_results(path: Path) -> dict[str, dict[str, Any]]:
     """
     if not path.is_file():
         return {}
+    measured = read_object(path)
+    for run, records in measured.items():
+        for seed, record in records.items() if isinstance(records, dict) else [('?', None)]:
+            accuracy = record.get('accuracy', {}) if isinstance(record, dict) else None
+            if not isinstance(accuracy, dict) or not all(map(_is_number, accuracy.values())):
+                raise InputError(
+                    f'{path} holds no numbers for {run}, seed {seed}; restore it, or remove that entry and run the study again'
+                )
+    return measured
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON file that holds an object.
+
+    Raises:
+        InputError: It is damaged.
+    """
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
+        content = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise InputError(f'{path} is no JSON ({error}); restore it, or remove it and run the study again') from error
+    if not isinstance(content, dict):
+        raise InputError(f'{path} holds a {type(content).__name__}; expected an object: restore it, or remove it')
+    return content
 
 
 def overrides(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -125,3 +144,19 @@ def overrides(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     for record in records.values():
         found |= without_machine(record.get('overrides') or {})
     return found
+
+
+def _check_runs(runs: Any, path: Path) -> None:
+    listed = isinstance(runs, Sequence) and not isinstance(runs, str) and len(runs) > 0
+    for number, run in enumerate(runs if listed else [None]):
+        lacking = [key for key in ('row', 'column', 'config') if key not in (run or {})]
+        if lacking:
+            raise InputError(
+                f'the study {path} has no {lacking[0]} in runs[{number}]; see projects/paper_tables/README.md'
+            )
+        if not all(map(_is_number, run.get('paper', {}).values())):
+            raise InputError(f'the study {path} has a paper in runs[{number}] that is no number; correct it')
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -8,6 +8,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='EpochSeedHook'),
     data_check=dict(type='DataCheckHook'),
+    finite_loss=dict(type='FiniteLossHook'),
     export_backbone=dict(type='ExportBackboneHook'),
 )
 env_cfg = dict(

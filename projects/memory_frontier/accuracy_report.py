@@ -17,7 +17,7 @@ from auglocal_mm.analysis.training_schemes import Scheme
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import write_json
-from auglocal_mm.studies import Study, overrides, read_results, read_study, run_config
+from auglocal_mm.studies import Study, overrides, read_object, read_results, read_study, run_config
 
 HERE = Path(__file__).parent
 METRIC = 'accuracy/top1'
@@ -111,11 +111,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--measure', action='store_true', help='measure the costs again; on a machine that idles')
     parser.add_argument('--rounds', type=int, default=2, help='of measuring, three iterations each')
     options = parser.parse_args(arguments)
+    if options.rounds < 1:
+        raise InputError(f'--rounds is {options.rounds}; expected 1 or more')
     init_default_scope('auglocal_mm')
     study, path = read_study(HERE / 'accuracy.py'), options.results / 'accuracy_costs.json'
     if options.measure or not path.is_file():
         write_json(path, measure_costs(study, options.rounds))
-    costs = read_results(path)
+    costs = read_object(path)
     entries = collect(study, read_results(options.results / 'accuracy.json'), costs)
     here = costs['machine']
     note = (

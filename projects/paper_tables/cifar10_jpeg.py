@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from rich.progress import track
@@ -21,8 +22,12 @@ def unpack(source: Path, folder: Path, images: int | None = None) -> None:
             header, body, offsets, labels, classes = (
                 stored[key] for key in ('header', 'body', 'offsets', 'labels', 'classes')
             )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(f'{source} is no .npz with header, body, offsets, labels and classes ({error})') from error
+    if labels.max() >= len(classes) or len(offsets) != len(labels) + 1 or offsets[-1] != len(body):
+        raise InputError(
+            f'{source} has labels, offsets and bytes that do not go together: it is damaged; fetch it again'
+        )
     for name in classes:
         (folder / str(name)).mkdir(parents=True, exist_ok=True)
     for index, label in enumerate(track(labels[:images], description=folder.name)):
@@ -38,6 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('out', type=Path, help='folder to write train/ and test/ to')
     parser.add_argument('--train-images', type=int, help='the first so many training images only')
     options = parser.parse_args(arguments)
+    if options.train_images is not None and options.train_images < 1:
+        raise InputError(f'--train-images is {options.train_images}; expected 1 or more')
     unpack(options.source / 'cifar10_jpeg_train.npz', options.out / 'train', options.train_images)
     unpack(options.source / 'cifar10_jpeg_test.npz', options.out / 'test')
 

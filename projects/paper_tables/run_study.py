@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from auglocal_mm.engine.config_file import CfgOptions
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import write_json
+from auglocal_mm.lock import locked
 from auglocal_mm.studies import Run, Study, read_results, read_study, run_config
-from auglocal_mm.studies.lock import locked
 from auglocal_mm.studies.machine_settings import first_difference, without_machine
 
 HERE = Path(__file__).parent
@@ -122,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=CfgOptions,
         default={},
         help='settings of this machine, such as train_dataloader.num_workers=8; others are marked in the tables',
     )
@@ -144,6 +145,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             seeds = ', '.join(sorted(measured.get(run.name, {}))) or 'not run'
             print(f'{run.name}: {seeds}')
         return
+    if 'randomness.seed' in options.cfg_options:
+        raise InputError('--cfg-options sets randomness.seed, which --seeds is for; give it there')
+    write_json(results, read_results(results))  # what cannot be written is told before anything is trained
     os.environ.setdefault('PYTHONPATH', str(REPOSITORY))
     work_dir = (options.work_dir or REPOSITORY / 'work_dirs' / study.name).resolve()
     run_study(replace(study, runs=chosen), options.seeds, work_dir, results, options.cfg_options)

@@ -11,7 +11,14 @@ from auglocal_mm.errors import InputError
 
 def images(loader: dict, number: int) -> torch.Tensor:
     init_default_scope('auglocal_mm')  # as the tools do
-    return torch.cat([batch for batch, _ in labelled_batches(loader, number)])
+    return torch.cat([batch for batch, _ in labelled_batches(loader, number, model(3))])
+
+
+def model(classes: int) -> torch.nn.Module:
+    network = torch.nn.Module()
+    network.head = torch.nn.Module()
+    network.head.num_classes = classes
+    return network
 
 
 def test_a_shuffling_loader_gives_the_same_images_each_time(tiny_config):
@@ -31,3 +38,9 @@ def test_as_many_images_as_asked_for(tiny_config):
     assert [len(images(loader, number)) for number in (1, 5, 6, 100)] == [1, 5, 6, 6]
     with pytest.raises(InputError, match='the number of images is 0'):
         images(loader, 0)
+
+
+def test_images_of_other_classes_are_refused(tiny_config):
+    init_default_scope('auglocal_mm')
+    with pytest.raises(InputError, match='the validation data have 3 classes, but num_classes of the model is 10'):
+        next(labelled_batches(tiny_config().val_dataloader, 5, model(10)))

@@ -1,6 +1,10 @@
 """What one process measures of one way to train, and whether the ways are what their names say."""
 
+import ctypes
 import os
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 import torch
@@ -222,3 +226,15 @@ def test_without_backpropagation_there_are_no_ratios():
     text = to_markdown(dict(machine=machine, device='cuda', rounds=1, iterations=1, configs=[entry]))
     assert '| BP | not possible |' in text and '- BP: too large.' in text
     assert '| AugLocal | 1000.0 (1000.0 to 1000.0) | 2.0 |' in text
+
+
+def _signal_of_a_parents_death() -> int:
+    number = ctypes.c_int()
+    ctypes.CDLL(None).prctl(2, ctypes.byref(number))  # PR_GET_PDEATHSIG
+    return number.value
+
+
+def test_a_measuring_process_ends_with_the_one_that_started_it():
+    spawn = get_context('spawn')
+    with ProcessPoolExecutor(1, spawn, initializer=training_benchmark._prepare) as process:
+        assert process.submit(_signal_of_a_parents_death).result() == signal.SIGKILL

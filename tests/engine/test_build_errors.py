@@ -1,6 +1,7 @@
 """Misspelt configs, through MMEngine's registries; and defects that must not look like them."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,12 @@ class Diesel(Engine):
 
 
 @PARTS.register_module()
+class Rope:
+    def __init__(self, length: float, knots: Sequence[int] = ()):
+        self.ends = length / 2, sum(knots)
+
+
+@PARTS.register_module()
 class Broken:
     def __init__(self, radius=1, key='a'):
         Wheel(1, size=2) if key == 'a' else {}[key]
@@ -73,7 +80,10 @@ def message(config: dict) -> str | None:
         (dict(radius=1), ["no key 'type'"]),
         (dict(type='Wheel', radius=1, spoke=3), ["Wheel has no key 'spoke'", 'did you mean spokes']),
         (dict(type='Wheel', radius=1, zzz=3), ["Wheel has no key 'zzz'", 'expected some of radius, spokes']),
+        (dict(type='Wheel', radius=1, spoke=3), ['_delete_=True']),
         (dict(type='Wheel'), ['Wheel lacks radius']),
+        (dict(type='Rope', length='long'), ["Rope has length='long'; expected float"]),
+        (dict(type='Rope', length=2, knots=5), ['Rope has knots=5; expected Sequence[int]']),
         (dict(type='Wagon', length=2, radius=1, spoke=3), ["Wheel has no key 'spoke'"]),
         (dict(type='Tricycle', colour='red', radius=1, spoke=3), ["Tricycle has no key 'spoke'"]),
     ],

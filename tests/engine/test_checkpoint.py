@@ -1,7 +1,8 @@
 import pytest
+import torch
 from torch import nn
 
-from auglocal_mm.engine.checkpoint import check_checkpoint, check_resumable, latest_checkpoint
+from auglocal_mm.engine.checkpoint import check_checkpoint, check_resumable, check_start, latest_checkpoint
 from auglocal_mm.errors import InputError
 
 
@@ -51,8 +52,25 @@ def test_a_training_goes_on_from_the_state_of_its_own_alone():
     check_resumable(model, whole, 'a.pth')
     with pytest.raises(InputError, match=r'a\.pth holds weights without the state of a training'):
         check_resumable(model, {'state_dict': whole['state_dict']}, 'a.pth')
-    with pytest.raises(InputError, match=r'2 weights are in one alone, it lacks auxiliary_heads\.bias'):
+    with pytest.raises(InputError, match=r'auxiliary_heads\.bias is missing there and \(3,\) in the model'):
         plain = {name: value for name, value in model.state_dict().items() if name.startswith('head.')}
         check_resumable(model, {**whole, 'state_dict': plain}, 'a.pth')
-    with pytest.raises(InputError, match=r'2 weights are in one alone, the model lacks its auxiliary_heads\.bias'):
+    with pytest.raises(InputError, match=r'auxiliary_heads\.bias is \(3,\) there and missing in the model'):
         check_resumable(nn.ModuleDict({'head': nn.Linear(2, 3)}), whole, 'a.pth')
+    with pytest.raises(InputError, match=r'head\.bias is \(3,\) there and \(4,\) in the model'):
+        check_resumable(nn.ModuleDict({'head': nn.Linear(2, 4), 'auxiliary_heads': nn.Linear(2, 3)}), whole, 'a.pth')
+
+
+def test_a_training_starts_from_a_whole_backbone_and_any_head():
+    model = nn.ModuleDict({'backbone': nn.BatchNorm1d(3), 'head': nn.Linear(3, 5)})
+    state = {f'backbone.{name}': value for name, value in nn.BatchNorm1d(3).state_dict().items()}
+    check_start(model, {'state_dict': {**state, 'head.weight': torch.zeros(7, 3)}}, 'a.pth')
+    check_start(model, {f'module.{name}': value for name, value in state.items()}, 'a.pth')
+    del state['backbone.num_batches_tracked']  # old checkpoints have none
+    check_start(model, state, 'a.pth')
+    with pytest.raises(
+        InputError, match=r'1 of 4 weights are missing or of another shape, the first is backbone\.bias'
+    ):
+        check_start(model, {**state, 'backbone.bias': torch.zeros(4)}, 'a.pth')
+    with pytest.raises(InputError, match='4 of 4 weights'):
+        check_start(model, nn.BatchNorm1d(3).state_dict(), 'a.pth')

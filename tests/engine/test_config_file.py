@@ -1,6 +1,8 @@
+import argparse
+
 import pytest
 
-from auglocal_mm.engine.config_file import read_config_file
+from auglocal_mm.engine.config_file import CfgOptions, read_config_file
 from auglocal_mm.errors import InputError
 
 
@@ -19,7 +21,19 @@ def test_the_command_line_wins(tmp_path):
 @pytest.mark.parametrize(
     ('text', 'words'),
     [
-        ('model = dict(', 'is no Python'),
+        ('model = dict(', r'some\.py, or a config that it inherits from, cannot be read \(SyntaxError'),
+        ('model = dict(depth=dept)', 'NameError'),
+        ("_base_ = './some.py'", 'inherits from itself'),
+        ('model = 5', 'model is 5; expected a dict'),
+        ("optim_wrapper = dict(optimizer=['SGD'])", r"optimizer is \['SGD'\]; expected a dict"),
+        ('custom_hooks = 5', 'custom_hooks is 5; expected a list of dicts'),
+        ('load_from = 5', 'load_from is 5; expected the path'),
+        ('randomness = dict(seed=-1)', r'randomness\.seed is -1; expected a whole number of at least 0'),
+        ('randomness = dict(seed=2**32)', r'randomness\.seed is 4294967296; expected less'),
+        ('train_cfg = dict(val_interval=0)', r'val_interval is 0; expected a whole number of at least 1'),
+        ('train_dataloader = dict(batch_size=True)', 'batch_size is True'),
+        ('optim_wrapper = dict(clip_grad=dict(max_nrm=1))', r"clip_grad is \{'max_nrm': 1\}; expected a dict such as"),
+        ('optim_wrapper = dict(clip_grad=dict(max_norm=-1))', r'clip_grad\.max_norm is -1; expected a number above 0'),
         ("_base_ = './nowhere.py'", r'nowhere\.py, which does not exist; correct its _base_'),
         (
             'train_dataloader = dict(batch_size=0)',
@@ -35,6 +49,34 @@ def test_the_command_line_wins(tmp_path):
 def test_what_is_wrong_is_named(text, words, tmp_path):
     with pytest.raises(InputError, match=words):
         read_config_file(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        ({'train_cfg.max_epochs.x': 3}, 'has no place in the config: max_epochs='),
+        ({'steps.7.x': 3}, 'has no place in the config: Index 7 exceeds'),
+        ({'train_cgf.max_epochs': 3}, "the config has no 'train_cgf'; did you mean train_cfg"),
+    ],
+)
+def test_changes_without_a_place_are_refused(change, words, tmp_path):
+    path = written(tmp_path, 'train_cfg = dict(max_epochs=2)\nsteps = [dict(x=1)]')
+    with pytest.raises(InputError, match=words):
+        read_config_file(path, change)
+
+
+def test_settings_of_ones_own_may_be_added(tmp_path):
+    path = written(tmp_path, 'train_cfg = dict(max_epochs=2)')
+    assert read_config_file(path, {'compile': True, 'optim_wrapper.clip_grad.max_norm': 35}).compile is True
+
+
+def test_what_is_no_key_and_value_is_refused(capsys):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions)
+    assert parser.parse_args(['--cfg-options', 'a.b=3', 'c=[1,2]']).cfg_options == {'a.b': 3, 'c': [1, 2]}
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--cfg-options', 'train_cfg.max_epochs', '3'])
+    assert "--cfg-options has 'train_cfg.max_epochs'; expected key=value" in capsys.readouterr().err
 
 
 def test_a_missing_file_is_named():

@@ -1,6 +1,6 @@
 import pytest
 
-from auglocal_mm.engine.work_dir import Stage, check_work_dir
+from auglocal_mm.engine.work_dir import Stage, check_work_dir, own_work_dir
 from auglocal_mm.errors import InputError
 
 
@@ -23,3 +23,28 @@ def test_another_stage_is_refused_and_named(tiny_config, tmp_path, overrides):
     config = tiny_config(**overrides)
     with pytest.raises(InputError, match=r'belongs to another stage \(earlier\.py: ImageClassifier on mmdet.ResNet-18'):
         check_work_dir(str(tmp_path), config)
+
+
+def test_a_config_that_cannot_be_read_is_named_and_an_empty_one_is_no_stage(tiny_config, tmp_path):
+    (tmp_path / 'empty.py').write_text('')
+    check_work_dir(str(tmp_path), tiny_config())
+    (tmp_path / 'half.py').write_text('model = dict(')
+    with pytest.raises(InputError, match=r'half\.py, left by an earlier run, cannot be read'):
+        check_work_dir(str(tmp_path), tiny_config())
+
+
+def test_two_trainings_do_not_share_a_work_dir(tmp_path, monkeypatch):
+    with own_work_dir(str(tmp_path)):
+        with pytest.raises(InputError, match='another training is running in'), own_work_dir(str(tmp_path)):
+            pass
+        monkeypatch.setenv('RANK', '1')  # a process of the training that has it
+        with own_work_dir(str(tmp_path)):
+            pass
+    monkeypatch.setenv('RANK', '0')
+    with own_work_dir(str(tmp_path)):
+        pass
+
+
+def test_a_work_dir_that_cannot_be_made_is_told():
+    with pytest.raises(InputError, match='the work_dir /proc/x cannot be made'), own_work_dir('/proc/x'):
+        pass

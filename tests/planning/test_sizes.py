@@ -4,12 +4,14 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.planning.sizes import format_size, parse_size
 
 
-@pytest.mark.parametrize(('text', 'size'), [('8GiB', 8 * 2**30), ('1.5 MB', 1.5e6), ('100b', 100), ('2kib', 2048)])
+@pytest.mark.parametrize(
+    ('text', 'size'), [('8GiB', 8 * 2**30), ('1.5 MB', 1.5e6), ('100b', 100), ('2kib', 2048), ('.5TiB', 2**39)]
+)
 def test_sizes(text, size):
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize('text', ['8', '8 TB', 'GiB', '8Gi', '', '1.2.3GiB', '-1GiB'])
+@pytest.mark.parametrize('text', ['8', '8 PB', 'GiB', '8Gi', '', '1.2.3GiB', '-1GiB'])
 def test_unknown_units_are_refused(text):
     with pytest.raises(InputError, match='expected a number and one of B, KB'):
         parse_size(text)

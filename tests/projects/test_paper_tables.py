@@ -1,13 +1,20 @@
 """The studies list every cell of the paper, with its figures, and every cell builds."""
 
+import sys
+
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from tests_support import REPOSITORY, assert_error, tool
 
+from auglocal_mm.errors import InputError
 from auglocal_mm.registry import MODELS
 from auglocal_mm.studies import read_study, run_config
+
+sys.path.insert(0, str(REPOSITORY / 'projects/paper_tables'))
+
+from cifar10_jpeg import unpack
 
 PROJECT = 'projects/paper_tables'
 FILES = sorted((REPOSITORY / PROJECT / 'studies').glob('*.py'))
@@ -127,6 +134,18 @@ def test_unpacking_keeps_images_and_labels(tmp_path):
     ]
     assert (tmp_path / 'out/test/dog/00003.jpg').read_bytes() == pictures[3]
     assert_error(tool(f'{PROJECT}/cifar10_jpeg.py', str(tmp_path / 'no'), str(tmp_path / 'x')), 'is no .npz')
+    for wrong in (
+        {'labels': np.array([1, 0, 1, 2])},
+        {'body': arrays['body'][:-1]},
+        {'offsets': arrays['offsets'][1:]},
+    ):
+        np.savez(tmp_path / 'damaged.npz', **{**arrays, **wrong})
+        with pytest.raises(InputError, match='do not go together'):
+            unpack(tmp_path / 'damaged.npz', tmp_path / 'damaged')
+    (tmp_path / 'damaged.npz').write_bytes((tmp_path / 'damaged.npz').read_bytes()[:200])
+    with pytest.raises(InputError, match=r'is no \.npz'):
+        unpack(tmp_path / 'damaged.npz', tmp_path / 'damaged')
+    assert not (tmp_path / 'damaged').exists()
 
 
 def test_options_of_a_study_are_not_eaten_by_the_first_run():

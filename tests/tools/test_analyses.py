@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 from mmengine.runner import Runner
 from tests_support import assert_error, tool, write
+
+from auglocal_mm.analysis.report import write_figure
 
 
 @pytest.fixture
@@ -138,3 +141,17 @@ def test_bad_input(arguments, words, tmp_path):
     done = tool(f'tools/analysis_tools/{name}.py', *rest, '--out', str(tmp_path / 'out'))
     assert_error(done, *words)
     assert not (tmp_path / 'out').exists()
+
+
+def test_two_configs_of_one_name_are_two_rows(tiny_config, tmp_path):
+    for folder in ('bp', 'auglocal'):
+        (tmp_path / folder).mkdir()
+    paths = [write(tiny_config(method), tmp_path / method / 'tiny.py') for method in ('bp', 'auglocal')]
+    assert list(run('get_flops', *paths, out=tmp_path / 'out')) == paths
+
+
+def test_names_with_a_dollar_are_names(tmp_path):
+    figure = Figure()
+    figure.subplots().set_title('a$b^{$')
+    write_figure(tmp_path / 'a.png', figure)
+    assert (tmp_path / 'a.png').stat().st_size > 500

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 from rich.progress import Progress
 
@@ -22,6 +22,7 @@ from auglocal_mm.analysis.report import write_report
 from auglocal_mm.analysis.trained_model import read_config
 from auglocal_mm.analysis.training_benchmark import Measurement, measure_alone
 from auglocal_mm.analysis.training_schemes import Scheme, check_auglocal, training_schemes
+from auglocal_mm.engine.config_file import CfgOptions
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 
@@ -54,7 +55,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--loader', action='store_true', help="time the config's training data loader too")
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of all configs')
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of all configs')
     options = parser.parse_args(arguments)
     for name in ('batch_size', 'image_size', 'iterations', 'rounds'):
         value = getattr(options, name)

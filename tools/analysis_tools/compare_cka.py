@@ -4,12 +4,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from auglocal_mm.analysis.cka import MinibatchCKA
 from auglocal_mm.analysis.layer_plots import plot_heat_map
 from auglocal_mm.analysis.report import markdown_table, write_report
 from auglocal_mm.analysis.trained_model import labelled_batches, layer_outputs, load_classifier, read_config
+from auglocal_mm.engine.config_file import CfgOptions
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 
@@ -25,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--names', nargs=2, default=('first', 'second'), help='what to call them in the figure')
     parser.add_argument('--images', type=int, default=2000, help='validation images of the first config to look at')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of both configs')
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of both configs')
     options = parser.parse_args(arguments)
     configs = [read_config(path, options.cfg_options) for path in (options.first_config, options.second_config)]
     checkpoints = (options.first_checkpoint, options.second_checkpoint)
@@ -43,10 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             'the same images for both'
         )
     cka = MinibatchCKA(*depths)
-    for images, _ in labelled_batches(configs[0].val_dataloader, options.images):
+    for images, _ in labelled_batches(configs[0].val_dataloader, options.images, models[0]):
         if len(images) >= MinibatchCKA.smallest_batch:  # the last one may be too small
             cka.update(*(list(layer_outputs(model, images)) for model in models))
     values = cka.result()
+    if not values.isfinite().all():
+        raise InputError(
+            'CKA is no number: a network has weights that are not finite, or a layer that gives only zeros'
+        )
     names = [layer.name for layer in models[0].layers]
     equal = values.diagonal().tolist()
     table = markdown_table(

@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from mmengine.config import DictAction
 
 from auglocal_mm.analysis.multiply_adds import NetworkCost, network_cost
 from auglocal_mm.analysis.report import markdown_table, write_report
 from auglocal_mm.analysis.trained_model import read_config
+from auglocal_mm.engine.config_file import CfgOptions
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.registry import MODELS
 
@@ -35,14 +35,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('configs', nargs='+')
     parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of all configs')
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of all configs')
     options = parser.parse_args(arguments)
+    stems = [Path(path).stem for path in options.configs]
     costs = {}
     for path in options.configs:
         config = read_config(path, options.cfg_options)
         if options.image_size is not None:
             config.model.image_size = options.image_size
-        costs[Path(path).stem] = network_cost(MODELS.build(config.model), config.model.get('image_size', 224))
+        name = Path(path).stem if stems.count(Path(path).stem) == 1 else path
+        costs[name] = network_cost(MODELS.build(config.model), config.model.get('image_size', 224))
     rows = [
         (
             name,

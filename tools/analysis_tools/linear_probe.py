@@ -4,13 +4,13 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from auglocal_mm.analysis.layer_plots import plot_curves
 from auglocal_mm.analysis.linear_probe import LinearProbes, probe_accuracy
 from auglocal_mm.analysis.report import markdown_table, write_report
 from auglocal_mm.analysis.trained_model import labelled_batches, layer_outputs, load_classifier, read_config
+from auglocal_mm.engine.config_file import CfgOptions
 from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.errors import InputError
 
 
 @command_line_tool
@@ -22,19 +22,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('--images', type=int, default=1 << 62, help='the first so many of either data set; default all')
     parser.add_argument('--penalty', type=float, default=1e-3, help='of the ridge regression, per image')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of the config')
     options = parser.parse_args(arguments)
     config = read_config(options.config, options.cfg_options)
+    if not config.get('val_dataloader'):
+        raise InputError(f'{options.config} has no val_dataloader, whose images the probes look at; add one')
     model = load_classifier(config, options.checkpoint)
     # Fitted on training images as they are evaluated: without augmentation.
     train = {**config.val_dataloader, 'dataset': {**config.val_dataloader.dataset, 'split': 'train'}}
     train['sampler'] = {'type': 'DefaultSampler', 'shuffle': True}  # the first so many should have all classes
     probes = LinearProbes(len(model.layers), model.head.num_classes, options.penalty)
     device = next(model.parameters()).device
-    for images, labels in labelled_batches(train, options.images):
+    for images, labels in labelled_batches(train, options.images, model):
         probes.update(list(layer_outputs(model, images)), labels.to(device))
     weights, right, total = probes.solve(), [0] * len(model.layers), 0
-    for images, labels in labelled_batches(config.val_dataloader, options.images):
+    for images, labels in labelled_batches(config.val_dataloader, options.images, model):
         found = probe_accuracy(weights, list(layer_outputs(model, images)), labels.to(device))
         right, total = [a + b for a, b in zip(right, found, strict=True)], total + len(labels)
     accuracy = [100 * count / total for count in right]

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from rich.progress import Progress
 
 from auglocal_mm.analysis.report import write_report
 from auglocal_mm.analysis.trained_model import read_config
+from auglocal_mm.engine.config_file import CfgOptions
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import write_text
@@ -88,8 +89,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--max-depth', type=int, default=5, help='greatest depth d of the heads')
     parser.add_argument('--amp', action='store_true', help='plan for forward passes in bfloat16')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings of the config')
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of the config')
     options = parser.parse_args(arguments)
+    if options.out.exists() and not options.out.is_dir():
+        raise InputError(f'--out is {options.out}, a file; expected a folder')
     if not 2 <= options.min_depth <= options.max_depth:
         raise InputError(
             f'depths from {options.min_depth} to {options.max_depth}; expected 2 <= min-depth <= max-depth'
@@ -139,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = given_options(options)
     config = read_training(options.config, given)
     budget = parse_size(options.budget) if options.budget is not None else None
-    amp = config.optim_wrapper.type.endswith('AmpOptimWrapper')
+    amp = config.optim_wrapper.get('type', 'OptimWrapper').endswith('AmpOptimWrapper')
     training = Training(config.train_dataloader.batch_size, optimizer_states(config), amp)
     costs = measure(config, range(options.min_depth, options.max_depth + 1), amp)
     if not costs.heads:

@@ -2,9 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from auglocal_mm.backbone_file import read_weights, resnet_architecture, write_backbone
 from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.errors import InputError
 
 
 @command_line_tool
@@ -13,6 +15,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('checkpoint', help='checkpoint of a classifier or detector')
     parser.add_argument('out', help='file to write, by habit backbone.pth; its description goes beside it as .json')
     options = parser.parse_args(arguments)
+    if Path(options.out).suffix == '.json' or Path(options.out).resolve() == Path(options.checkpoint).resolve():
+        raise InputError(
+            f'out is {options.out}, which would overwrite the checkpoint or be overwritten by the description; expected '
+            'another file, by habit backbone.pth'
+        )
     checkpoint = read_weights(options.checkpoint)
     description = write_backbone(options.out, checkpoint)
     print(f'{resnet_architecture(read_weights(options.out))}: {options.out}, described in {description}')

@@ -6,6 +6,7 @@ from auglocal_mm.engine.hooks.checkpoint_hook import CheckpointHook
 from auglocal_mm.engine.hooks.data_check_hook import DataCheckHook
 from auglocal_mm.engine.hooks.epoch_seed_hook import EpochSeedHook
 from auglocal_mm.engine.hooks.export_backbone_hook import ExportBackboneHook
+from auglocal_mm.engine.hooks.finite_loss_hook import FiniteLossHook
 from auglocal_mm.engine.hooks.freeze_auxiliary_hook import FreezeAuxiliaryHook
 from auglocal_mm.engine.hooks.primary_ema_hook import PrimaryEMAHook
 
@@ -16,6 +17,7 @@ __all__ = [
     'DataCheckHook',
     'EpochSeedHook',
     'ExportBackboneHook',
+    'FiniteLossHook',
     'FreezeAuxiliaryHook',
     'PrimaryEMAHook',
 ]

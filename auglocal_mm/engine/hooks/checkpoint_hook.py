@@ -7,7 +7,7 @@ from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from auglocal_mm.engine.checkpoint import check_resumable
+from auglocal_mm.engine.checkpoint import check_resumable, check_start
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import atomic_write
 from auglocal_mm.registry import HOOKS
@@ -44,11 +44,11 @@ class CheckpointHook(MMEngineCheckpointHook):
         super().__init__(*args, max_keep_ckpts=max_keep_ckpts, **kwargs)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Checks what a run is to be resumed from, before anything is taken from it.
+        """Checks what a run is to be resumed or started from, before anything is taken from it.
 
         Raises:
-            InputError: It is no checkpoint of a training, or of another one.
+            InputError: It is no checkpoint of this training, or does not cover the backbone.
         """
-        if runner._resume:
-            model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-            check_resumable(model, checkpoint, str(runner._load_from))
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        check = check_resumable if runner._resume else check_start
+        check(model, checkpoint, str(runner._load_from))

@@ -17,6 +17,9 @@ from auglocal_mm.registry import HOOKS
 class DataCheckHook(Hook):
     """Refuses data that do not fit the model or are not all there, and counts images that were skipped."""
 
+    def __init__(self) -> None:
+        self.trained_on: list[str] = []
+
     def before_train(self, runner: Runner) -> None:
         """Checks the training data.
 
@@ -33,7 +36,7 @@ class DataCheckHook(Hook):
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         check_classes(dataset, model)
         if runner.val_loop is not None:
-            _compare_classes(dataset, runner.val_loop.dataloader.dataset)
+            _compare_classes(_classes(dataset), _classes(runner.val_loop.dataloader.dataset), 'validation')
         if hasattr(dataset, 'get_data_info'):
             _check_images(dataset)
 
@@ -41,10 +44,16 @@ class DataCheckHook(Hook):
         """Checks the test data.
 
         Raises:
-            InputError: Another number of classes than the model's.
+            InputError: Another number of classes than the model's, or other classes than the checkpoint's.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        check_classes(runner.test_loop.dataloader.dataset, model, 'test')
+        dataset = runner.test_loop.dataloader.dataset
+        check_classes(dataset, model, 'test')
+        _compare_classes(self.trained_on, _classes(dataset), 'test')
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Remembers what the checkpoint was trained on."""
+        self.trained_on = list((checkpoint.get('meta', {}).get('dataset_meta') or {}).get('classes') or ())
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Says how many corrupt images were skipped so far."""
@@ -71,14 +80,17 @@ def check_classes(dataset: Any, model: Any, name: str = 'training') -> None:
         )
 
 
-def _compare_classes(training: Any, validation: Any) -> None:
-    ours, theirs = (list(getattr(each, 'metainfo', {}).get('classes') or ()) for each in (training, validation))
+def _compare_classes(ours: list[str], theirs: list[str], name: str) -> None:
     if ours and theirs and ours != theirs:
         different = sorted(set(ours) ^ set(theirs)) or ['their order']
         raise InputError(
-            f'the training data have {len(ours)} classes and the validation data {len(theirs)}, and they differ in '
+            f'the training data have {len(ours)} classes and the {name} data {len(theirs)}, and they differ in '
             f'{different[0]}: labels would mean other things; put the missing folders there, or point to the right data'
         )
+
+
+def _classes(dataset: Any) -> list[str]:
+    return list(getattr(dataset, 'metainfo', {}).get('classes') or ())
 
 
 def _check_images(dataset: Any) -> None:

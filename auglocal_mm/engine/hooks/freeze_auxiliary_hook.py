@@ -20,12 +20,12 @@ class FreezeAuxiliaryHook(Hook):
         end: Share of the epochs after which all hidden layers are frozen.
 
     Raises:
-        InputError: Not 0 <= start < end.
+        InputError: Not 0 <= start < end <= 1.
     """
 
     def __init__(self, start: float = 0.5, end: float = 1.0) -> None:
-        if not 0 <= start < end:
-            raise InputError(f'FreezeAuxiliaryHook got start={start}, end={end}; expected 0 <= start < end')
+        if not 0 <= start < end <= 1:
+            raise InputError(f'FreezeAuxiliaryHook got start={start}, end={end}; expected 0 <= start < end <= 1')
         self.start, self.end = start, end
 
     def before_train_epoch(self, runner: Runner) -> None:

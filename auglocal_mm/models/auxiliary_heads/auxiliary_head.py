@@ -104,8 +104,9 @@ class AuxiliaryHead(ClassificationHead):
 
 def _weight(placement: Placement, term: str, value: Any) -> float:
     ends = list(value) if isinstance(value, list | tuple) else [value, value]
-    if len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
+    if len(ends) != 2 or not all(isinstance(end, int | float) and end >= 0 for end in ends):
         raise InputError(
-            f"loss_weights.{term} is {value!r}; expected one number, or two: the first module's weight and the last one's"
+            f'loss_weights.{term} is {value!r}; expected one number of at least 0, or two: the weights of the first module '
+            'and of the last one'
         )
     return placement.between(*ends)

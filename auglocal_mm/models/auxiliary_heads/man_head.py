@@ -29,7 +29,7 @@ class MANHead(AuxiliaryHead):
         loss_weights: Nothing; they belong to ``head``.
 
     Raises:
-        InputError: ``loss_weights`` are given here.
+        InputError: ``loss_weights`` are given here, or ``momentum`` is not from 0 to 1.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class MANHead(AuxiliaryHead):
                 'MANHead takes no loss_weights, as its loss is that of the head behind it; move them into '
                 "auxiliary_heads.head: head=dict(type='InfoProHead', loss_weights=dict(...))"
             )
+        if not isinstance(momentum, int | float) or not 0 <= momentum <= 1:
+            raise InputError(f"MANHead's momentum is {momentum!r}; expected a number from 0 to 1")
         neighbour = placement.layers[placement.layer].module
         self.momentum = momentum
         self._neighbour = [neighbour]  # in a list: it belongs to the primary network

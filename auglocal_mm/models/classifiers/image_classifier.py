@@ -1,6 +1,6 @@
 """The network that is pretrained: backbone, classifier, and auxiliary heads if the config names them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,7 +30,7 @@ class ImageClassifier(BaseModel):
             :func:`auglocal_mm.partition.resolve_cuts`), and ``chain``, the module paths of a backbone that does not know
             its own.
         checkpointed: Names of local layers whose activations are computed again in backward instead of kept, pairs of
-            names for runs of layers, or ``'all'`` for each by itself.
+            names for runs of layers, ``{'norms': name}`` for norms alone, or ``'all'`` or ``'norms'`` for each by itself.
         image_size: Side of the training images, on which the structure of some heads depends.
         channels_last: Whether convolutions run in PyTorch's channels-last layout, which tensor cores and CPUs prefer; a
             convolution takes it over from its weights, so that images need no conversion.
@@ -43,7 +43,7 @@ class ImageClassifier(BaseModel):
         head: dict[str, Any],
         auxiliary_heads: dict[str, Any] | None = None,
         partition: dict[str, Any] | None = None,
-        checkpointed: Sequence[str | Sequence[str]] | str = (),
+        checkpointed: Sequence[str | Sequence[str] | Mapping[str, str]] | str = (),
         image_size: int = 224,
         channels_last: bool = True,
         data_preprocessor: dict[str, Any] | None = None,

@@ -18,6 +18,7 @@ test_evaluator = val_evaluator
 default_hooks = dict(
     checkpoint=dict(type='auglocal_mm.CheckpointHook', interval=1, max_keep_ckpts=2),
     data_check=dict(type='auglocal_mm.DataCheckHook'),
+    finite_loss=dict(type='auglocal_mm.FiniteLossHook'),
     backbone_check=dict(type='auglocal_mm.BackboneCheckHook'),
 )
 randomness = dict(seed=0)

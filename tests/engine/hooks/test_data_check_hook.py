@@ -27,3 +27,11 @@ def test_test_data_must_have_the_models_classes(tiny_config, image_folder):
     shutil.rmtree(image_folder / 'val' / 'dog')
     with pytest.raises(InputError, match='the test data have 2 classes, but num_classes of the model is 3'):
         Runner.from_cfg(tiny_config('bp')).test()
+
+
+def test_test_data_must_have_the_classes_that_the_checkpoint_was_trained_on(tiny_config, image_folder):
+    config = tiny_config('bp', **{'train_cfg.max_epochs': 1})
+    Runner.from_cfg(config).train()
+    shutil.move(image_folder / 'val' / 'cat', image_folder / 'val' / 'fox')
+    with pytest.raises(InputError, match='3 classes and the test data 3, and they differ in cat'):
+        Runner.from_cfg(tiny_config('bp', load_from=f'{config.work_dir}/epoch_1.pth')).test()

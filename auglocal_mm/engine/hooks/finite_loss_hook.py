@@ -1,0 +1,52 @@
+"""Ends a training by backpropagation that has diverged; :class:`AugLocalHook` does the same for local losses."""
+
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook, LoggerHook
+from mmengine.runner import Runner
+from torch import Tensor
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Refuses to go on, and to write a checkpoint, after a loss that is not finite.
+
+    It looks as often as the logger writes a line, so that nothing is read from the device in between.
+    """
+
+    def __init__(self) -> None:
+        self.total: Tensor | None = None
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Adds the loss up; looks at the sum with the logger.
+
+        Raises:
+            InputError: A loss was not finite.
+        """
+        loss = (outputs or {}).get('loss')
+        if isinstance(loss, Tensor):
+            self.total = loss.detach() if self.total is None else self.total + loss.detach()
+        interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 50)
+        if self.every_n_inner_iters(batch_idx, interval) or self.end_of_epoch(runner.train_dataloader, batch_idx):
+            self._look(runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Looks once more.
+
+        Raises:
+            InputError: A loss was not finite; the checkpoint is not written.
+        """
+        self._look(runner)
+
+    def _look(self, runner: Runner) -> None:
+        total, self.total = self.total, None
+        if total is not None and not torch.isfinite(total):
+            raise InputError(
+                f'the loss became {float(total)} by iteration {runner.iter + 1} (epoch {runner.epoch + 1}); the last '
+                'checkpoint is from before it: lower the learning rate, clip gradients (optim_wrapper.clip_grad) or look at '
+                'the data, then --resume'
+            )

@@ -1,0 +1,24 @@
+import json
+
+import pytest
+
+from auglocal_mm.analysis.training_log import read_curves
+from auglocal_mm.errors import InputError
+
+
+def log(tmp_path, text: str):
+    folder = tmp_path / '20260101_000000' / 'vis_data'
+    folder.mkdir(parents=True)
+    (folder / 'scalars.json').write_text(text, errors='surrogateescape')
+    return tmp_path
+
+
+def test_the_last_line_of_a_run_that_was_killed_may_be_cut(tmp_path):
+    lines = [json.dumps({'loss': 1.5, 'step': 1}), json.dumps({'loss': 1.0, 'step': 2}), '{"loss": 0.']
+    assert read_curves(log(tmp_path, '\n'.join(lines))) == {'loss': [(1, 1.5), (2, 1.0)]}
+
+
+@pytest.mark.parametrize('line', ['5', '{"loss": 1.0}', '{"loss": 1.0, "step": "x"}', '{"loss"', '\udcff\udcfe'])
+def test_other_damage_is_named(line, tmp_path):
+    with pytest.raises(InputError, match=r'line 1 of .*scalars\.json is no JSON with a step'):
+        read_curves(log(tmp_path, f'{line}\n'))

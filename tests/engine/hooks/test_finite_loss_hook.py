@@ -1,0 +1,12 @@
+import pytest
+from mmengine.runner import Runner
+
+from auglocal_mm.errors import InputError
+
+
+@pytest.mark.parametrize('interval', [1, 50])
+def test_a_training_that_diverges_ends_and_leaves_no_checkpoint(tiny_config, tmp_path, interval):
+    settings = {'optim_wrapper.optimizer.lr': 1e30, 'default_hooks.logger.interval': interval}
+    with pytest.raises(InputError, match=r'the loss became (nan|inf) by iteration \d \(epoch 1\)'):
+        Runner.from_cfg(tiny_config('bp', **settings)).train()
+    assert not list((tmp_path / 'work_dir').glob('*.pth'))
