@@ -126,7 +126,7 @@ def test_one_weight_holds_for_all_modules():
     losses = [
         m.local_modules()[0].head.loss(m.local_modules()[0].layers(images), labels)['loss'] for m in (model, plain)
     ]
-    assert float(losses[0]) == pytest.approx(0.5 * float(losses[1]))
+    assert losses[0].item() == pytest.approx(0.5 * losses[1].item())
 
 
 def test_a_weight_of_a_term_that_does_not_exist_is_refused():
@@ -142,9 +142,9 @@ def test_unknown_conventions_are_refused(key):
         classifier(cifar_resnet(), {'type': 'AugLocalHead', 'depth': 3, key: 'sideways'})
 
 
-@pytest.mark.parametrize('weight', [(1, 2, 3), 'high', (1, 'high')])
+@pytest.mark.parametrize('weight', [(1, 2, 3), 'high', (1, 'high'), (1, -1)])
 def test_a_weight_is_one_number_or_two(weight):
-    with pytest.raises(InputError, match=r'loss_weights\.cross_entropy is .*; expected one number, or two'):
+    with pytest.raises(InputError, match=r'loss_weights\.cross_entropy is .*; expected one number of at least 0, or two'):
         classifier(cifar_resnet(), dict(type='AugLocalHead', depth=3, loss_weights=dict(cross_entropy=weight)))
 
 
