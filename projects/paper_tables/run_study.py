@@ -111,6 +111,21 @@ def run_study(study: Study, seeds: Sequence[int], folder: Path, results: Path, e
         raise InputError('; '.join(failures))
 
 
+def check_writable(results: Path) -> None:
+    """Tells what cannot be written before anything is trained.
+
+    Raises:
+        InputError: ``results`` is a folder, or there can be no such file.
+    """
+    if results.is_dir():
+        raise InputError(f'--results is {results}, a folder; expected a file')
+    try:
+        with locked(results.with_suffix('.lock')):
+            pass
+    except OSError as error:
+        raise InputError(f'--results is {results}, where nothing can be written ({error.strerror})') from error
+
+
 @command_line_tool
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line and runs a study."""
@@ -147,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if 'randomness.seed' in options.cfg_options:
         raise InputError('--cfg-options sets randomness.seed, which --seeds is for; give it there')
-    write_json(results, read_results(results))  # what cannot be written is told before anything is trained
+    check_writable(results)
     os.environ.setdefault('PYTHONPATH', str(REPOSITORY))
     work_dir = (options.work_dir or REPOSITORY / 'work_dirs' / study.name).resolve()
     run_study(replace(study, runs=chosen), options.seeds, work_dir, results, options.cfg_options)

@@ -144,7 +144,9 @@ def test_unknown_conventions_are_refused(key):
 
 @pytest.mark.parametrize('weight', [(1, 2, 3), 'high', (1, 'high'), (1, -1)])
 def test_a_weight_is_one_number_or_two(weight):
-    with pytest.raises(InputError, match=r'loss_weights\.cross_entropy is .*; expected one number of at least 0, or two'):
+    with pytest.raises(
+        InputError, match=r'loss_weights\.cross_entropy is .*; expected one number of at least 0, or two'
+    ):
         classifier(cifar_resnet(), dict(type='AugLocalHead', depth=3, loss_weights=dict(cross_entropy=weight)))
 
 

@@ -170,3 +170,10 @@ def test_unknown_studies_and_runs_are_refused(tiny_study, tmp_path):
     assert_error(run_study(tiny_study, tmp_path / 'r.json', '--only', 'zzz'), 'has no run zzz')
     (tmp_path / 'r.json').write_text('{')
     assert_error(run_study(tiny_study, tmp_path / 'r.json'), 'is no JSON')
+
+
+def test_results_that_cannot_be_written_are_told_before_the_training(tiny_study, tmp_path):
+    for results, words in ((tmp_path, 'a folder; expected a file'), (Path('/proc/x/t.json'), 'nothing can be written')):
+        assert_error(run_study(tiny_study, results), words)
+    assert not (tmp_path / 'work').exists()
+    assert_error(run_study(tiny_study, tmp_path / 'r.json', '--cfg-options', 'randomness.seed=7'), '--seeds is for')
