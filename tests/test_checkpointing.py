@@ -107,6 +107,9 @@ def test_norms_alone_hold_more_than_all_and_compute_no_convolution_again():
         ([['layer1.1', 'layer1.0']], 'expected a pair, the first layer and the last one'),
         ([['layer1.0', 'layer1.1', 'layer1.2']], 'expected a pair'),
         (['layer1.1', ['layer1.0', 'layer1.2']], 'layer1.1 in two runs'),
+        (5, "checkpointed is 5; expected 'all', 'norms', or a list"),
+        ('stem', "checkpointed is 'stem'; expected"),
+        ([5], 'names the layer 5, which is unknown'),
     ],
 )
 def test_impossible_runs_are_refused(names, message):

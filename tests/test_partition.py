@@ -111,3 +111,15 @@ def test_unknown_paths_and_networks_are_refused():
         InputError, match=r'VGG, MobileNetV2, EfficientNet and RegNet .* only; give partition=dict\(chain='
     ):
         local_layers(nn.Sequential(nn.Conv2d(3, 3, 1)))
+
+
+@pytest.mark.parametrize('cuts', [5, 'stem'])
+def test_cuts_are_a_list(cuts):
+    with pytest.raises(InputError, match=r'cut_points is .*; expected a list of local layers'):
+        resolve_cuts(['stem', 'layer1.0', 'layer1.1'], cut_points=cuts)
+
+
+@pytest.mark.parametrize('chain', [5, 'blocks.*'])
+def test_a_chain_is_a_list(chain):
+    with pytest.raises(InputError, match=r'partition\.chain is .*; expected a list of module paths'):
+        local_layers(nn.Sequential(), chain)

@@ -52,10 +52,10 @@ def labelled_batches(loader: Mapping[str, Any], images: int, model: nn.Module) -
     Args:
         loader: Config of a data loader.
         images: How many.
-        model: Whose classes they must have.
+        model: Whose number of classes they must have.
 
     Raises:
-        InputError: There is no such loader, the classes are others, or not even one image is asked for.
+        InputError: The number of classes is another, or not even one image is asked for.
     """
     if images < 1:
         raise InputError(

@@ -101,9 +101,7 @@ class LabelledImages(Dataset, metaclass=ABCMeta):
             try:
                 inputs = self._transform(image)
             except (ValueError, TypeError, RuntimeError) as error:
-                raise InputError(
-                    f'the transforms fail on {self.describe(index)} ({str(error).splitlines()[0]}); correct them'
-                ) from error
+                raise InputError(f'the transforms fail on {self.describe(index)} ({error}); correct them') from error
         if not isinstance(inputs, torch.Tensor) or inputs.dtype != torch.uint8 or inputs.shape[:-2] != (3,):
             found = (
                 f'{inputs.dtype} {tuple(inputs.shape)}' if isinstance(inputs, torch.Tensor) else type(inputs).__name__

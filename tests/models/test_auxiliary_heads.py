@@ -161,3 +161,10 @@ def test_loss_weights_of_man_belong_to_the_head_behind_it():
 def test_misspelt_keys_of_the_partition_are_refused():
     with pytest.raises(InputError, match=r"partition has no key 'last_module_layer'; expected some of chain, "):
         classifier(cifar_resnet(), RULES['AugLocal'], partition=dict(last_module_layer=3))
+
+
+@pytest.mark.parametrize('momentum', [-5, 1.5, 'abc'])
+def test_the_momentum_of_man_is_a_share(momentum):
+    rule = dict(type='MANHead', head=dict(type='DGLHead'), momentum=momentum)
+    with pytest.raises(InputError, match=r'momentum is .*; expected a number from 0 to 1'):
+        classifier(cifar_resnet(), rule)

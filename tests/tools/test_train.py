@@ -209,3 +209,19 @@ def test_no_space_for_a_checkpoint_is_told_and_leaves_what_was_there(tiny_config
     assert not list(work_dir.glob('.*.tmp'))
     assert tool(*arguments, '--resume').returncode == 0
     assert (work_dir / 'epoch_2.pth').is_file()
+
+
+def test_a_crop_that_is_larger_than_the_images_names_one(tiny_config, image_folder, tmp_path):
+    transforms = [dict(type='RandomCrop', size=64)]
+    config = write(tiny_config('bp', **{'train_dataloader.dataset.transforms': transforms}), tmp_path / 'tiny.py')
+    assert_error(tool('tools/train.py', config), 'the transforms fail on', str(image_folder), 'correct them')
+
+
+@pytest.mark.parametrize('out', ['a.json', 'a.pth'])
+def test_an_export_overwrites_neither_its_source_nor_itself(tmp_path, out):
+    torch.save({'state_dict': {'backbone.conv1.weight': torch.zeros(1)}}, tmp_path / 'a.pth')
+    before = (tmp_path / 'a.pth').read_bytes()
+    done = tool('tools/model_converters/export_backbone.py', str(tmp_path / 'a.pth'), str(tmp_path / out))
+    assert_error(done, out, 'expected another file')
+    assert [path.name for path in tmp_path.iterdir()] == ['a.pth']
+    assert (tmp_path / 'a.pth').read_bytes() == before

@@ -23,5 +23,7 @@ def test_hidden_layers_stop_learning_one_after_the_other(tiny_config):
 def test_bad_settings_are_refused(tiny_config):
     with pytest.raises(InputError, match=r'expected 0 <= start < end'):
         FreezeAuxiliaryHook(0.5, 0.5)
+    with pytest.raises(InputError, match=r'end=9; expected 0 <= start < end <= 1'):
+        FreezeAuxiliaryHook(5, 9)
     with pytest.raises(InputError, match='needs auxiliary heads with hidden layers'):
         Runner.from_cfg(tiny_config('bp', custom_hooks=[dict(type='FreezeAuxiliaryHook')])).train()
