@@ -1,5 +1,6 @@
 """The local step: every local module learns from its own loss, and no gradient crosses a border. Plain PyTorch."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -53,14 +54,16 @@ def local_step(
 def isolation_errors(modules: Sequence[LocalModule], inputs: Tensor, labels: Tensor) -> list[float]:
     """Checks one batch against plain autograd: how far each module's gradients are from those of its loss alone.
 
-    The reference is taken in one graph through the whole network, so that it does not rest on the local step.
+    The reference is taken in one graph through the whole network, so that it does not rest on the local step. Either way
+    each module draws the same random numbers, for its dropout.
 
     Returns:
         For each module the largest relative difference of a gradient. ``inf`` where a parameter outside the module
         received a gradient.
     """
     references, features = [], inputs
-    for module in modules:
+    for number, module in enumerate(modules):
+        torch.manual_seed(number)
         features = module.layers(features)
         loss = module.head.loss(features, labels, inputs)['loss']  # type: ignore[operator]
         references.append(torch.autograd.grad(loss, _trainable(module), retain_graph=True, allow_unused=True))
@@ -75,7 +78,13 @@ def isolation_errors(modules: Sequence[LocalModule], inputs: Tensor, labels: Ten
         for parameter in everything:
             parameter.grad = None
 
-    local_step(modules, inputs, labels, measure)
+    numbers = itertools.count()
+
+    def same_draws() -> AbstractContextManager[None]:
+        torch.manual_seed(next(numbers))
+        return nullcontext()
+
+    local_step(modules, inputs, labels, measure, same_draws)
     return errors
 
 

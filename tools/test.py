@@ -9,6 +9,7 @@ import auglocal_mm  # noqa: F401  (provides mmcv's operators before MMDetection 
 from auglocal_mm.backbone_file import read_weights
 from auglocal_mm.engine.checkpoint import check_checkpoint
 from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, load_config
+from auglocal_mm.engine.unwrapped import unwrapped
 
 
 @command_line_tool
@@ -21,9 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config.load_from = options.checkpoint
     # Nothing is trained: the hooks of training, and the weights it would start from, are not needed.
     config.custom_hooks = []
+    config.get('default_hooks', {}).pop('backbone_check', None)
     config.resume = False
     runner = Runner.from_cfg(config)
-    check_checkpoint(runner.model, read_weights(options.checkpoint), options.checkpoint)
+    check_checkpoint(unwrapped(runner.model), read_weights(options.checkpoint), options.checkpoint)
     runner.test()
 
 

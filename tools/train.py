@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from mmengine.config import Config
@@ -11,7 +12,7 @@ import auglocal_mm  # noqa: F401  (provides mmcv's operators before MMDetection 
 from auglocal_mm.analysis.isolation import check_run
 from auglocal_mm.backbone_file import read_weights
 from auglocal_mm.engine.checkpoint import latest_checkpoint
-from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, load_config
+from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, is_first_process, load_config
 from auglocal_mm.engine.work_dir import check_work_dir, own_work_dir
 from auglocal_mm.errors import InputError
 
@@ -40,7 +41,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def apply_arguments(config: Config, arguments: argparse.Namespace) -> None:
     """Writes the options of the command line into ``config``."""
     if arguments.amp:
-        half = 'bfloat16' if not torch.cuda.is_available() or torch.cuda.is_bf16_supported() else 'float16'
+        emulated = torch.cuda.is_available() and not torch.cuda.is_bf16_supported(including_emulation=False)
+        half = 'float16' if emulated else 'bfloat16'
         config.optim_wrapper.type = 'auglocal_mm.AmpOptimWrapper'
         config.optim_wrapper.setdefault('dtype', half)
     if arguments.auto_scale_lr:
@@ -63,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_run(config)
         return
     check_work_dir(config.work_dir, config)
-    with own_work_dir(config.work_dir):
+    with own_work_dir(config.work_dir) if is_first_process(config.launcher) else nullcontext():
         Runner.from_cfg(config).train()
 
 

@@ -12,7 +12,7 @@ from auglocal_mm.planning.network_cost import NetworkCosts, measure_network
 from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.report import describe
 from auglocal_mm.planning.search import backpropagation, cheapest_plan
-from auglocal_mm.planning.training_config import to_config
+from auglocal_mm.planning.training_config import kept_settings, to_config
 from auglocal_mm.registry import MODELS
 
 DEPTHS = range(2, 6)
@@ -92,8 +92,7 @@ def planned_scheme(config: Config, costs: NetworkCosts, share: float) -> Scheme:
     """The cheapest plan that holds at most ``share`` of backpropagation's activations."""
     model = config.model.to_dict()
     reference = backpropagation(costs)
-    heads = model['auxiliary_heads']
-    keep = {key: heads[key] for key in ('downsampling', 'classifier') if key in heads}
+    keep = kept_settings(model)
     name, plan = f'plan {share:.2f}x', cheapest_plan(costs, share * reference.activations)
     if plan is None:
         return Scheme(name, None, note=f'no plan holds as little as {share:.2f}x of the activations of BP')

@@ -13,7 +13,9 @@ from auglocal_mm.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class LoadImageFromFile(BaseTransform):
-    """Loads ``img_path`` as mmcv's transform of this name does, and refuses a truncated image, which OpenCV fills with grey.
+    """Loads ``img_path`` as mmcv's transform of this name does, turned as its EXIF data say.
+
+    A truncated image, which OpenCV fills with grey, is refused.
 
     Args:
         skip_corrupt: Whether an image that cannot be read is left out, with a warning, instead of an error. The data set
@@ -30,7 +32,7 @@ class LoadImageFromFile(BaseTransform):
         """Adds ``img``, uint8 of shape (H, W, 3) in BGR, ``img_shape`` and ``ori_shape``."""
         path = results['img_path']
         try:
-            image = read_image(path).permute(1, 2, 0).numpy()[..., ::-1]
+            image = read_image(path, upright=True).permute(1, 2, 0).numpy()[..., ::-1]
         except InputError as error:
             if not self.skip_corrupt:
                 raise

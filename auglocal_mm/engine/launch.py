@@ -18,7 +18,8 @@ from auglocal_mm.engine.compiled_modules import compile_settings
 from auglocal_mm.engine.config_file import CfgOptions, read_config_file
 from auglocal_mm.errors import InputError
 
-LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+RANKS = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
+"""Where each launcher tells a process its number."""
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         action=CfgOptions,
         help='override settings of the config, as key=value: model.head.num_classes=10 train_cfg.max_epochs=5',
     )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none', help='how the processes were started')
+    parser.add_argument('--launcher', choices=('none', *RANKS), default='none', help='how the processes were started')
     # torchrun and torch.distributed.launch differ in how they hand over the local rank.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
@@ -50,6 +51,11 @@ def load_config(arguments: argparse.Namespace) -> Config:
     if not torch.cuda.is_available():
         _use_cpu(config)
     return config
+
+
+def is_first_process(launcher: str) -> bool:
+    """Whether this is the process that writes for all, also before they have found each other."""
+    return launcher == 'none' or int(os.environ.get(RANKS[launcher], '0')) == 0
 
 
 def _use_cpu(config: Config) -> None:

@@ -6,8 +6,7 @@ module's parameters. So clipping takes the norm of one module, gradient accumula
 float16 skips one module alone.
 """
 
-import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from mmengine.dist import all_reduce_params, get_world_size
@@ -15,6 +14,7 @@ from mmengine.optim import ApexOptimWrapper, OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from auglocal_mm.engine.optimizer_share import OptimizerShare
 from auglocal_mm.errors import InputError
 from auglocal_mm.partition import LocalModule
 
@@ -39,7 +39,7 @@ class LocalOptimizer:
                 'expected an OptimWrapper or AmpOptimWrapper in optim_wrapper.type'
             )
         _check_ownership(optim_wrapper.optimizer, modules)
-        self.shares = [_Share(optim_wrapper, module) for module in modules]
+        self.shares = [OptimizerShare(optim_wrapper, module) for module in modules]
         optim_wrapper._global_step = 1  # schedulers warn when they see no step of the whole optimizer
 
     def update(self, number: int, loss: Tensor) -> None:
@@ -52,9 +52,17 @@ class LocalOptimizer:
         share.wrapper.backward(share.wrapper.scale_loss(loss))
         if share.wrapper.should_update():
             average_gradients(share.parameters)
-            share.follow()
-            share.wrapper.step()
-            share.wrapper.zero_grad()
+            share.step()
+
+    def take_norms(self) -> Tensor:
+        """Norms of every module's gradients before they were clipped, since the last call: (updates, K), on the CPU.
+
+        Empty where nothing is clipped by norm. Until then they stay on the device, so that no update waits for it.
+        """
+        taken = [share.norms for share in self.shares]
+        for share in self.shares:
+            share.norms = []
+        return torch.stack([torch.stack(norms) for norms in taken], dim=1).cpu() if all(taken) else torch.zeros(0, 0)
 
     def scaler_states(self) -> list[dict]:
         """States of the modules' loss scalers; empty without them."""
@@ -69,37 +77,11 @@ class LocalOptimizer:
         return [share.wrapper.loss_scaler for share in self.shares if hasattr(share.wrapper, 'loss_scaler')]
 
 
-def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replaces each gradient by its mean over all processes, in one exchange."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if get_world_size() > 1 and gradients:
         all_reduce_params(gradients, op='mean')
-
-
-class _Share:
-    """A local module's share of an optimizer, wrapped like the whole."""
-
-    def __init__(self, optim_wrapper: OptimWrapper, module: LocalModule) -> None:
-        self.parameters = module.parameters()
-        own = {id(parameter) for parameter in self.parameters}
-        optimizer = copy.copy(optim_wrapper.optimizer)  # shares the state of every parameter
-        pairs = [
-            ({**group, 'params': [p for p in group['params'] if id(p) in own]}, group)
-            for group in optim_wrapper.optimizer.param_groups
-        ]
-        self.groups = [(mine, whole) for mine, whole in pairs if mine['params']]
-        optimizer.param_groups = [mine for mine, _ in self.groups]
-        self.wrapper = copy.copy(optim_wrapper)
-        # Schedulers put a counting `step` on the whole wrapper, which the copy would call instead of its own.
-        vars(self.wrapper).pop('step', None)
-        self.wrapper.optimizer = optimizer
-        if hasattr(optim_wrapper, 'loss_scaler'):
-            self.wrapper.loss_scaler = copy.deepcopy(optim_wrapper.loss_scaler)
-
-    def follow(self) -> None:
-        """Takes over the learning rate and whatever else schedulers changed in the whole optimizer."""
-        for mine, whole in self.groups:
-            mine.update({key: value for key, value in whole.items() if key != 'params'})
 
 
 def _check_ownership(optimizer: Optimizer, modules: Sequence[LocalModule]) -> None:

@@ -18,8 +18,8 @@ class LocalStatistics:
 
     def add(self, results: Sequence[Mapping[str, Tensor]]) -> None:
         """Takes in one iteration: for each module its ``loss`` and ``accuracy``, as :func:`local_step` returns them."""
-        values = [result[name].double() for result in results for name in ('loss', 'accuracy')]
-        self._iterations.append(torch.stack(values).view(-1, 2))
+        values = [result[name] for result in results for name in ('loss', 'accuracy')]
+        self._iterations.append(torch.stack(values).double().view(-1, 2))
 
     def take(self) -> Tensor:
         """Gives all iterations since the last call: (iterations, K, 2) of loss and accuracy, float64, on the CPU."""

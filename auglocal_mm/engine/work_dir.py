@@ -1,6 +1,5 @@
 """A work_dir belongs to one stage: what may be resumed there, and from which file."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,12 +68,11 @@ def check_work_dir(work_dir: str, config: Config) -> None:
 def own_work_dir(work_dir: str) -> Iterator[None]:
     """Keeps a second training out of ``work_dir``, where logs and checkpoints of both would mix.
 
+    Of several processes of one training, the first has the lock for all.
+
     Raises:
         InputError: Another training is running there, or there can be no such folder.
     """
-    if int(os.environ.get('RANK', '0')):
-        yield  # the first process has the lock for all
-        return
     try:
         Path(work_dir).mkdir(parents=True, exist_ok=True)
     except (FileNotFoundError, PermissionError) as error:

@@ -57,8 +57,8 @@ def measure_network(
         image_size: Side of the images.
         depths: The depths d of the heads.
         amp: Whether forward runs in bfloat16 autocast.
-        rule: ``downsampling`` and ``classifier`` of :class:`auglocal_mm.models.auxiliary_heads.AugLocalHead`; other keys
-            are left alone.
+        rule: Config of an :class:`auglocal_mm.models.auxiliary_heads.AugLocalHead`; of its keys ``selection``, ``rounding``,
+            ``downsampling`` and ``classifier`` are followed.
     """
     meter = LayerMeter(amp)
     layers: list[LayerCost] = []
@@ -86,7 +86,9 @@ def _head(
     depth: int,
     rule: Mapping[str, Any],
 ) -> list[LayerCost]:
-    selected = select_layers(number, len(layers), depth - 1)
+    selected = select_layers(
+        number, len(layers), depth - 1, rule.get('selection', 'uniform'), rule.get('rounding', 'half_even')
+    )
     shapes = [layers[each - 1].output_shape for each in selected]
     border = layers[number - 1]
     shape, dtype, pool = border.output_shape, border.output_dtype, rule.get('downsampling') == 'max_pool'

@@ -9,7 +9,27 @@ from typing import Any
 from mmengine.config import Config
 
 from auglocal_mm.checkpointing import Run
+from auglocal_mm.errors import InputError
 from auglocal_mm.planning.plan import Plan, PlannedModule
+
+PLANNED = ('type', 'depth', 'pyramid', 'checkpointed')
+"""Keys of ``AugLocalHead`` that a plan decides."""
+
+
+def kept_settings(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of a model's auxiliary heads that a plan leaves as they are, such as ``downsampling``.
+
+    Raises:
+        InputError: The heads are of another rule, whose costs no plan knows.
+    """
+    heads = model.get('auxiliary_heads') or {}
+    rule = heads.get('type', 'AugLocalHead')
+    if rule.rsplit('.', 1)[-1] != 'AugLocalHead':
+        raise InputError(
+            f'model.auxiliary_heads.type is {rule}, and plans are made of AugLocalHeads alone; take a config from '
+            'configs/auglocal or configs/bp'
+        )
+    return {key: value for key, value in heads.items() if key not in PLANNED}
 
 
 def given_settings(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,7 +64,7 @@ def to_config(
         plan: Any plan.
         names: Of the local layers.
         base: ``model`` of the config that it changes.
-        keep: Keys of ``AugLocalHead`` that stay as they are, such as ``downsampling``.
+        keep: As :func:`kept_settings` gives them.
         hooks: ``custom_hooks`` of that config; those that train or freeze heads go where there are none.
 
     Returns:

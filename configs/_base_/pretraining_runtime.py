@@ -9,6 +9,7 @@ default_hooks = dict(
     sampler_seed=dict(type='EpochSeedHook'),
     data_check=dict(type='DataCheckHook'),
     finite_loss=dict(type='FiniteLossHook'),
+    sync_buffers=dict(type='SyncBuffersHook'),
     export_backbone=dict(type='ExportBackboneHook'),
 )
 env_cfg = dict(

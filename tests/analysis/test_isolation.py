@@ -28,6 +28,11 @@ def test_the_table_names_rules_that_copy_nothing(tiny_config, capsys):
     assert ' DGL ' in printed and 'Isolation holds' in printed
 
 
+def test_dropout_is_no_crossing_gradient(tiny_config, capsys):
+    isolation.check_run(tiny_config(**{'model.head': dict(type='VGGHead', pooled=1, hidden=64)}))
+    assert 'Isolation holds' in capsys.readouterr().out
+
+
 def test_a_detector_is_refused(tiny_config):
     config = tiny_config('bp')
     config.model = dict(type='mmdet.ResNet', depth=18)

@@ -15,7 +15,14 @@ def photograph(tmp_path):
     return path
 
 
-def test_equals_mmcv(photograph):
+@pytest.mark.parametrize(('suffix', 'orientation'), [('.jpg', 1), ('.jpg', 6), ('.webp', 6), ('.tiff', 8)])
+def test_equals_mmcv(photograph, suffix, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation  # how the camera was held
+    with Image.open(photograph) as image:
+        photograph = photograph.with_suffix(suffix)
+        image.load()
+        image.save(photograph, exif=exif, **({'lossless': True} if suffix == '.webp' else {}))
     ours, theirs = (
         load().transform({'img_path': str(photograph)}) for load in (LoadImageFromFile, MMCVLoadImageFromFile)
     )

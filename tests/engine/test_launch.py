@@ -3,7 +3,7 @@ import argparse
 import pytest
 import torch
 
-from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, load_config
+from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, is_first_process, load_config
 from auglocal_mm.errors import InputError
 
 
@@ -19,6 +19,17 @@ def test_the_command_line_wins_over_the_config(tiny_config, tmp_path, monkeypatc
     tiny_config().dump(path)
     config = load_config(parse(path, '--work-dir', 'here', '--cfg-options', 'train_cfg.max_epochs=7'))
     assert (config.work_dir, config.train_cfg.max_epochs, config.launcher) == ('here', 7, 'none')
+
+
+@pytest.mark.parametrize(
+    ('launcher', 'variable'),
+    [('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID'), ('mpi', 'OMPI_COMM_WORLD_RANK')],
+)
+def test_the_first_process_is_known_before_they_meet(monkeypatch, launcher, variable):
+    for number in ('0', '1'):
+        monkeypatch.setenv(variable, number)
+        assert is_first_process(launcher) == (number == '0')
+        assert is_first_process('none'), 'a single process, whatever started it'
 
 
 def test_the_work_dir_is_named_after_the_config(tmp_path, monkeypatch):

@@ -132,13 +132,41 @@ def test_clipping_takes_the_norm_of_one_module():
     assert_equal(modules, reference)
 
 
-def test_an_overflow_skips_one_module_alone():
+def test_norms_are_kept_on_the_device_until_they_are_taken():
+    modules = make_modules(2)
+    shared = LocalOptimizer(OptimWrapper(sgd(modules), clip_grad={'max_norm': 0.5}), modules)
+    expected = []
+    for _ in range(2):
+        for number, module in enumerate(modules):
+            gradients = torch.autograd.grad(loss_of(module), module.parameters())
+            expected.append(torch.cat([g.flatten() for g in gradients]).norm())
+            shared.update(number, loss_of(module))
+    assert torch.allclose(shared.take_norms(), torch.stack(expected).view(2, 2))
+    assert not len(shared.take_norms()), 'each is given once'
+    values = LocalOptimizer(OptimWrapper(sgd(modules), clip_grad={'type': 'value', 'clip_value': 0.1}), modules)
+    values.update(0, loss_of(modules[0]))
+    assert not len(values.take_norms())
+
+
+def test_a_share_has_all_attributes_of_the_whole_optimizer():
+    """The fused one's scaler asks for some that are not pickled."""
+    modules = make_modules()
+    optimizer = sgd(modules, fused=True)
+    shared = LocalOptimizer(OptimWrapper(optimizer), modules)
+    for share in shared.shares:
+        assert vars(share.wrapper.optimizer).keys() == vars(optimizer).keys()
+        assert share.wrapper.optimizer._step_supports_amp_scaling
+        assert share.wrapper.optimizer.state is optimizer.state
+
+
+@pytest.mark.parametrize('fused', [False, True])
+def test_an_overflow_skips_one_module_alone(fused):
     modules = make_modules(2)
     for module in modules:
         module.layers.float()
         module.head.float()
     inputs = torch.ones(2, 4)
-    wrapper = AmpOptimWrapper(dtype='float16', optimizer=sgd(modules))
+    wrapper = AmpOptimWrapper(dtype='float16', optimizer=sgd(modules, fused=fused))
     shared = LocalOptimizer(wrapper, modules)
     before = copy.deepcopy(parameters(modules))
     for number, scale in enumerate((float('inf'), 1.0)):

@@ -1,26 +1,40 @@
 """Real processes: two with half a batch each take the steps of one with the whole batch."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from tests_support import REPOSITORY
 
+GROUP_NORM = {'model.backbone.norm_cfg': dict(type='GN', num_groups=4)}
+"""A norm without statistics of the batch."""
 
-def run(config, processes: int) -> dict[str, torch.Tensor]:
+
+def dist(script: str, config, processes: int, *options: str) -> str:
+    """What a script of ``tools`` says of a config, as several processes run it."""
     path = f'{config.work_dir}.py'
     config.dump(path)
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    command = ['bash', 'tools/dist_train.sh', path, str(processes), '--work-dir', config.work_dir]
+    options = (*options, '--work-dir', config.work_dir)
+    before = [options[0]] if script == 'dist_test.sh' else []
+    command = ['bash', f'tools/{script}', path, *before, str(processes), *options[len(before) :]]
     paths = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
-    environment = {**os.environ, 'PATH': paths, 'PORT': str(port), 'OMP_NUM_THREADS': '1'}
+    modules = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / 'tests')])
+    environment = {**os.environ, 'PATH': paths, 'PYTHONPATH': modules, 'PORT': str(port), 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout + done.stderr
+
+
+def run(config, processes: int, *options: str) -> dict[str, torch.Tensor]:
+    dist('dist_train.sh', config, processes, *options)
     return torch.load(f'{config.work_dir}/epoch_2.pth', weights_only=False)['state_dict']
 
 
@@ -31,7 +45,7 @@ def test_two_processes_equal_one(tiny_config, tmp_path, accumulative_counts):
         config = tiny_config(
             work_dir=str(tmp_path / f'{processes}_processes'),
             **{
-                'model.backbone.norm_cfg': dict(type='GN', num_groups=4),  # a norm without statistics of the batch
+                **GROUP_NORM,
                 'train_dataloader.batch_size': 8 // processes,
                 'optim_wrapper.accumulative_counts': accumulative_counts,
                 'optim_wrapper.clip_grad': dict(max_norm=1.0),
@@ -42,3 +56,34 @@ def test_two_processes_equal_one(tiny_config, tmp_path, accumulative_counts):
     assert one.keys() == two.keys()
     for name in one:
         torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-6, msg=lambda text, n=name: f'{n}: {text}')
+
+
+def test_resume_equals_never_stopped_while_gradients_accumulate(tiny_config, tmp_path):
+    """An epoch of three iterations ends between the two of an update."""
+    settings = {**GROUP_NORM, 'train_dataloader.batch_size': 4, 'optim_wrapper.accumulative_counts': 2}
+    whole = run(tiny_config(work_dir=str(tmp_path / 'whole'), **settings), 2)
+    first = str(tmp_path / 'whole' / 'epoch_1.pth')
+    pending = torch.load(first, weights_only=False)['local_learning']['gradients']
+    assert pending, 'or there is nothing to test'
+    resumed = run(tiny_config(work_dir=str(tmp_path / 'resumed'), **settings), 2, '--resume', first)
+    assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
+
+
+def test_all_processes_validate_the_network_that_is_exported_and_tested(tiny_config, tmp_path):
+    config = tiny_config(
+        work_dir=str(tmp_path / 'two'),
+        **{
+            'train_dataloader.batch_size': 4,
+            'custom_hooks': [dict(type='AugLocalHook'), dict(type='WriteBuffersHook')],
+            'custom_imports.imports': ['auglocal_mm', 'tests_hooks'],
+        },
+    )
+    run(config, 2)
+    ours, theirs = (torch.load(f'{config.work_dir}/buffers_{rank}.pth') for rank in range(2))
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+    exported = torch.load(f'{config.work_dir}/backbone.pth')
+    assert torch.equal(exported['bn1.running_mean'], ours['backbone.bn1.running_mean'])
+    said = dist('dist_test.sh', config, 2, f'{config.work_dir}/epoch_2.pth')
+    (log,) = Path(config.work_dir).glob('*/vis_data/scalars.json')
+    validated = [line for line in map(json.loads, log.read_text().splitlines()) if 'accuracy/top1' in line]
+    assert f'accuracy/top1: {validated[-1]["accuracy/top1"]:.4f}' in said

@@ -3,6 +3,9 @@ import torch
 import torchvision
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
+from tests_models import classifier
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from auglocal_mm.backbone_file import backbone_weights
 from auglocal_mm.errors import InputError
@@ -65,6 +68,25 @@ def test_validation_equals_torchvision_and_mmdet_with_the_exported_weights(tiny_
 def test_heads_without_a_hook_refuse_to_train(tiny_config):
     with pytest.raises(InputError, match='nothing trains it'):
         build(tiny_config()).train_step({}, None)
+
+
+@pytest.mark.parametrize(
+    'backbone', [dict(type='CIFARResNet', depth=20), dict(type='TorchvisionBackbone', name='vgg11_bn')]
+)
+def test_norms_that_are_replaced_after_construction_are_those_that_run(backbone):
+    """As MMEngine's ``sync_bn`` replaces them."""
+    model = classifier(backbone, dict(type='DGLHead'), checkpointed='norms')
+    model = nn.SyncBatchNorm.convert_sync_batchnorm(model).train()
+    running = [*model._chain, *(module.layers for module in model.local_modules())]
+    norms = [each for part in running for each in part.modules() if isinstance(each, _BatchNorm)]
+    assert len(norms) == 2 * sum(isinstance(each, _BatchNorm) for each in model.backbone.modules())
+    assert all(isinstance(norm, nn.SyncBatchNorm) for norm in norms)
+    seen = []
+    for norm in model.backbone.modules():
+        if isinstance(norm, nn.SyncBatchNorm):
+            norm.register_forward_hook(lambda norm, *_: seen.append(norm))
+    model.eval().backbone(torch.zeros(1, 3, 32, 32))
+    assert len(seen) == len(norms) // 2
 
 
 def test_a_partition_without_heads_is_refused(tiny_config):

@@ -45,6 +45,24 @@ def test_predsim_loss_is_the_formula():
     )
 
 
+def test_similarities_keep_their_digits_under_autocast():
+    vectors = torch.randn(5, 7)
+    with torch.autocast('cpu', torch.bfloat16):
+        found = similarity_matrix(vectors)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, similarity_matrix(vectors))
+
+
+def test_the_image_to_reconstruct_keeps_its_digits_under_autocast(monkeypatch):
+    preprocessor = dict(type='ImgDataPreprocessor', mean=[9.0] * 3, std=[7.0] * 3)
+    head = classifier(cifar_resnet(), dict(type='InfoProHead'), data_preprocessor=preprocessor)
+    decoder, images, given = head.auxiliary_heads[0].decoder, torch.randn(2, 3, 32, 32), []
+    monkeypatch.setattr(functional, 'binary_cross_entropy_with_logits', lambda logits, targets: given.append(targets))
+    with torch.autocast('cpu', torch.bfloat16):
+        decoder.loss(torch.randn(2, 16, 32, 32), images)
+    assert torch.equal(given[0], ((images * 7 + 9) / 255).clamp(0, 1))
+
+
 def test_similarities_of_labels_ignore_scale_and_offset():
     vectors = torch.randn(5, 7, dtype=torch.float64)
     assert torch.allclose(similarity_matrix(vectors), similarity_matrix(3 * vectors + 2))
@@ -193,6 +211,13 @@ def test_man_follows_the_neighbour_and_sends_it_no_gradient():
     head.loss(features.detach(), labels, images)
     assert torch.allclose(head.momentum_layer.conv1.weight, before + 0.25)
     assert not any(parameter is other for parameter in head.parameters() for other in neighbour.parameters())
+
+
+def test_all_parts_of_man_are_compiled():
+    head = classifier(cifar_resnet(), dict(type='MANHead', head=dict(type='InfoProHead'))).auxiliary_heads[0]
+    head.compile(backend='eager')
+    parts = (head.momentum_layer, head.bias_layer, head.head)
+    assert all(part._compiled_call_impl is not None for part in parts)
 
 
 def test_man_in_front_of_auglocal_where_nothing_is_left_to_copy():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from tests_models import classifier
+from tests_models import classifier, head_sizes
 from tests_support import REPOSITORY
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -63,6 +63,14 @@ def test_memory_within_five_percent_and_flops_to_the_last(depth):
         held, computed = real_step(depth, plan, costs.names)
         assert held == pytest.approx(plan.activations, rel=0.05)
         assert computed == plan.compute
+
+
+@pytest.mark.parametrize('selection', ['sequential', 'repetitive'])
+def test_heads_are_those_of_the_rule(selection):
+    rule = dict(type='AugLocalHead', depth=3, selection=selection)
+    costs = measure_network(classifier(resnet(18), image_size=SIZE), SIZE, [3], rule=rule)
+    measured = [sum(layer.parameters for layer in costs.heads[number, 3]) for number in range(1, 9)]
+    assert measured == head_sizes(classifier(resnet(18), rule, image_size=SIZE))
 
 
 def test_local_modules_with_runs_in_their_heads():

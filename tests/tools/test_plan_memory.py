@@ -51,7 +51,10 @@ def test_backpropagation_with_checkpointing_is_a_plan_too(tiny_config, tmp_path,
 def test_the_written_config_has_what_the_command_line_changed(tiny_config, tmp_path, capsys):
     """Cuts, so that hooks of local learning are needed beside the one that was there; places in lists; bfloat16."""
     hooks = [dict(type='AugLocalHook'), dict(type='PrimaryEMAHook')]
+    kept = dict(selection='sequential', shallow_norm=True, loss_weights=dict(cross_entropy=[0.5, 1.0]))
+    heads = dict(_delete_=True, type='AugLocalHead', depth=5, pyramid=0.5, **kept)
     base = tiny_config(**{'model.backbone.depth': 34, 'model.backbone.base_channels': 4, 'custom_hooks': hooks})
+    base.merge_from_dict({'model.auxiliary_heads': heads})
     config = write(base, tmp_path / 'tiny.py')
     options = [
         'model.backbone.depth=101',
@@ -71,6 +74,8 @@ def test_the_written_config_has_what_the_command_line_changed(tiny_config, tmp_p
     assert planned.model.backbone.type == 'mmdet.ResNet'
     assert planned.train_dataloader.dataset.transforms[0] == dict(type='RandomCrop', size=32, padding=4)
     assert planned.custom_hooks == hooks
+    assert set(planned.model.auxiliary_heads) - {'checkpointed'} == {'type', 'depth', *kept}
+    assert {key: planned.model.auxiliary_heads[key] for key in kept} == kept
     assert planned.optim_wrapper.type == 'auglocal_mm.AmpOptimWrapper'
     assert 'for a batch of 64 images of 32 pixels' in snippet.read_text()
 
@@ -87,6 +92,7 @@ def test_the_written_config_has_what_the_command_line_changed(tiny_config, tmp_p
         (['--min-depth', '40', '--max-depth', '40'], 'the network has 9 local layers'),
         (['--cfg-options', 'optim_wrapper.optimizer.type=Lion'], 'how much Lion keeps is not known'),
         (['--cfg-options', 'model.partition.chain=[layer9]'], "no module 'layer9'"),
+        (['--cfg-options', 'model.auxiliary_heads.type=InfoProHead'], 'plans are made of AugLocalHeads alone'),
     ],
 )
 def test_bad_input(arguments, words, tiny_config, tmp_path, capsys):

@@ -22,7 +22,7 @@ from auglocal_mm.planning.network_cost import NetworkCosts, measure_network
 from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.report import describe, plot, to_json, to_markdown
 from auglocal_mm.planning.sizes import format_size, parse_size
-from auglocal_mm.planning.training_config import given_settings, to_config, to_text
+from auglocal_mm.planning.training_config import given_settings, kept_settings, to_config, to_text
 from auglocal_mm.registry import MODELS
 
 STATES = {'SGD': 1, 'Adam': 2, 'AdamW': 2}
@@ -41,13 +41,16 @@ def optimizer_states(config: Config) -> int:
 
 
 def measure(config: Config, depths: Sequence[int], amp: bool = False) -> NetworkCosts:
-    """Measures the layers of the network and of the heads that it may get."""
+    """Measures the layers of the network and of the heads that it may get.
+
+    Raises:
+        InputError: Its heads are of another rule than AugLocal.
+    """
+    rule = kept_settings(config.model)
     model = {key: value for key, value in config.model.items() if key != 'auxiliary_heads'}
     chain = (config.model.get('partition') or {}).get('chain')
     model['partition'] = {'chain': chain} if chain else None
-    return measure_network(
-        MODELS.build(model), config.model.image_size, depths, amp, config.model.get('auxiliary_heads')
-    )
+    return measure_network(MODELS.build(model), config.model.image_size, depths, amp, rule)
 
 
 def choose(frontier: Frontier, budget: float | None, training: Training) -> Plan:
@@ -128,9 +131,7 @@ def search(costs: NetworkCosts) -> Frontier:
 
 def planned_settings(plan: Plan, names: Sequence[str], config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     """What the command line changed, and what the plan changes."""
-    heads = config.model.get('auxiliary_heads') or {}
-    keep = {key: heads[key] for key in ('downsampling', 'classifier') if key in heads}
-    planned = to_config(plan, names, config.model, keep, config.get('custom_hooks', []))
+    planned = to_config(plan, names, config.model, kept_settings(config.model), config.get('custom_hooks', []))
     settings = given_settings(config, given)
     return {**settings, **planned, 'model': {**settings.get('model', {}), **planned['model']}}
 

@@ -1,7 +1,6 @@
 """Turns the training of a classifier by backpropagation into local learning."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -13,9 +12,9 @@ from torch import Tensor
 
 from auglocal_mm.engine.compiled_modules import compile_modules, compile_settings
 from auglocal_mm.engine.conflicts import refuse_conflicts
-from auglocal_mm.engine.local_optimizer import LocalOptimizer
+from auglocal_mm.engine.local_log import log_statistics
+from auglocal_mm.engine.local_optimizer import LocalOptimizer, average_gradients
 from auglocal_mm.engine.local_statistics import LocalStatistics
-from auglocal_mm.errors import InputError
 from auglocal_mm.local_learning import local_step
 from auglocal_mm.registry import HOOKS
 
@@ -32,7 +31,8 @@ class AugLocalHook(Hook):
 
     The log line shows the sum of all losses, three of them, and the last module's accuracy; the visualizer gets every
     module's loss and accuracy as ``local/<module>/loss`` and ``local/<module>/accuracy``, averaged over the iterations
-    between two log lines. Between them nothing is read from the device.
+    between two log lines, and ``local/<module>/grad_norm`` where gradients are clipped; ``grad_norm`` in the log line is
+    the largest module's. Between log lines nothing is read from the device.
     """
 
     resumed: dict[str, Any] | None = None
@@ -87,19 +87,16 @@ class AugLocalHook(Hook):
             self._look(runner)
 
     def _look(self, runner: Runner) -> None:
-        """Hands every iteration since the last look to the log, and every module's averages to the visualizer."""
-        values = self.statistics.take()
-        if not len(values):
-            return
-        for number, losses in enumerate(values[:, :, 0].tolist()):
-            self._refuse_non_finite(losses, runner.iter + 1 - (len(values) - 1 - number), runner)
-        for iteration in values:
-            for name, value in _for_the_log(iteration).items():
-                runner.message_hub.update_scalar(f'train/{name}', value)
-        scalars: dict[str, float] = {}
-        for module, (loss, accuracy) in zip(self.modules, values.mean(dim=0).tolist(), strict=True):
-            scalars |= {f'local/{module.name}/loss': loss, f'local/{module.name}/accuracy': accuracy}
-        runner.visualizer.add_scalars(scalars, step=runner.iter + 1)
+        values, norms = self.statistics.take(), self.optimizer.take_norms()
+        if len(values):
+            log_statistics(runner, [module.name for module in self.modules], values, norms)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Averages gradients that are still being accumulated, since only the first process writes a checkpoint.
+
+        Their mean with what is to come is what it would have been.
+        """
+        average_gradients(self.model.parameters())
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Keeps what MMEngine does not: one loss scaler for each module, and gradients that are still being accumulated.
@@ -124,20 +121,3 @@ class AugLocalHook(Hook):
                 parameter = self.model.get_parameter(name)
                 parameter.grad = gradient.to(parameter.device)
             self.resumed = None
-
-    def _refuse_non_finite(self, losses: Sequence[float], iteration: int, runner: Runner) -> None:
-        for module, loss in zip(self.modules, losses, strict=True):
-            if not math.isfinite(loss):
-                raise InputError(
-                    f'the loss of local module {module.name} is {loss} in iteration {iteration} (epoch '
-                    f'{runner.epoch + 1}); the last checkpoint is from before it: lower the learning rate, clip gradients '
-                    '(optim_wrapper.clip_grad) or look at the data, then --resume'
-                )
-
-
-def _for_the_log(values: Tensor) -> dict[str, float]:
-    """The handful of the log line, of one iteration (K, 2)."""
-    losses, accuracy = values[:, 0], float(values[-1, 1])
-    middle = {'loss_middle': float(losses[len(losses) // 2])} if len(losses) > 2 else {}
-    first = {'loss_first': float(losses[0])} if len(losses) > 1 else {}
-    return {'loss': float(losses.sum()), **first, **middle, 'loss_last': float(losses[-1]), 'accuracy': accuracy}

@@ -2,10 +2,10 @@
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import CheckpointLoader, Runner
 
 from auglocal_mm.backbone_file import backbone_weights, check_coverage, check_sha256, read_weights
+from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.registry import HOOKS
 
 
@@ -23,7 +23,7 @@ class BackboneCheckHook(Hook):
         Raises:
             InputError: The file cannot be read safely, was changed, is of another depth, or does not cover the backbone.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         init_cfg = model.backbone.init_cfg
         if not isinstance(init_cfg, dict) or init_cfg.get('type') != 'Pretrained':
             return

@@ -4,10 +4,10 @@ from typing import Any
 
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from auglocal_mm.engine.checkpoint import check_resumable, check_start
+from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import atomic_write
 from auglocal_mm.registry import HOOKS
@@ -49,6 +49,6 @@ class CheckpointHook(MMEngineCheckpointHook):
         Raises:
             InputError: It is no checkpoint of this training, or does not cover the backbone.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         check = check_resumable if runner._resume else check_start
         check(model, checkpoint, str(runner._load_from))

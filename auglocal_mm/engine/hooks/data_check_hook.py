@@ -6,9 +6,9 @@ from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import HOOKS
 
@@ -33,7 +33,7 @@ class DataCheckHook(Hook):
                 f'the training data have {len(dataset)} images, which do not fill one batch of every process: nothing would be '
                 'trained; set train_dataloader.batch_size to fewer'
             )
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         check_classes(dataset, model)
         if runner.val_loop is not None:
             _compare_classes(_classes(dataset), _classes(runner.val_loop.dataloader.dataset), 'validation')
@@ -46,7 +46,7 @@ class DataCheckHook(Hook):
         Raises:
             InputError: Another number of classes than the model's, or other classes than the checkpoint's.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         dataset = runner.test_loop.dataloader.dataset
         check_classes(dataset, model, 'test')
         _compare_classes(self.trained_on, _classes(dataset), 'test')

@@ -7,11 +7,11 @@ from typing import Any
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 
 from auglocal_mm.backbone_file import write_backbone
+from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.engine.work_dir import Stage
 from auglocal_mm.registry import HOOKS
 
@@ -28,7 +28,7 @@ class ExportBackboneHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Notes what the backbone's description needs in the checkpoint, so that it can be exported from there too."""
         scalars = runner.message_hub.log_scalars
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         checkpoint['meta']['auglocal_mm'] = {
             'method': Stage.of(runner.cfg).method,
             'architecture': getattr(model.backbone, 'architecture', None),
@@ -43,7 +43,7 @@ class ExportBackboneHook(Hook):
     @master_only
     def after_train(self, runner: Runner) -> None:
         """Exports the trained backbone."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         checkpoint: dict[str, Any] = {
             'meta': {'epoch': runner.epoch},
             'state_dict': weights_to_cpu(model.state_dict()),

@@ -3,6 +3,7 @@
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import HOOKS
 
@@ -16,8 +17,9 @@ class FreezeAuxiliaryHook(Hook):
     norms go on using the statistics of the batch, and classifiers are never frozen.
 
     Args:
-        start: Share of the epochs after which the first layers are frozen.
-        end: Share of the epochs after which all hidden layers are frozen.
+        start: Share of the epochs after which the first layer is frozen. The k-th of n hidden layers follows at
+            ``start + (end - start) * (k - 1) / n``.
+        end: Where the next one behind the last would follow.
 
     Raises:
         InputError: Not 0 <= start < end <= 1.
@@ -34,7 +36,7 @@ class FreezeAuxiliaryHook(Hook):
         Raises:
             InputError: A head has no hidden layers of its own, or there are no heads.
         """
-        model = runner.model.module if hasattr(runner.model, 'module') else runner.model
+        model = unwrapped(runner.model)
         heads = getattr(model, 'auxiliary_heads', None) or []
         if not heads or not all(hasattr(head, 'layers') for head in heads):
             raise InputError(
@@ -43,6 +45,6 @@ class FreezeAuxiliaryHook(Hook):
         progress = (runner.epoch / runner.max_epochs - self.start) / (self.end - self.start)
         for head in heads:
             hidden = list(head.layers)
-            frozen = int(min(max(progress, 0.0), 1.0) * len(hidden))
+            frozen = 0 if progress < 0 else int(progress * len(hidden)) + 1
             for index, layer in enumerate(hidden):
                 layer.requires_grad_(index >= frozen)

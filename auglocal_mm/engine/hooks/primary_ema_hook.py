@@ -1,10 +1,10 @@
 """Moving average of the weights that are kept."""
 
 from mmengine.hooks import EMAHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.registry import HOOKS, MODELS
 
 
@@ -18,6 +18,6 @@ class PrimaryEMAHook(EMAHook):
 
     def before_run(self, runner: Runner) -> None:
         """Copies backbone and classifier as the average to start from."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         self.src_model = nn.ModuleDict({'backbone': model.backbone, 'head': model.head})
         self.ema_model = MODELS.build(self.ema_cfg, default_args={'model': self.src_model})

@@ -46,7 +46,7 @@ class ImageDecoder(nn.Module):
         size = images.shape[2:]
         logits = self.layers(functional.interpolate(features, size, mode='bilinear', align_corners=True))
         targets = ((images * self.std + self.mean) / 255).clamp(0, 1)
-        return functional.binary_cross_entropy_with_logits(logits, targets.to(logits.dtype))
+        return functional.binary_cross_entropy_with_logits(logits.to(targets.dtype), targets)
 
 
 @MODELS.register_module()

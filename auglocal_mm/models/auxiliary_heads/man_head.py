@@ -49,16 +49,21 @@ class MANHead(AuxiliaryHead):
         self.momentum_layer = copy.deepcopy(neighbour).requires_grad_(False)
         self.bias_layer = _fresh(neighbour, placement)
         self.head = MODELS.build({**head, 'placement': replace(placement, layer=placement.layer + 1)})
-        self.register_buffer('started', torch.tensor(False))
+        self.register_buffer('started', torch.tensor(0))  # a number: buffers are averaged over processes
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, classes) of the local module's output (N, C, H, W)."""
         return self.head(self._mix(features))
 
     def loss(self, features: Tensor, labels: Tensor, images: Tensor | None = None) -> dict[str, Tensor]:
-        """The loss of the head behind; then the neighbour's parameters are taken in."""
+        """The loss of the head behind, once the neighbour's parameters are taken in."""
         self._follow()
         return self.head.loss(self._mix(features), labels, images)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compiles the parts, since :meth:`loss` goes by them."""
+        for part in (self.momentum_layer, self.bias_layer, self.head):
+            part.compile(*args, **kwargs)
 
     def _mix(self, features: Tensor) -> Tensor:
         return self.momentum_layer(features) + self.bias_layer(features)
@@ -66,10 +71,10 @@ class MANHead(AuxiliaryHead):
     @torch.no_grad()
     def _follow(self) -> None:
         """Moves towards the neighbour; the first time, becomes its copy."""
-        share = torch.where(self.started, 1 - self.momentum, 1.0)
+        share = torch.where(self.started > 0, 1 - self.momentum, 1.0)
         for average, current in zip(self.momentum_layer.parameters(), self._neighbour[0].parameters(), strict=True):
             average.lerp_(current, share.to(average.dtype))
-        self.started.fill_(True)
+        self.started.fill_(1)
 
 
 def _fresh(layer: torch.nn.Module, placement: Placement) -> torch.nn.Module:

@@ -70,11 +70,15 @@ class PredSimHead(AuxiliaryHead):
 
 
 def similarity_matrix(vectors: Tensor) -> Tensor:
-    """Adjusted cosine similarities (N, N) of N vectors (N, C): each vector's mean is removed first."""
+    """Adjusted cosine similarities (N, N) of N vectors (N, C): each vector's mean is removed first.
+
+    In float32 at least, under autocast too: most of the loss are small differences of numbers near one.
+    """
     centred = vectors.float() if vectors.dtype in (torch.bfloat16, torch.float16) else vectors
     centred = centred - centred.mean(dim=1, keepdim=True)
     unit = centred / (centred.norm(dim=1, keepdim=True) + 1e-8)
-    return (unit @ unit.T).clamp(-1, 1)
+    with torch.autocast(unit.device.type, enabled=False):
+        return (unit @ unit.T).clamp(-1, 1)
 
 
 def pooling_kernel(channels: int, height: int, width: int, features: int) -> tuple[int, int]:

@@ -50,12 +50,12 @@ class TorchvisionBackbone(BaseModule):
                 self.add_module(child_name, child)
         for path, stride in (strides or {}).items():
             _set_stride(self, path, stride)
-        self._layers = [layer.module for layer in local_layers(self, self.chain)]
+        local_layers(self, self.chain)  # refuses a path that is not there
 
     def forward(self, images: Tensor) -> Tensor:
         """The last feature maps (N, C, h, w) of images (N, 3, H, W)."""
-        for layer in self._layers:
-            images = layer(images)
+        for layer in local_layers(self, self.chain):
+            images = layer.module(images)
         return images
 
 

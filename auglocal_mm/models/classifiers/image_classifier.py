@@ -12,7 +12,7 @@ from auglocal_mm.checkpointing import apply_runs, resolve_runs
 from auglocal_mm.errors import InputError
 from auglocal_mm.feature_shapes import feature_shapes
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
-from auglocal_mm.partition import LocalModule, local_layers, local_modules, resolve_cuts
+from auglocal_mm.partition import LocalLayer, LocalModule, local_layers, local_modules, resolve_cuts
 from auglocal_mm.registry import MODELS
 
 PARTITION_KEYS = ('chain', 'num_local_modules', 'cut_points', 'last_module_layers')
@@ -51,10 +51,9 @@ class ImageClassifier(BaseModel):
         super().__init__(data_preprocessor)
         self.backbone = MODELS.build(backbone)
         options = _known_options(partition or {})
-        self.layers = local_layers(self.backbone, options.pop('chain', None))
+        self._paths = options.pop('chain', None)
         self.shapes = feature_shapes(self.layers, image_size)
         self.runs = resolve_runs([layer.name for layer in self.layers], checkpointed)
-        self._chain = apply_runs([layer.module for layer in self.layers], self.runs)
         self.head = MODELS.build({'in_channels': self.shapes[-1][0], **head})
         self.auxiliary_heads: ModuleList | None = None
         self.cuts: list[int] = []
@@ -75,6 +74,7 @@ class ImageClassifier(BaseModel):
             )
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self._layout)
+        self.train()
 
     def init_weights(self) -> None:
         """Initialises all weights, the same ones in every layout: random numbers fill them in the order of memory."""
@@ -95,6 +95,16 @@ class ImageClassifier(BaseModel):
             **normalisation,
         )
         return MODELS.build({**config, 'placement': placement})
+
+    @property
+    def layers(self) -> list[LocalLayer]:
+        """The local layers as they are now: SyncBatchNorm, for one, is put in the place of BatchNorm after construction."""
+        return local_layers(self.backbone, self._paths)
+
+    def train(self, mode: bool = True) -> 'ImageClassifier':
+        """Switches to training or evaluation, and forward to the layers as they are now."""
+        self._chain = apply_runs([layer.module for layer in self.layers], self.runs)
+        return super().train(mode)
 
     def local_modules(self) -> list[LocalModule]:
         """The chain of local modules; one module, the whole network, where there are no auxiliary heads."""

@@ -32,5 +32,5 @@ class ClassificationHead(BaseModule, metaclass=ABCMeta):
         """
         logits = self(features)
         with torch.no_grad():
-            accuracy = (logits.argmax(dim=1) == labels).float().mean() * 100
+            accuracy = (logits.argmax(dim=1) == labels).mean(dtype=torch.float32) * 100
         return {'loss': functional.cross_entropy(logits, labels), 'accuracy': accuracy}

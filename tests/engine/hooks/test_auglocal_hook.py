@@ -61,6 +61,17 @@ def test_the_log_line_is_short_and_the_visualizer_gets_every_module(tiny_config)
     assert total == pytest.approx(logged['loss'], rel=1e-6)
 
 
+def test_norms_of_clipped_gradients_are_logged_once_an_update(tiny_config):
+    config = tiny_config(**{'optim_wrapper.clip_grad': dict(max_norm=0.1), 'optim_wrapper.accumulative_counts': 2})
+    runner = train(config)
+    assert len(runner.message_hub.get_scalar('train/grad_norm').data[0]) == 3, 'updates in six iterations'
+    names = [module.name for module in runner.model.local_modules()]
+    local = [line for line in scalars(config) if f'local/{names[0]}/grad_norm' in line]
+    assert len(local) == 3
+    logged = [line['grad_norm'] for line in scalars(config) if 'grad_norm' in line]
+    assert logged[0] == pytest.approx(max(local[0][f'local/{name}/grad_norm'] for name in names), rel=1e-6)
+
+
 def test_tensorboard_gets_a_curve_per_module(tiny_config):
     config = tiny_config()
     config.visualizer = dict(type='Visualizer', name='tensorboard', vis_backends=[dict(type='TensorboardVisBackend')])
@@ -111,6 +122,7 @@ def test_same_seed_same_losses(tiny_config, tmp_path):
         {'model.partition': dict(num_local_modules=2)},
         {'model.partition': dict(last_module_layers=3), 'model.auxiliary_heads.pyramid': 0.5},
         {'custom_hooks': [dict(type='AugLocalHook'), dict(type='PrimaryEMAHook')]},
+        {'model.head': dict(type='VGGHead', pooled=1, hidden=8)},  # has dropout
     ],
 )
 def test_resume_equals_never_stopped(tiny_config, tmp_path, settings):

@@ -1,5 +1,7 @@
 from types import SimpleNamespace
 
+import numpy as np
+import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
 from auglocal_mm.datasets import ImageFolder
@@ -15,8 +17,9 @@ def test_sampler_and_data_set_get_the_epoch(image_folder):
     for epoch in (0, 1, 0):
         runner.epoch = epoch
         EpochSeedHook().before_train_epoch(runner)
-        seen.append((list(sampler), dataset[0]['inputs'].tolist()))
+        seen.append((list(sampler), dataset[0]['inputs'].tolist(), torch.rand(3).tolist(), np.random.rand()))
     first, second, again = seen
     assert first == again
     assert first[0] != second[0], 'the order changes'
     assert first[1] != second[1], 'the augmentation changes'
+    assert first[2] != second[2] and first[3] != second[3], 'so does what the network draws'

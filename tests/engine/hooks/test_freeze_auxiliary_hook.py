@@ -6,17 +6,20 @@ from auglocal_mm.engine.hooks import FreezeAuxiliaryHook
 from auglocal_mm.errors import InputError
 
 
-def test_hidden_layers_stop_learning_one_after_the_other(tiny_config):
-    hooks = [dict(type='AugLocalHook'), dict(type='FreezeAuxiliaryHook', start=0.0, end=1.0)]
-    runner = Runner.from_cfg(tiny_config(custom_hooks=hooks))
+@pytest.mark.parametrize('depth', [2, 3])
+def test_hidden_layers_stop_learning_one_after_the_other(tiny_config, depth):
+    hooks = [dict(type='AugLocalHook'), dict(type='FreezeAuxiliaryHook', start=0.5, end=1.0)]
+    runner = Runner.from_cfg(tiny_config(**{'custom_hooks': hooks, 'model.auxiliary_heads.depth': depth}))
     runner.train()
     first = torch.load(f'{runner.work_dir}/epoch_1.pth', weights_only=False)['state_dict']
     second = runner.model.state_dict()
-    # In the second of two epochs half of each head's two hidden layers are frozen.
+    start = Runner.from_cfg(tiny_config(**{'model.auxiliary_heads.depth': depth})).model
+    start.init_weights()
+    # In the second of two epochs the first of each head's hidden layers is frozen.
     for m in range(5):
-        frozen, learning = (f'auxiliary_heads.{m}.layers.{layer}.conv1.weight' for layer in (0, 1))
-        assert torch.equal(first[frozen], second[frozen])
-        assert not torch.equal(first[learning], second[learning])
+        names = [f'auxiliary_heads.{m}.layers.{layer}.conv1.weight' for layer in range(depth - 1)]
+        assert [torch.equal(first[name], second[name]) for name in names] == [True, False][: depth - 1]
+        assert all(not torch.equal(first[name], start.state_dict()[name]) for name in names)
     assert not torch.equal(first['backbone.conv1.weight'], second['backbone.conv1.weight'])
 
 

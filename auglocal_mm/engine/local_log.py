@@ -1,0 +1,55 @@
+"""What a run of local learning writes to the log and to the visualizer."""
+
+import math
+from collections.abc import Sequence
+
+from mmengine.runner import Runner
+from torch import Tensor
+
+from auglocal_mm.errors import InputError
+
+
+def log_statistics(runner: Runner, names: Sequence[str], values: Tensor, norms: Tensor) -> None:
+    """Hands every iteration to the log, and every module's averages to the visualizer.
+
+    Args:
+        runner: Of the run; the last of the iterations is its current one.
+        names: Of the K local modules.
+        values: (iterations, K, 2) of loss and accuracy.
+        norms: (updates, K) of gradients before they were clipped; may be empty.
+
+    Raises:
+        InputError: A module's loss was not finite.
+    """
+    for number, losses in enumerate(values[:, :, 0].tolist()):
+        _refuse_non_finite(runner, names, losses, runner.iter + 1 - (len(values) - 1 - number))
+    for iteration in values:
+        for name, value in _for_the_log(iteration).items():
+            runner.message_hub.update_scalar(f'train/{name}', value)
+    scalars: dict[str, float] = {}
+    for module, (loss, accuracy) in zip(names, values.mean(dim=0).tolist(), strict=True):
+        scalars |= {f'local/{module}/loss': loss, f'local/{module}/accuracy': accuracy}
+    if len(norms):
+        for largest in norms.amax(dim=1).tolist():
+            runner.message_hub.update_scalar('train/grad_norm', largest)
+        means = zip(names, norms.mean(dim=0).tolist(), strict=True)
+        scalars |= {f'local/{module}/grad_norm': norm for module, norm in means}
+    runner.visualizer.add_scalars(scalars, step=runner.iter + 1)
+
+
+def _refuse_non_finite(runner: Runner, names: Sequence[str], losses: Sequence[float], iteration: int) -> None:
+    for module, loss in zip(names, losses, strict=True):
+        if not math.isfinite(loss):
+            raise InputError(
+                f'the loss of local module {module} is {loss} in iteration {iteration} (epoch {runner.epoch + 1}); the last '
+                'checkpoint is from before it: lower the learning rate, clip gradients (optim_wrapper.clip_grad) or look at '
+                'the data, then --resume'
+            )
+
+
+def _for_the_log(values: Tensor) -> dict[str, float]:
+    """The handful of the log line, of one iteration (K, 2)."""
+    losses, accuracy = values[:, 0], float(values[-1, 1])
+    middle = {'loss_middle': float(losses[len(losses) // 2])} if len(losses) > 2 else {}
+    first = {'loss_first': float(losses[0])} if len(losses) > 1 else {}
+    return {'loss': float(losses.sum()), **first, **middle, 'loss_last': float(losses[-1]), 'accuracy': accuracy}
