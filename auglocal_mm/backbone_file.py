@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import atomic_write, write_json
 
@@ -38,35 +38,6 @@ class Coverage:
         for title, names in (('missing', self.missing), ('unexpected', self.unexpected)):
             lines += f'; {title}: {", ".join(names[:4])}{", ..." if len(names) > 4 else ""}' if names else ''
         return lines
-
-
-def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Reads a file made by ``torch.save`` without running any code in it.
-
-    Raises:
-        InputError: There is no such file, it is truncated, or it holds more than plain data and tensors.
-    """
-    if not Path(path).is_file():
-        raise InputError(f'there is no checkpoint {path}; give the path of a .pth file')
-    try:
-        with torch.serialization.safe_globals(_mmengine_globals()):
-            content = torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f'{path} holds more than weights, or is no checkpoint: PyTorch refused to load it safely; get it from a source '
-            f'you trust and save it again as plain tensors ({str(error).splitlines()[0]})'
-        ) from error
-    except Exception as error:  # whatever a file that torch.save did not write makes the reader stumble over
-        said = (str(error).splitlines() or [''])[0]
-        raise InputError(
-            f'{path} is truncated, damaged or no checkpoint ({type(error).__name__}: {said}); copy or train it again'
-        ) from error
-    state = content.get('state_dict', content) if isinstance(content, dict) else content
-    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-        raise InputError(f'{path} holds a {type(state).__name__} without names; expected a dict of weights by name')
-    if not isinstance(content.get('meta', {}), dict):
-        raise InputError(f'{path} has a meta that is no dict; it is no checkpoint of this or another OpenMMLab project')
-    return content
 
 
 def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -185,19 +156,3 @@ def _num_classes(state: Mapping[str, Tensor]) -> int | None:
 def sha256(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-def _mmengine_globals() -> list[Any]:
-    # A checkpoint of a training also holds its log history, whose methods are pickled as attributes of its class.
-    from mmengine.logging import HistoryBuffer
-    from mmengine.runner.checkpoint import get_torch_safe_globals
-
-    def history_method(owner: Any, name: str) -> Any:
-        if owner is not HistoryBuffer or name.startswith('_'):
-            raise pickle.UnpicklingError(f'attribute {name} of {owner} is not plain data')
-        return getattr(owner, name)
-
-    return [
-        *(entry for entry in get_torch_safe_globals() if entry is not getattr),
-        (history_method, 'builtins.getattr'),
-    ]

@@ -7,7 +7,8 @@ import torch
 import torchvision
 from mmdet.models import ResNet
 
-from auglocal_mm.backbone_file import check_sha256, load_backbone, read_weights, write_backbone
+from auglocal_mm.backbone_file import check_sha256, load_backbone, write_backbone
+from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.errors import InputError
 
 
@@ -82,6 +83,21 @@ def test_truncated_missing_and_other_files_are_refused(tmp_path):
     torch.save({'state_dict': {'w': torch.zeros(2)}}, path)
     with pytest.raises(InputError, match='holds no backbone'):
         load_backbone(ResNet(18), path)
+
+
+@pytest.mark.parametrize('legacy', [False, True])
+def test_a_changed_byte_is_noticed(tmp_path, legacy):
+    path = tmp_path / 'weights.pth'
+    torch.save({'w': torch.arange(4096.0)}, path, _use_new_zipfile_serialization=not legacy)
+    assert torch.equal(read_weights(path)['w'], torch.arange(4096.0))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    if legacy:
+        read_weights(path)  # has no checksums
+    else:
+        with pytest.raises(InputError, match=r'weights.pth is damaged: the checksum of \S+ in it is another'):
+            read_weights(path)
 
 
 class Hostile:

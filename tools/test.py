@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from mmengine.runner import Runner
 
 import auglocal_mm  # noqa: F401  (provides mmcv's operators before MMDetection asks for them)
-from auglocal_mm.backbone_file import read_weights
+from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.engine.checkpoint import check_checkpoint
 from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, load_config
 from auglocal_mm.engine.unwrapped import unwrapped

@@ -1,5 +1,6 @@
 """Linear probes of all local layers at once, in one pass over the data. Plain PyTorch."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -21,11 +22,11 @@ class LinearProbes:
         penalty: Weight of the squared norm of the solution, relative to the number of images; 0 or more.
 
     Raises:
-        InputError: The penalty is negative.
+        InputError: The penalty is negative, or not finite.
     """
 
     def __init__(self, num_layers: int, num_classes: int, penalty: float = 1e-3) -> None:
-        if not penalty >= 0:
+        if not 0 <= penalty < math.inf:
             raise InputError(f'the penalty of the linear probes is {penalty}; expected 0 or more, such as 1e-3')
         self.num_classes, self.penalty = num_classes, penalty
         self.count = 0

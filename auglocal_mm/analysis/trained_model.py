@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from auglocal_mm.backbone_file import read_weights
+from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.engine.checkpoint import check_checkpoint
 from auglocal_mm.engine.config_file import read_config_file
 from auglocal_mm.engine.hooks.data_check_hook import check_classes
@@ -44,7 +44,9 @@ def load_classifier(config: Config, checkpoint: str) -> ImageClassifier:
     return model.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
 
 
-def labelled_batches(loader: Mapping[str, Any], images: int, model: nn.Module) -> Iterator[tuple[Tensor, Tensor]]:
+def labelled_batches(
+    loader: Mapping[str, Any], images: int, model: nn.Module, name: str = 'validation'
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Images, uint8 (N, 3, H, W), and labels (N,), until ``images`` of them or the end of the data.
 
     A loader that shuffles gives the same images each time.
@@ -53,6 +55,7 @@ def labelled_batches(loader: Mapping[str, Any], images: int, model: nn.Module) -
         loader: Config of a data loader.
         images: How many.
         model: Whose number of classes they must have.
+        name: What to call the data in an error.
 
     Raises:
         InputError: The number of classes is another, or not even one image is asked for.
@@ -62,7 +65,7 @@ def labelled_batches(loader: Mapping[str, Any], images: int, model: nn.Module) -
             f'the number of images is {images}; expected 1 or more: give another --images, or leave it out'
         )
     built = Runner.build_dataloader(dict(loader), seed=0)
-    check_classes(built.dataset, model, 'validation')
+    check_classes(built.dataset, model, name)
     count = 0
     for data in built:
         keep = min(len(data['inputs']), images - count)

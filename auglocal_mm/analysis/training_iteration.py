@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
+from auglocal_mm.engine.compiled_modules import compile_settings
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.registry import HOOKS
 
@@ -33,6 +34,8 @@ def training_step(config: Config, model: ImageClassifier, optim_wrapper: OptimWr
         # All that the hook asks of a runner.
         runner = SimpleNamespace(model=model, optim_wrapper=optim_wrapper, cfg=config, iter=0, epoch=0)
         HOOKS.build(hooks[0] if hooks else {'type': 'AugLocalHook'}).before_train(runner)
+    elif (settings := compile_settings(config)) is not None:
+        model.train_step = torch.compile(model.train_step, **settings)  # type: ignore[method-assign]  # as MMEngine does
     return partial(model.train_step, optim_wrapper=optim_wrapper)
 
 

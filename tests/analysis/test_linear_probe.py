@@ -36,7 +36,7 @@ def test_the_penalty_is_that_of_ridge_regression_on_standardised_features():
 
 def test_bad_input_is_refused():
     inputs, labels = data()
-    for penalty in (-1.0, float('nan')):
+    for penalty in (-1.0, float('nan'), float('inf')):
         with pytest.raises(InputError, match='the penalty of the linear probes is'):
             LinearProbes(1, 3, penalty)
     for label in (3, -1):

@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
+from torch._dynamo.utils import counters
 from torch.utils._pytree import tree_map
 
 from auglocal_mm.analysis import training_benchmark
@@ -49,6 +50,16 @@ def after_one_step(scheme: Scheme) -> dict[str, torch.Tensor]:
     training_step(scheme.config, model, optim_wrapper, scheme.released)(random_batch(3, 4, 32))
     assert model.backbone.conv1.weight.dtype == torch.float64
     return model.state_dict()
+
+
+def test_backpropagation_is_compiled_where_the_config_says_so(schemes):
+    scheme = schemes['BP']
+    start, plain = build(scheme).state_dict(), after_one_step(scheme)
+    scheme.config.compile = dict(backend='eager')
+    torch._dynamo.reset()
+    counters.clear()
+    assert_close(after_one_step(scheme), plain, start)
+    assert counters['stats']['unique_graphs'] > 0
 
 
 def assert_close(one: dict, other: dict, start: dict) -> None:

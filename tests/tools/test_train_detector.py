@@ -63,7 +63,20 @@ def test_starts_from_the_backbone_trains_and_evaluates(scenes, backbone, tmp_pat
     done = train(scenes, backbone, tmp_path / 'run')
     assert done.returncode == 0, done.stderr[-2000:]
     assert '0 missing' in done.stdout + done.stderr
-    assert last_evaluation(tmp_path / 'run').epoch == 1
+    trained = last_evaluation(tmp_path / 'run')
+    assert trained.epoch == 1
+    backbone.unlink()  # a trained detector has all its weights
+    (config,) = (tmp_path / 'run').glob('*.py')
+    arguments = [
+        'tools/test.py',
+        str(config),
+        str(tmp_path / 'run' / 'epoch_1.pth'),
+        '--work-dir',
+        str(tmp_path / 'test'),
+    ]
+    tested = tool(*arguments, DIGITS=str(scenes))
+    assert tested.returncode == 0, tested.stderr[-2000:]
+    assert last_evaluation(tmp_path / 'test').metrics == trained.metrics
 
 
 def test_a_backbone_of_another_depth_is_refused(scenes, tmp_path):

@@ -4,10 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from auglocal_mm.analysis.cka import MinibatchCKA
-from auglocal_mm.analysis.layer_plots import plot_heat_map
+from auglocal_mm.analysis import labelled_batches, layer_cka, load_classifier, plot_heat_map, read_config
 from auglocal_mm.analysis.report import markdown_table, write_report
-from auglocal_mm.analysis.trained_model import labelled_batches, layer_outputs, load_classifier, read_config
 from auglocal_mm.engine.config_file import CfgOptions
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
@@ -41,15 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f'{options.names[0]} was trained on images of {sizes[0]} pixels and {options.names[1]} on {sizes[1]}; CKA needs '
             'the same images for both'
         )
-    cka = MinibatchCKA(*depths)
-    for images, _ in labelled_batches(configs[0].val_dataloader, options.images, models[0]):
-        if len(images) >= MinibatchCKA.smallest_batch:  # the last one may be too small
-            cka.update(*(list(layer_outputs(model, images)) for model in models))
-    values = cka.result()
-    if not values.isfinite().all():
-        raise InputError(
-            'CKA is no number: a network has weights that are not finite, or a layer that gives only zeros'
-        )
+    values = layer_cka(*models, labelled_batches(configs[0].val_dataloader, options.images, models[0]))
     names = [layer.name for layer in models[0].layers]
     equal = values.diagonal().tolist()
     table = markdown_table(

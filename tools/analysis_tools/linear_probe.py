@@ -4,10 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from auglocal_mm.analysis.layer_plots import plot_curves
-from auglocal_mm.analysis.linear_probe import LinearProbes, probe_accuracy
+from auglocal_mm.analysis import labelled_batches, load_classifier, plot_curves, probe_layers, read_config
 from auglocal_mm.analysis.report import markdown_table, write_report
-from auglocal_mm.analysis.trained_model import labelled_batches, layer_outputs, load_classifier, read_config
 from auglocal_mm.engine.config_file import CfgOptions
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
@@ -31,21 +29,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Fitted on training images as they are evaluated: without augmentation.
     train = {**config.val_dataloader, 'dataset': {**config.val_dataloader.dataset, 'split': 'train'}}
     train['sampler'] = {'type': 'DefaultSampler', 'shuffle': True}  # the first so many should have all classes
-    probes = LinearProbes(len(model.layers), model.head.num_classes, options.penalty)
-    device = next(model.parameters()).device
-    for images, labels in labelled_batches(train, options.images, model):
-        probes.update(list(layer_outputs(model, images)), labels.to(device))
-    weights, right, total = probes.solve(), [0] * len(model.layers), 0
-    for images, labels in labelled_batches(config.val_dataloader, options.images, model):
-        found = probe_accuracy(weights, list(layer_outputs(model, images)), labels.to(device))
-        right, total = [a + b for a, b in zip(right, found, strict=True)], total + len(labels)
-    accuracy = [100 * count / total for count in right]
+    probed = probe_layers(
+        model,
+        labelled_batches(train, options.images, model, 'training'),
+        labelled_batches(config.val_dataloader, options.images, model),
+        options.penalty,
+    )
     names = [layer.name for layer in model.layers]
-    table = markdown_table(('local layer', 'top-1'), [(n, f'{a:.2f}') for n, a in zip(names, accuracy, strict=True)])
+    table = markdown_table(('local layer', 'top-1'), [(n, f'{a:.2f}') for n, a in zip(names, probed.top1, strict=True)])
     title = f'Linear probes of {Path(options.config).stem}'
-    counts = f'Fitted on {probes.count} images, measured on {total}.'
-    figure = plot_curves({'top-1': list(enumerate(accuracy, 1))}, title, 'local layer', 'top-1 of a linear probe, %')
-    data = {'config': options.config, 'layers': names, 'top1': accuracy, 'train_images': probes.count, 'images': total}
+    counts = f'Fitted on {probed.fitted_on} images, measured on {probed.measured_on}.'
+    figure = plot_curves({'top-1': list(enumerate(probed.top1, 1))}, title, 'local layer', 'top-1 of a linear probe, %')
+    data = {
+        'config': options.config,
+        'layers': names,
+        'top1': probed.top1,
+        'train_images': probed.fitted_on,
+        'images': probed.measured_on,
+    }
     write_report(options.out, 'linear_probe', f'# {title}\n\n{table}\n\n{counts}\n', data, figure)
 
 

@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from auglocal_mm.backbone_file import read_weights, resnet_architecture, write_backbone
+from auglocal_mm.backbone_file import resnet_architecture, write_backbone
+from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 

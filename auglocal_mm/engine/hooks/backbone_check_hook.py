@@ -4,7 +4,8 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader, Runner
 
-from auglocal_mm.backbone_file import backbone_weights, check_coverage, check_sha256, read_weights
+from auglocal_mm.backbone_file import backbone_weights, check_coverage, check_sha256
+from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.registry import HOOKS
 
