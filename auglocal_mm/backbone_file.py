@@ -16,6 +16,8 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.files import atomic_write, write_json
 
 CLASSIFIERS = ('fc.', 'classifier.')
+KEPT_RECORD = 'pretraining.json'
+"""In a detector's work_dir: the description of the backbone that it started from."""
 RESNET_DEPTHS = {
     (False, 2, 2, 2, 2): 18,
     (False, 3, 4, 6, 3): 34,

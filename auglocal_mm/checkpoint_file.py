@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         raise InputError(
             f'{path} holds more than weights, or is no checkpoint: PyTorch refused to load it safely; get it from a source '
-            f'you trust and save it again as plain tensors ({str(error).splitlines()[0]})'
+            f'you trust and save it again as plain tensors ({_refused(str(error))})'
         ) from error
     except Exception as error:  # whatever a file that torch.save did not write makes the reader stumble over
         said = (str(error).splitlines() or [''])[0]
@@ -41,6 +42,12 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(content.get('meta', {}), dict):
         raise InputError(f'{path} has a meta that is no dict; it is no checkpoint of this or another OpenMMLab project')
     return content
+
+
+def _refused(said: str) -> str:
+    """What PyTorch would not load, without its advice to load it all the same."""
+    found = re.search(r'(?i)unsupported (?:global: )?\w+ [\w.]+', said)
+    return found[0] if found else 'no pickled data'
 
 
 def _changed_part(path: str | os.PathLike[str]) -> str | None:

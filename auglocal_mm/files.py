@@ -24,14 +24,14 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         InputError: The operating system refused the write (disk full, no permission, ...).
     """
     target = Path(path)
+    if target.is_dir():
+        raise InputError(f'cannot write {target}: it is a folder; give the path of a file')
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f'.{target.name}.', suffix='.tmp')
         os.close(descriptor)
     except OSError as error:
-        raise InputError(
-            f'cannot write {target}: {error.strerror}; free some space or choose another folder'
-        ) from error
+        raise InputError(f'cannot write {target}: {error.strerror}; free some space or choose another place') from error
     temporary = Path(name)
     try:
         yield temporary
@@ -40,9 +40,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, target)
     except OSError as error:
-        raise InputError(
-            f'cannot write {target}: {error.strerror}; free some space or choose another folder'
-        ) from error
+        raise InputError(f'cannot write {target}: {error.strerror}; free some space or choose another place') from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -47,3 +47,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(InputError, match='cannot write'):
         write_text(tmp_path / 'file' / 'inside', 'x')
+
+
+def test_a_folder_is_not_overwritten(tmp_path):
+    with pytest.raises(InputError, match='it is a folder; give the path of a file'):
+        write_text(tmp_path, 'text')

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from auglocal_mm.analysis.run_config import RunConfig
+from auglocal_mm.backbone_file import KEPT_RECORD
 from auglocal_mm.errors import InputError
 
 
@@ -24,7 +25,7 @@ class Pretraining:
 
     @property
     def method(self) -> str | None:
-        """The pretraining method, such as ``auglocal``."""
+        """The pretraining method, such as ``AugLocalHead``."""
         return self.record.get('method')
 
     @property
@@ -34,8 +35,12 @@ class Pretraining:
         return accuracy.get('accuracy/top1') if isinstance(accuracy, dict) else None
 
 
-def read_pretraining(config: RunConfig) -> Pretraining:
-    """Reads what stands beside ``model.backbone.init_cfg.checkpoint``.
+def read_pretraining(config: RunConfig, work_dir: Path) -> Pretraining:
+    """Reads what was written of ``model.backbone.init_cfg.checkpoint``.
+
+    Args:
+        config: Of the detector's training.
+        work_dir: Of it. The copy of the record there is preferred, as the backbone may have been exported anew since.
 
     Raises:
         InputError: The record is no JSON object.
@@ -43,9 +48,9 @@ def read_pretraining(config: RunConfig) -> Pretraining:
     checkpoint = config.get('model.backbone.init_cfg.checkpoint')
     if not isinstance(checkpoint, str):
         return Pretraining()
-    path = Path(checkpoint)
-    path = path.with_name(f'{path.stem}.json')
-    if not path.is_file():
+    places = (work_dir / KEPT_RECORD, Path(checkpoint).with_suffix('.json'))
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
         return Pretraining(checkpoint)
     try:
         record = json.loads(path.read_text(encoding='utf-8'))

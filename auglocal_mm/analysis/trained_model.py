@@ -49,7 +49,7 @@ def labelled_batches(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Images, uint8 (N, 3, H, W), and labels (N,), until ``images`` of them or the end of the data.
 
-    A loader that shuffles gives the same images each time.
+    They are drawn from all of the data, in the same order each time.
 
     Args:
         loader: Config of a data loader.
@@ -64,7 +64,8 @@ def labelled_batches(
         raise InputError(
             f'the number of images is {images}; expected 1 or more: give another --images, or leave it out'
         )
-    built = Runner.build_dataloader(dict(loader), seed=0)
+    shuffled = {**loader, 'sampler': {'type': 'DefaultSampler', 'shuffle': True}}  # a folder is sorted by class
+    built = Runner.build_dataloader(shuffled, seed=0)
     check_classes(built.dataset, model, name)
     count = 0
     for data in built:

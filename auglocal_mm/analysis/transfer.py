@@ -80,7 +80,7 @@ def read_work_dir(work_dir: str | os.PathLike[str]) -> TransferResult:
     config = read_run_config(path, timestamp)
     if evaluation.run == 'test':
         evaluation = replace(evaluation, epoch=_tested_epoch(config, evaluation))
-    return TransferResult(path, evaluation, config, read_pretraining(config))
+    return TransferResult(path, evaluation, config, read_pretraining(config, path))
 
 
 def compare(groups: Mapping[str, Sequence[str | os.PathLike[str]]]) -> Comparison:

@@ -1,5 +1,6 @@
 """Labelled images, their transforms, and how a batch is put together."""
 
+from auglocal_mm.datasets.coco_dataset import CocoDataset
 from auglocal_mm.datasets.collate import collate_images
 from auglocal_mm.datasets.image_folder import ImageFolder
 from auglocal_mm.datasets.labelled_images import LabelledImages
@@ -8,6 +9,7 @@ from auglocal_mm.datasets.torchvision_dataset import TorchvisionDataset
 from auglocal_mm.datasets.transforms import build_transform
 
 __all__ = [
+    'CocoDataset',
     'ImageFolder',
     'LabelledImages',
     'LoadImageFromFile',

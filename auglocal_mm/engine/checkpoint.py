@@ -35,6 +35,11 @@ def check_checkpoint(model: nn.Module, checkpoint: Mapping[str, Any], source: st
     state = checkpoint.get('state_dict', checkpoint)
     needed = {name: value for name, value in model.state_dict().items() if not name.startswith('auxiliary_heads.')}
     wrong = [name for name, value in needed.items() if getattr(state.get(name), 'shape', None) != value.shape]
+    if len(wrong) == len(needed):
+        raise InputError(
+            f'{source} has none of the weights of a {type(model).__name__}: it is a backbone file, or the checkpoint of another '
+            'kind of model; give an epoch_N.pth of a training with this config'
+        )
     if wrong:
         backbones = [
             resnet_architecture({name.removeprefix('backbone.'): None for name in names}) for names in (state, needed)

@@ -1,11 +1,13 @@
 """What a config has in the wrong kind or out of range, which MMEngine would stumble over somewhere else."""
 
+import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
+from torch.utils.data import DataLoader
 
 from auglocal_mm.errors import InputError
 
@@ -42,6 +44,8 @@ def check_config(config: Config) -> None:
         part = _at(config, key)
         if part is not None and not isinstance(part, Mapping):
             raise InputError(f'{key} is {part!r}; expected a dict')
+    for key in LOADERS:
+        _check_loader(key, config.get(key) or {})
     for key in ('custom_hooks', 'param_scheduler'):
         _check_dicts(key, config.get(key))
     for key, least in LEAST.items():
@@ -57,6 +61,15 @@ def check_config(config: Config) -> None:
     rate = _at(config, 'optim_wrapper.optimizer.lr')
     if rate is not None and (not isinstance(rate, int | float) or not 0 <= rate < float('inf')):
         raise InputError(f'optim_wrapper.optimizer.lr is {rate!r}; expected a number that is not negative')
+
+
+def _check_loader(key: str, given: Mapping[str, Any]) -> None:
+    known = [*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch']  # the latter is MMEngine's
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        similar = difflib.get_close_matches(unknown[0], known, n=1)
+        advice = f'did you mean {similar[0]}?' if similar else f'expected some of {", ".join(known)}'
+        raise InputError(f'{key} has no key {unknown[0]!r}; {advice}')
 
 
 def _check_clipping(given: Any) -> None:

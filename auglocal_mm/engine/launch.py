@@ -88,6 +88,8 @@ def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[
         except (InputError, FileNotFoundError, OSError) as error:
             _refuse(_message(error))
         except (KeyError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
+            if 'Connection closed by peer' in str(error) and torch.distributed.is_initialized():
+                _refuse('another process of this training ended; its own message says why')
             message = build_error_message(error)
             if message is None:
                 raise

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ DETECTORS = {
     'random': Stage('Mask R-CNN from random weights', f'{CONFIGS}/mask-rcnn_r34-random_digits.py'),
 }
 COMPARISON = Path('work_dirs/digits_comparison')
+STOPPED = 'stopped; the same command goes on'
 MIN_TOP1 = 95.0  # percent of the digits held out
 MIN_BOX_AP50 = 30.0  # points
 
@@ -27,6 +29,7 @@ MIN_BOX_AP50 = 30.0  # points
 def main() -> None:
     """Runs every stage that an earlier demo did not finish; exits with 1 where a level is missed."""
     os.chdir(REPOSITORY)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))  # the trainings end with it
     console = Console(soft_wrap=True)
     start = time.monotonic()
     data = Path(os.environ.get('DIGITS', 'data/digits'))
@@ -36,6 +39,8 @@ def main() -> None:
         run_stages([[AUGLOCAL, DETECTORS['AugLocal']], [BP, DETECTORS['BP'], DETECTORS['random']]], console)
     except StageError as error:
         sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
     compare()
     console.print(f'Backbones: {BP.work_dir}/backbone.pth and {AUGLOCAL.work_dir}/backbone.pth.')
     console.print(f'Done in {(time.monotonic() - start) / 60:.1f} minutes.')

@@ -1,8 +1,10 @@
 """Computes the FLOPs of the paper's ResNet-110 tables, and measures memory and time of their iterations; needs no data."""
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
@@ -63,12 +65,22 @@ def rules_table(costs: Mapping[str, float], measured: Mapping[str, Mapping[str, 
     """A row for each rule."""
     rows = []
     for name, (*_, flops, gigabytes, extra) in RULES.items():
-        row = [name, both(costs[name], flops), f'not run ({gigabytes:.2f})', f'not run ({extra})' if extra else '']
+        row = [name, both(costs[name], flops), f'not run ({gigabytes:.2f})', f'not run (+{extra} %)' if extra else '']
         if measured:
             more = 100 * (measured[name]['seconds'] / measured['BP']['seconds'] - 1)
             row[2:] = [f'{measured[name]["gb"]:.2f} ({gigabytes:.2f})', f'{more:+.1f} % (+{extra} %)' if extra else '']
         rows.append(row)
     return markdown_table(['', 'GFLOPs', 'memory, GB', 'extra time'], rows)
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Memory and time of every rule: measured now, or what stands in the folder, or nothing."""
+    if options.rounds:
+        measured = measure_rules(options.batch_size, options.rounds, options.device)
+        return {'measured': measured, 'batch_size': options.batch_size, 'machine': machine(options.device)}
+    before = options.out / 'costs.json'
+    found = json.loads(before.read_text(encoding='utf-8')) if before.is_file() else {}
+    return {key: found[key] for key in ('measured', 'batch_size', 'machine') if key in found}
 
 
 @command_line_tool
@@ -77,15 +89,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, default=HERE / 'results', help='folder for the report')
     parser.add_argument(
-        '--rounds', type=int, default=0, help='measure memory and time so many times; default: not at all'
+        '--rounds',
+        type=int,
+        default=0,
+        help='measure memory and time so many times; by default what was measured before stays',
     )
     parser.add_argument('--batch-size', type=int, default=64, help='images of a measured iteration')
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cuda' if torch.cuda.is_available() else 'cpu')
     options = parser.parse_args(arguments)
     costs = {name: gflops(load(rule, depth)) for name, (rule, depth, *_) in RULES.items()}
     pyramid = {depth: [gflops(load('auglocal', depth, decay)) for decay in DECAYS] for depth in PYRAMID}
-    measured = measure_rules(options.batch_size, options.rounds, options.device) if options.rounds else {}
-    here = machine(options.device)
+    measured = measure(options)
     rows = [[f'd={d}', *map(both, pyramid[d], PYRAMID[d])] for d in PYRAMID]
     markdown = '\n\n'.join(
         [
@@ -94,19 +108,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             *(
                 [
                     MEASURED.format(
-                        batch=options.batch_size, machine=here['gpu'] or f'{here["processor"]}, {here["cores"]} cores'
+                        batch=measured['batch_size'],
+                        machine=here['gpu'] or f'{here["processor"]}, {here["cores"]} cores',
                     )
                 ]
-                if measured
+                if (here := measured.get('machine'))
                 else []
             ),
-            rules_table(costs, measured),
+            rules_table(costs, measured.get('measured', {})),
             '## Pyramidal depth',
             markdown_table(['', *(f'r={decay}' for decay in DECAYS)], rows),
             '\\* the printed digits differ.',
         ]
     )
-    data = {'gflops': costs, 'measured': measured, 'machine': here, 'pyramid': pyramid, 'decays': DECAYS}
+    data = {'gflops': costs, **measured, 'pyramid': pyramid, 'decays': DECAYS}
     write_report(options.out, 'costs', markdown + '\n', data, plot(pyramid))
 
 

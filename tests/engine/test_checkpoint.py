@@ -46,6 +46,13 @@ def test_every_weight_but_the_auxiliary_heads_must_be_there():
         check_checkpoint(model, {'state_dict': {'head.weight': state['head.weight']}}, 'a.pth')
 
 
+def test_a_file_of_another_kind_is_told_apart_from_another_depth():
+    with pytest.raises(
+        InputError, match=r'backbone\.pth has none of the weights of a ModuleDict: it is a backbone file'
+    ):
+        check_checkpoint(nn.ModuleDict({'head': nn.Linear(2, 3)}), {'conv1.weight': torch.zeros(2)}, 'backbone.pth')
+
+
 def test_a_training_goes_on_from_the_state_of_its_own_alone():
     model = nn.ModuleDict({'head': nn.Linear(2, 3), 'auxiliary_heads': nn.Linear(2, 3)})
     whole = {'meta': {}, 'optimizer': {}, 'state_dict': model.state_dict()}

@@ -20,11 +20,17 @@ def test_costs_are_computed_without_data(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cost_tables, 'RULES', {name: cost_tables.RULES[name] for name in ('BP', 'd=2')})
     cost_tables.main(['--out', str(tmp_path)])
     printed = capsys.readouterr().out
-    assert '| d=2 | 0.63 (0.63) | not run (1.71) | not run (87.2) |' in printed
+    assert '| d=2 | 0.63 (0.63) | not run (1.71) | not run (+87.2 %) |' in printed
     assert '| d=6 | 0.89 (0.90) * | 0.95 (0.95) |' in printed
     committed = json.loads((REPOSITORY / PROJECT / 'results/costs.json').read_text())
     found = json.loads((tmp_path / 'costs.json').read_text())
     assert found['gflops'].items() <= committed['gflops'].items()
+    measured = {key: committed[key] for key in ('measured', 'batch_size', 'machine')}
+    (tmp_path / 'costs.json').write_text(json.dumps({**found, **measured}))
+    cost_tables.main(['--out', str(tmp_path)])
+    kept = json.loads((tmp_path / 'costs.json').read_text())
+    assert kept.items() >= measured.items(), 'what was measured stays'
+    assert 'an iteration of 32 images' in capsys.readouterr().out
     assert found['pyramid']['6'] == committed['pyramid']['6'][:2]
 
 

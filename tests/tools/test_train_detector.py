@@ -65,6 +65,7 @@ def test_starts_from_the_backbone_trains_and_evaluates(scenes, backbone, tmp_pat
     assert '0 missing' in done.stdout + done.stderr
     trained = last_evaluation(tmp_path / 'run')
     assert trained.epoch == 1
+    assert (tmp_path / 'run' / 'pretraining.json').read_text() == backbone.with_suffix('.json').read_text()
     backbone.unlink()  # a trained detector has all its weights
     (config,) = (tmp_path / 'run').glob('*.py')
     arguments = [
@@ -105,6 +106,14 @@ def test_images_that_are_missing_are_counted_and_named(scenes, backbone, tmp_pat
     (scenes / 'scenes' / 'lost.json').write_text(json.dumps(annotations))
     done = train(scenes, backbone, tmp_path / 'run', 'train_dataloader.dataset.ann_file=lost.json')
     assert_error(done, '1 of 12 images', 'lost.png', 'data_prefix')
+    done = train(
+        scenes,
+        backbone,
+        tmp_path / 'run',
+        'val_dataloader.dataset.ann_file=lost.json',
+        'val_dataloader.dataset.data_prefix.img=train/',
+    )
+    assert_error(done, '1 of 12 images', 'lost.png', 'data_prefix')
 
 
 def test_missing_annotations_are_named(scenes, backbone, tmp_path):
@@ -115,6 +124,11 @@ def test_missing_annotations_are_named(scenes, backbone, tmp_path):
 def test_a_wrong_number_of_classes_is_refused(scenes, backbone, tmp_path):
     done = train(scenes, backbone, tmp_path / 'run', 'model.roi_head.bbox_head.num_classes=3')
     assert_error(done, '10 classes', 'num_classes', '3')
+
+
+def test_masks_of_another_number_of_classes_are_refused(scenes, backbone, tmp_path):
+    done = train(scenes, backbone, tmp_path / 'run', 'model.roi_head.mask_head.num_classes=12')
+    assert_error(done, 'num_classes of the model is 12', 'model.roi_head.mask_head')
 
 
 def test_a_truncated_image_is_named_or_skipped(scenes, backbone, tmp_path):

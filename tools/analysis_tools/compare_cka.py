@@ -20,7 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('second_config')
     parser.add_argument('second_checkpoint')
     parser.add_argument('--names', nargs=2, default=('first', 'second'), help='what to call them in the figure')
-    parser.add_argument('--images', type=int, default=2000, help='validation images of the first config to look at')
+    parser.add_argument(
+        '--images', type=int, default=2000, help='so many validation images of the first config, drawn at random'
+    )
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of both configs')
     options = parser.parse_args(arguments)

@@ -17,7 +17,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config')
     parser.add_argument('checkpoint')
-    parser.add_argument('--images', type=int, default=1 << 62, help='the first so many of either data set; default all')
+    parser.add_argument(
+        '--images', type=int, default=1 << 62, help='so many of either data set, drawn at random; default all'
+    )
     parser.add_argument('--penalty', type=float, default=1e-3, help='of the ridge regression, per image')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of the config')
@@ -28,7 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model = load_classifier(config, options.checkpoint)
     # Fitted on training images as they are evaluated: without augmentation.
     train = {**config.val_dataloader, 'dataset': {**config.val_dataloader.dataset, 'split': 'train'}}
-    train['sampler'] = {'type': 'DefaultSampler', 'shuffle': True}  # the first so many should have all classes
     probed = probe_layers(
         model,
         labelled_batches(train, options.images, model, 'training'),

@@ -1,9 +1,12 @@
 """Checkpoints that a kill or a full disk cannot damage, and resuming from the right ones."""
 
+import logging
 from typing import Any
 
+from mmengine.dist import get_world_size
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from auglocal_mm.engine.checkpoint import check_resumable, check_start
@@ -43,6 +46,10 @@ class CheckpointHook(MMEngineCheckpointHook):
         kwargs.setdefault('backend_args', {'backend': 'atomic'})
         super().__init__(*args, max_keep_ckpts=max_keep_ckpts, **kwargs)
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Notes how many processes train, on which the size of a batch depends."""
+        checkpoint['meta']['world_size'] = get_world_size()
+
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Checks what a run is to be resumed or started from, before anything is taken from it.
 
@@ -52,3 +59,11 @@ class CheckpointHook(MMEngineCheckpointHook):
         model = unwrapped(runner.model)
         check = check_resumable if runner._resume else check_start
         check(model, checkpoint, str(runner._load_from))
+        before, now = checkpoint.get('meta', {}).get('world_size', get_world_size()), get_world_size()
+        if runner._resume and before != now:
+            print_log(
+                f'{before} processes trained before, and {now} do now: unless batch_size of the config makes up for it, batches '
+                'are of another size.',
+                logger='current',
+                level=logging.WARNING,
+            )

@@ -1,9 +1,11 @@
 """Checks the data before the first iteration."""
 
+import functools
 import logging
 import os
 from typing import Any
 
+from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -30,15 +32,18 @@ class DataCheckHook(Hook):
         dataset = runner.train_dataloader.dataset
         if not len(runner.train_dataloader):
             raise InputError(
-                f'the training data have {len(dataset)} images, which do not fill one batch of every process: nothing would be '
-                'trained; set train_dataloader.batch_size to fewer'
+                f'the training data have {len(dataset)} images, which do not fill one batch of {get_world_size()} processes '
+                f'with {runner.train_dataloader.batch_size} each: nothing would be trained; set train_dataloader.batch_size to '
+                'fewer'
             )
         model = unwrapped(runner.model)
         check_classes(dataset, model)
-        if runner.val_loop is not None:
-            _compare_classes(_classes(dataset), _classes(runner.val_loop.dataloader.dataset), 'validation')
-        if hasattr(dataset, 'get_data_info'):
-            _check_images(dataset)
+        validation = [] if runner.val_loop is None else [runner.val_loop.dataloader.dataset]
+        for other in validation:
+            _compare_classes(_classes(dataset), _classes(other), 'validation')
+        for each in (dataset, *validation):
+            if hasattr(each, 'get_data_info'):
+                _check_images(each)
 
     def before_test(self, runner: Runner) -> None:
         """Checks the test data.
@@ -70,14 +75,15 @@ def check_classes(dataset: Any, model: Any, name: str = 'training') -> None:
     Raises:
         InputError: It has not.
     """
-    head = getattr(model, 'head', None) or getattr(getattr(model, 'roi_head', None), 'bbox_head', None)
-    expected = getattr(head, 'num_classes', None)
     classes = getattr(dataset, 'metainfo', {}).get('classes')
-    if classes is not None and expected is not None and len(classes) != expected:
-        raise InputError(
-            f'the {name} data have {len(classes)} classes, but num_classes of the model is {expected}; '
-            f'set it to {len(classes)}, or point to the right data'
-        )
+    for key in ('head', 'roi_head.bbox_head', 'roi_head.mask_head'):
+        head = functools.reduce(lambda part, attribute: getattr(part, attribute, None), key.split('.'), model)
+        expected = getattr(head, 'num_classes', None)
+        if classes is not None and expected is not None and len(classes) != expected:
+            raise InputError(
+                f'the {name} data have {len(classes)} classes, but num_classes of the model is {expected} (model.{key}); '
+                f'set it to {len(classes)}, or point to the right data'
+            )
 
 
 def _compare_classes(ours: list[str], theirs: list[str], name: str) -> None:

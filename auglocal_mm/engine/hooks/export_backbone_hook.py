@@ -2,6 +2,7 @@
 
 import hashlib
 import os.path as osp
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.dist import master_only
@@ -25,24 +26,36 @@ class ExportBackboneHook(Hook):
 
     priority = 'VERY_LOW'  # after hooks that put other weights into a checkpoint
 
+    def __init__(self) -> None:
+        self.measured: tuple[int, dict[str, float]] = (-1, {})
+
+    def after_val_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
+        """Remembers the accuracy, and of which epoch it is."""
+        found = {key: float(value) for key, value in (metrics or {}).items() if key.startswith('accuracy')}
+        self.measured = (runner.epoch, found)
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Notes what the backbone's description needs in the checkpoint, so that it can be exported from there too."""
-        scalars = runner.message_hub.log_scalars
+        """Notes what the backbone's description needs in the checkpoint, so that it can be exported from there too.
+
+        The accuracy only where it is that of these weights: checkpoints of an epoch are written before its validation.
+        """
+        epoch, accuracy = self.measured
         model = unwrapped(runner.model)
         checkpoint['meta']['auglocal_mm'] = {
             'method': Stage.of(runner.cfg).method,
             'architecture': getattr(model.backbone, 'architecture', None),
-            'accuracy': {
-                key.removeprefix('val/'): float(value.current())
-                for key, value in scalars.items()
-                if key.startswith('val/accuracy')
-            },
+            'accuracy': accuracy if epoch == checkpoint['meta']['epoch'] else {},
             'config_hash': hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest(),
         }
 
-    @master_only
     def after_train(self, runner: Runner) -> None:
-        """Exports the trained backbone."""
+        """Exports the trained backbone; where a run was stopped before its last validation, that is made up for."""
+        if runner.val_loop is not None and self.measured[0] != runner.epoch:
+            runner.val_loop.run()
+        self._export(runner)
+
+    @master_only
+    def _export(self, runner: Runner) -> None:
         model = unwrapped(runner.model)
         checkpoint: dict[str, Any] = {
             'meta': {'epoch': runner.epoch},

@@ -13,7 +13,7 @@ def test_validation_data_with_other_classes_are_refused(tiny_config, image_folde
 
 
 def test_less_than_a_batch_is_refused(tiny_config):
-    with pytest.raises(InputError, match='the training data have 24 images, which do not fill one batch'):
+    with pytest.raises(InputError, match='have 24 images, which do not fill one batch of 1 processes with 25 each'):
         Runner.from_cfg(tiny_config('bp', **{'train_dataloader.batch_size': 25})).train()
 
 
