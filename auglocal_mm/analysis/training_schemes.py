@@ -71,10 +71,10 @@ def training_schemes(config: Config, shares: Sequence[float]) -> list[Scheme]:
             Scheme(
                 name,
                 _with_model(
-                    config, {**model, 'checkpointed': twice, 'auxiliary_heads': {**heads, 'checkpointed': twice}}
+                    config, {**model, 'checkpointed': what, 'auxiliary_heads': {**heads, 'checkpointed': what}}
                 ),
             )
-            for name, twice in (('AugLocal, norms twice', 'norms'), ('AugLocal checkpointed', 'all'))
+            for name, what in (('AugLocal, norms recomputed', 'norms'), ('AugLocal checkpointed', 'all'))
         ),
         *(planned_scheme(config, costs, share) for share in shares if costs is not None),
     ]

@@ -37,7 +37,7 @@ def compile_settings(config: Config) -> dict[str, Any] | None:
 def compile_modules(modules: Sequence[LocalModule], settings: Mapping[str, Any]) -> None:
     """Compiles the layers and the head of each local module in place; no parameter gets another name.
 
-    Layers that are computed twice run as they are.
+    Layers that are recomputed run as they are.
 
     Raises:
         InputError: The settings ask for CUDA graphs, whose outputs live until the next graph runs: one local module's output

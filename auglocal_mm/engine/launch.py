@@ -15,6 +15,7 @@ from mmengine.config import Config
 
 from auglocal_mm.engine.build_errors import build_error_message
 from auglocal_mm.engine.compiled_modules import compile_settings
+from auglocal_mm.engine.config_checks import LOADERS
 from auglocal_mm.engine.config_file import CfgOptions, read_config_file
 from auglocal_mm.errors import InputError
 
@@ -48,7 +49,9 @@ def load_config(arguments: argparse.Namespace) -> Config:
     compile_settings(config)  # MMEngine would stop over a wrong one only when everything is built
     config.launcher = arguments.launcher
     config.work_dir = arguments.work_dir or config.get('work_dir') or f'work_dirs/{Path(arguments.config).stem}'
-    if not torch.cuda.is_available():
+    if torch.cuda.is_available():
+        _use_gpu(config)
+    else:
         _use_cpu(config)
     return config
 
@@ -56,6 +59,18 @@ def load_config(arguments: argparse.Namespace) -> Config:
 def is_first_process(launcher: str) -> bool:
     """Whether this is the process that writes for all, also before they have found each other."""
     return launcher == 'none' or int(os.environ.get(RANKS[launcher], '0')) == 0
+
+
+def _use_gpu(config: Config) -> None:
+    """Lets batches be copied to the GPU while it computes, unless the config says otherwise; detectors stay as they are."""
+    if config.get('model', {}).get('type') != 'ImageClassifier':
+        return
+    for loader in LOADERS:
+        if config.get(loader):
+            config[loader].setdefault('pin_memory', True)
+    preprocessor = config.model.get('data_preprocessor')
+    if preprocessor:
+        preprocessor.setdefault('non_blocking', True)
 
 
 def _use_cpu(config: Config) -> None:

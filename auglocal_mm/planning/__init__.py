@@ -1,1 +1,1 @@
-"""Trades memory for compute: how to cut a network, how deep to make its heads, and what to compute twice."""
+"""Trades memory for compute: how to cut a network, how deep to make its heads, and what to recompute."""

@@ -1,4 +1,4 @@
-"""The cheapest ways to train one local module within a budget: its head, and what is computed twice."""
+"""The cheapest ways to train one local module within a budget: its head, and what is recomputed."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -87,9 +87,9 @@ def peak(
     Args:
         held: Bytes of its input.
         layers: Its layers.
-        layer_runs: Which of them are computed twice, counted from the first of ``layers``.
+        layer_runs: Which of them are recomputed, counted from the first of ``layers``.
         head: The layers of its head, the classifier last.
-        head_runs: Which of them are computed twice.
+        head_runs: Which of them are recomputed.
     """
     most, held = _walk(held, layers, layer_runs, layers[-1].output)
     behind, held = _walk(held, head[:-1], head_runs, 0.0)

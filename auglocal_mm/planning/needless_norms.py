@@ -1,4 +1,4 @@
-"""Norms cost no FLOPs but time: which of a plan need not be computed twice after all."""
+"""Norms cost no FLOPs but time: which of a plan need not be recomputed after all."""
 
 from collections.abc import Sequence
 from dataclasses import replace

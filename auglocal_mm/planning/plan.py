@@ -13,7 +13,7 @@ class PlannedModule:
         first: Its first local layer, counted from 0.
         last: Its last local layer.
         depth: d of its head; 0 for the last module, which has the primary classifier.
-        layer_runs: Runs of its local layers that are computed twice; layers are those of the network.
+        layer_runs: Runs of its local layers that are recomputed; layers are those of the network.
         head_runs: Runs of its head's layers that are.
         compute: FLOPs of forward and backward, for one image.
         activations: Bytes that it holds at most, for one image.

@@ -18,8 +18,8 @@ HEADER = (
     'K',
     'cut after',
     'd',
-    'layers twice',
-    'norms twice',
+    'layers recomputed',
+    'norms recomputed',
     'activations',
     'weights',
     'gradients',
@@ -31,8 +31,8 @@ HEADER = (
 
 
 def describe(plan: Plan, names: Sequence[str]) -> str:
-    """One line: modules, depths, and how many layers are computed twice."""
-    again = f'{_twice(plan)} layers and the norms of {_norms_twice(plan)} computed twice'
+    """One line: modules, depths, and how many layers are recomputed."""
+    again = f'{_layers_recomputed(plan)} layers and the norms of {_norms_recomputed(plan)} recomputed'
     if len(plan.modules) == 1:
         return f'BP, {again}'
     cuts = ', '.join(names[module.last] for module in plan.modules[:-1])
@@ -51,8 +51,8 @@ def frontier_table(plans: Sequence[Plan], frontier: Frontier, names: Sequence[st
                 str(len(plan.modules)),
                 ', '.join(names[module.last] for module in local) or 'BP',
                 ', '.join(str(module.depth) for module in local),
-                str(_twice(plan)),
-                str(_norms_twice(plan)),
+                str(_layers_recomputed(plan)),
+                str(_norms_recomputed(plan)),
                 f'{plan.activations / frontier.reference.activations:.3f}x = {format_size(memory.activations)}',
                 format_size(memory.weights),
                 format_size(memory.gradients),
@@ -138,9 +138,9 @@ def _runs(plan: Plan) -> list[Run]:
     return [run for module in plan.modules for run in (*module.layer_runs, *module.head_runs)]
 
 
-def _twice(plan: Plan) -> int:
+def _layers_recomputed(plan: Plan) -> int:
     return sum(run.last - run.first + 1 for run in _runs(plan) if not run.only_norms)
 
 
-def _norms_twice(plan: Plan) -> int:
+def _norms_recomputed(plan: Plan) -> int:
     return sum(run.only_norms for run in _runs(plan))

@@ -1,4 +1,4 @@
-"""The cheapest plan within a budget of activations: cut points, depths of heads, and what is computed twice."""
+"""The cheapest plan within a budget of activations: cut points, depths of heads, and what is recomputed."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -17,7 +17,7 @@ def cheapest_plans(costs: NetworkCosts, budget: float, most_modules: Sequence[in
     """For each limit the plan of least compute that never holds more than ``budget`` bytes of activations for one image.
 
     Exact within the cost model: dynamic programming over the first layer of each module, inside it over the runs. Norms,
-    which cost no FLOPs, are then computed twice only where the budget asks for it.
+    which cost no FLOPs, are then recomputed only where the budget asks for it.
 
     Args:
         costs: Of the network and of the heads to choose from.
@@ -54,7 +54,7 @@ def _cheapest(options: Sequence[PlannedModule], best: Sequence[_Rest]) -> _Rest:
 
 
 def backpropagation(costs: NetworkCosts) -> Plan:
-    """The plan that everything is compared with: one module, nothing computed twice."""
+    """The plan that everything is compared with: one module, nothing recomputed."""
     plan = cheapest_plan(costs, float('inf'), max_modules=1)
     assert plan is not None
     return plan

@@ -1,4 +1,4 @@
-"""Which layers of one local module to keep and which to compute twice. Plain functions on numbers.
+"""Which layers of one local module to keep and which to recompute. Plain functions on numbers.
 
 A sequence of layers holds its input and, for every kept layer, what backward needs of it. A run of checkpointed layers holds
 its last output only; backward computes the run once more and then holds all of it, when everything behind it is gone. A layer

@@ -7,7 +7,7 @@ from torch._dynamo.utils import counters
 from auglocal_mm.engine.compiled_modules import compile_modules, compile_settings
 from auglocal_mm.errors import InputError
 
-SETTINGS = {  # two local modules, of which the first has a layer that is computed twice
+SETTINGS = {  # two local modules, of which the first has a layer that is recomputed
     'train_cfg.max_epochs': 1,
     'model.partition': dict(num_local_modules=2),
     'model.checkpointed': ['layer1.0'],

@@ -21,6 +21,17 @@ def test_the_command_line_wins_over_the_config(tiny_config, tmp_path, monkeypatc
     assert (config.work_dir, config.train_cfg.max_epochs, config.launcher) == ('here', 7, 'none')
 
 
+@pytest.mark.parametrize('gpu', [False, True])
+def test_batches_are_pinned_for_a_gpu_alone(tiny_config, tmp_path, monkeypatch, gpu):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: gpu)
+    path = tmp_path / 'tiny.py'
+    tiny_config(**{'val_dataloader.pin_memory': False}).dump(path)
+    config = load_config(parse(str(path)))
+    assert config.train_dataloader.get('pin_memory', False) == gpu
+    assert config.val_dataloader.pin_memory is False, 'the config counts more'
+    assert config.model.data_preprocessor.get('non_blocking', False) == gpu
+
+
 @pytest.mark.parametrize(
     ('launcher', 'variable'),
     [('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID'), ('mpi', 'OMPI_COMM_WORLD_RANK')],

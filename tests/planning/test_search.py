@@ -134,7 +134,7 @@ def test_more_memory_never_computes_more():
 
 
 @pytest.mark.parametrize('seed', range(4))
-def test_norms_are_computed_twice_only_where_the_budget_asks_for_it(seed):
+def test_norms_are_recomputed_only_where_the_budget_asks_for_it(seed):
     costs = random_network(seed)
     assert not any(run.only_norms for module in cheapest_plan(costs, 1000).modules for run in module.layer_runs)
     for budget in (20, 26, 40):

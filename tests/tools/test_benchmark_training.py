@@ -20,7 +20,7 @@ NAMES = [
     'BP checkpointed',
     'AugLocal as released',
     'AugLocal',
-    'AugLocal, norms twice',
+    'AugLocal, norms recomputed',
     'AugLocal checkpointed',
 ]
 

@@ -43,7 +43,7 @@ def test_the_chosen_plan_trains_as_it_stands(tiny_config, tmp_path, capsys):
 def test_backpropagation_with_checkpointing_is_a_plan_too(tiny_config, tmp_path, capsys):
     config = write(tiny_config(**{'model.image_size': 32}), tmp_path / 'tiny.py')
     data, _ = plan(config, tmp_path / 'out', '--batch-size', '8', '--budget', '1GiB', capsys=capsys)
-    assert data['chosen']['description'] == 'BP, 0 layers and the norms of 0 computed twice'
+    assert data['chosen']['description'] == 'BP, 0 layers and the norms of 0 recomputed'
     assert data['config']['model']['auxiliary_heads'] is None
     assert data['config']['custom_hooks'] == []
 

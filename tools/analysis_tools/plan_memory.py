@@ -1,4 +1,4 @@
-"""Finds the best trade of memory for compute: how to cut a network, how deep its heads, what to compute twice.
+"""Finds the best trade of memory for compute: how to cut a network, how deep its heads, what to recompute.
 
 Needs no GPU and no data.
 """
