@@ -14,8 +14,8 @@ from mmengine.registry import init_default_scope
 from rich.progress import track
 
 from auglocal_mm.analysis.report import markdown_table, write_report
-from auglocal_mm.analysis.training_benchmark import measure_alone
-from auglocal_mm.analysis.training_schemes import measure_config, planned_scheme, training_schemes
+from auglocal_mm.benchmark.measurement import measure_alone
+from auglocal_mm.benchmark.schemes import measure_config, planned_scheme, training_schemes
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 from auglocal_mm.planning.search import backpropagation, cheapest_plan

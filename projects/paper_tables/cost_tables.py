@@ -12,10 +12,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rule_costs import RULES, load, measure_rules
 
-from auglocal_mm.analysis.benchmark_summary import machine
 from auglocal_mm.analysis.layer_plots import plot_curves
 from auglocal_mm.analysis.multiply_adds import network_cost
 from auglocal_mm.analysis.report import markdown_table, write_report
+from auglocal_mm.benchmark.summary import machine
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.registry import MODELS
 

@@ -10,8 +10,8 @@ from rich.progress import track
 from rule_costs import REPOSITORY, memory
 
 from auglocal_mm.analysis.report import markdown_table, write_report
-from auglocal_mm.analysis.training_benchmark import measure_alone
-from auglocal_mm.analysis.training_schemes import Scheme
+from auglocal_mm.benchmark.measurement import measure_alone
+from auglocal_mm.benchmark.schemes import Scheme
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 

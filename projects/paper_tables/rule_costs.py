@@ -6,8 +6,8 @@ from pathlib import Path
 from mmengine.config import Config
 from rich.progress import track
 
-from auglocal_mm.analysis.training_benchmark import Measurement, measure_alone
-from auglocal_mm.analysis.training_schemes import Scheme
+from auglocal_mm.benchmark.measurement import Measurement, measure_alone
+from auglocal_mm.benchmark.schemes import Scheme
 from auglocal_mm.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]

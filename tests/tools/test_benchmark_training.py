@@ -13,7 +13,7 @@ sys.path.insert(0, str(REPOSITORY / 'tools/analysis_tools'))
 import benchmark_training
 from benchmark_training import loader_speed
 
-from auglocal_mm.analysis.training_benchmark import Measurement
+from auglocal_mm.benchmark.measurement import Measurement
 
 NAMES = [
     'BP',

@@ -10,8 +10,8 @@ import torch
 from tests_support import REPOSITORY, assert_error, tool
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from auglocal_mm.analysis.evaluation_log import last_evaluation
 from auglocal_mm.backbone_file import write_backbone
+from auglocal_mm.transfer.evaluation_log import last_evaluation
 
 CONFIG = 'projects/digits_demo/configs/mask-rcnn_r34-bp_digits.py'
 

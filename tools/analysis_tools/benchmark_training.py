@@ -16,12 +16,12 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from rich.progress import Progress
 
-from auglocal_mm.analysis.benchmark_report import plot, to_markdown
-from auglocal_mm.analysis.benchmark_summary import add_ratios, against_released, machine, summarise
 from auglocal_mm.analysis.report import write_report
 from auglocal_mm.analysis.trained_model import read_config
-from auglocal_mm.analysis.training_benchmark import Measurement, measure_alone
-from auglocal_mm.analysis.training_schemes import Scheme, check_auglocal, training_schemes
+from auglocal_mm.benchmark.measurement import Measurement, measure_alone
+from auglocal_mm.benchmark.report import plot, to_markdown
+from auglocal_mm.benchmark.schemes import Scheme, check_auglocal, training_schemes
+from auglocal_mm.benchmark.summary import add_ratios, against_released, machine, summarise
 from auglocal_mm.engine.config_file import CfgOptions
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError

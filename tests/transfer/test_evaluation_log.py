@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from auglocal_mm.analysis.evaluation_log import METRICS, last_evaluation
 from auglocal_mm.errors import InputError
+from auglocal_mm.transfer.evaluation_log import METRICS, last_evaluation
 
 MakeWorkDir = Callable[..., Path]
 Validation = Callable[..., dict[str, Any]]

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from auglocal_mm.analysis.run_config import NOT_SET, RunConfig, read_run_config, settings_that_differ
 from auglocal_mm.errors import InputError
+from auglocal_mm.transfer.run_config import NOT_SET, RunConfig, read_run_config, settings_that_differ
 
 
 def dump(folder: Path, text: str, seed: int = 0, checkpoint: str = 'a.pth') -> RunConfig:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from auglocal_mm.analysis.evaluation_log import METRICS
 from auglocal_mm.analysis.report import cell, markdown_table
-from auglocal_mm.analysis.transfer import Comparison, Statistic, TransferResult
+from auglocal_mm.transfer.comparison import Comparison, Statistic, TransferResult
+from auglocal_mm.transfer.evaluation_log import METRICS
 
 HEADLINE = ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'segm_mAP', 'segm_mAP_50', 'segm_mAP_75')
 SIZES = ('bbox_mAP_s', 'bbox_mAP_m', 'bbox_mAP_l', 'segm_mAP_s', 'segm_mAP_m', 'segm_mAP_l')

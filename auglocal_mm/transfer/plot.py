@@ -3,9 +3,9 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from auglocal_mm.analysis.evaluation_log import METRICS
-from auglocal_mm.analysis.transfer import Comparison
-from auglocal_mm.analysis.transfer_report import NOT_AVAILABLE, label
+from auglocal_mm.transfer.comparison import Comparison
+from auglocal_mm.transfer.evaluation_log import METRICS
+from auglocal_mm.transfer.report import NOT_AVAILABLE, label
 
 _GROUP_WIDTH = 0.84  # of the distance between two metrics
 

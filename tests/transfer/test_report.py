@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from auglocal_mm.analysis.transfer import Comparison, compare
-from auglocal_mm.analysis.transfer_report import MAX_SETTINGS, label, to_json, to_markdown
+from auglocal_mm.transfer.comparison import Comparison, compare
+from auglocal_mm.transfer.report import MAX_SETTINGS, label, to_json, to_markdown
 
 MakeWorkDir = Callable[..., Path]
 Validation = Callable[..., dict[str, Any]]

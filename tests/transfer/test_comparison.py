@@ -10,8 +10,8 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from auglocal_mm.analysis.transfer import Statistic, compare, read_work_dir
 from auglocal_mm.errors import InputError
+from auglocal_mm.transfer.comparison import Statistic, compare, read_work_dir
 
 MakeWorkDir = Callable[..., Path]
 Validation = Callable[..., dict[str, Any]]

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from auglocal_mm.analysis.run_config import RunConfig
 from auglocal_mm.backbone_file import KEPT_RECORD
 from auglocal_mm.errors import InputError
+from auglocal_mm.transfer.run_config import RunConfig
 
 
 @dataclass(frozen=True)

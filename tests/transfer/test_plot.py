@@ -8,8 +8,8 @@ from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 
-from auglocal_mm.analysis.transfer import compare
-from auglocal_mm.analysis.transfer_plot import plot
+from auglocal_mm.transfer.comparison import compare
+from auglocal_mm.transfer.plot import plot
 
 MakeWorkDir = Callable[..., Path]
 Validation = Callable[..., dict[str, Any]]

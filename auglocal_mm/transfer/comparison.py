@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from auglocal_mm.analysis.evaluation_log import METRICS, Evaluation, last_evaluation
-from auglocal_mm.analysis.pretraining import Pretraining, read_pretraining
-from auglocal_mm.analysis.run_config import RunConfig, read_run_config, settings_that_differ
 from auglocal_mm.errors import InputError
+from auglocal_mm.transfer.evaluation_log import METRICS, Evaluation, last_evaluation
+from auglocal_mm.transfer.pretraining import Pretraining, read_pretraining
+from auglocal_mm.transfer.run_config import RunConfig, read_run_config, settings_that_differ
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from mmengine.registry import init_default_scope
 from torch._dynamo.utils import counters
 from torch.utils._pytree import tree_map
 
-from auglocal_mm.analysis import training_benchmark
-from auglocal_mm.analysis.benchmark_report import to_markdown
-from auglocal_mm.analysis.benchmark_summary import add_ratios, against_released, summarise
-from auglocal_mm.analysis.training_benchmark import Measurement, measure, measure_alone
-from auglocal_mm.analysis.training_iteration import random_batch, training_step
-from auglocal_mm.analysis.training_schemes import Scheme, check_auglocal, training_schemes
+from auglocal_mm.benchmark import measurement
+from auglocal_mm.benchmark.iteration import random_batch, training_step
+from auglocal_mm.benchmark.measurement import Measurement, measure, measure_alone
+from auglocal_mm.benchmark.report import to_markdown
+from auglocal_mm.benchmark.schemes import Scheme, check_auglocal, training_schemes
+from auglocal_mm.benchmark.summary import add_ratios, against_released, summarise
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import MODELS
 
@@ -122,18 +122,18 @@ def test_gradients_that_are_left_are_seen(schemes, monkeypatch):
 
 def test_warm_up_is_not_timed(schemes, monkeypatch):
     taken = []
-    monkeypatch.setattr(training_benchmark, '_seconds', lambda step, batch, device: taken.append(step(batch)) or 1.0)
+    monkeypatch.setattr(measurement, '_seconds', lambda step, batch, device: taken.append(step(batch)) or 1.0)
     steps = []
-    real = training_benchmark.training_step
+    real = measurement.training_step
 
     def counting(*arguments):
         step = real(*arguments)
         return lambda batch: steps.append(step(batch)) or steps[-1]
 
-    monkeypatch.setattr(training_benchmark, 'training_step', counting)
+    monkeypatch.setattr(measurement, 'training_step', counting)
     assert measure(schemes['BP'], 3, 'cpu').times == [1.0] * 3
     assert len(taken) == 3
-    assert taken[0] is steps[training_benchmark.WARM_UP]
+    assert taken[0] is steps[measurement.WARM_UP]
 
 
 def test_a_process_of_its_own_has_a_peak_of_its_own(schemes):
@@ -149,7 +149,7 @@ def _die(*arguments: object) -> None:
 
 
 def test_a_process_that_is_killed_is_a_result(schemes, monkeypatch):
-    monkeypatch.setattr(training_benchmark, 'measure', _die)
+    monkeypatch.setattr(measurement, 'measure', _die)
     assert measure_alone(schemes['BP'], 1, 'cpu') == 'the process was killed, most likely for want of memory'
 
 
@@ -247,5 +247,5 @@ def _signal_of_a_parents_death() -> int:
 
 def test_a_measuring_process_ends_with_the_one_that_started_it():
     spawn = get_context('spawn')
-    with ProcessPoolExecutor(1, spawn, initializer=training_benchmark._prepare) as process:
+    with ProcessPoolExecutor(1, spawn, initializer=measurement._prepare) as process:
         assert process.submit(_signal_of_a_parents_death).result() == signal.SIGKILL

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from auglocal_mm.analysis.training_iteration import Step, random_batch, training_step
-from auglocal_mm.analysis.training_schemes import Scheme
+from auglocal_mm.benchmark.iteration import Step, random_batch, training_step
+from auglocal_mm.benchmark.schemes import Scheme
 from auglocal_mm.planning.activation_meter import ActivationMeter
 from auglocal_mm.registry import MODELS
 

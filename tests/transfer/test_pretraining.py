@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from auglocal_mm.analysis.pretraining import Pretraining, read_pretraining
-from auglocal_mm.analysis.run_config import RunConfig
 from auglocal_mm.errors import InputError
+from auglocal_mm.transfer.pretraining import Pretraining, read_pretraining
+from auglocal_mm.transfer.run_config import RunConfig
 
 RECORD = {'method': 'auglocal', 'architecture': 'resnet34', 'accuracy': {'accuracy/top1': 93.1}, 'sha256': 'abc'}
 

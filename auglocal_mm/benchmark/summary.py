@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from auglocal_mm.analysis.training_benchmark import Measurement
-from auglocal_mm.analysis.training_schemes import Scheme
+from auglocal_mm.benchmark.measurement import Measurement
+from auglocal_mm.benchmark.schemes import Scheme
 
 RELATIVE = {'time': 'median_ms', 'activations': 'activations', 'flops': 'flops'}
 
