@@ -21,16 +21,15 @@ def model(classes: int) -> torch.nn.Module:
     return network
 
 
-def test_a_shuffling_loader_gives_the_same_images_each_time(tiny_config):
+def test_images_are_drawn_from_all_classes_the_same_ones_each_time(tiny_config):
     config = tiny_config()
     loader = {**config.val_dataloader, 'dataset': {**config.val_dataloader.dataset, 'split': 'train'}}
-    loader['sampler'] = {'type': 'DefaultSampler', 'shuffle': True}
     np.random.seed(1)  # where an unseeded sampler would draw from
     first = images(loader, 20)
     np.random.seed(2)
     assert torch.equal(images(loader, 20), first)
-    loader['sampler'] = {'type': 'DefaultSampler', 'shuffle': False}
-    assert not torch.equal(images(loader, 20), first)
+    labels = [labels for _, labels in labelled_batches(loader, 6, model(3))]
+    assert set(torch.cat(labels).tolist()) == {0, 1, 2}, 'a folder has eight of the first class first'
 
 
 def test_as_many_images_as_asked_for(tiny_config):

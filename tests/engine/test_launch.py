@@ -82,6 +82,19 @@ def test_bad_input_ends_with_one_sentence(error, message, capsys):
     assert capsys.readouterr().err == (message or 'error: the sentence') + '\n'
 
 
+def test_a_process_that_another_left_alone_says_so(monkeypatch, capsys):
+    @command_line_tool
+    def main(arguments=None):
+        raise RuntimeError('[gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:36437')
+
+    with pytest.raises(RuntimeError):
+        main()
+    monkeypatch.setattr(torch.distributed, 'is_initialized', lambda: True)
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err == 'error: another process of this training ended; its own message says why\n'
+
+
 def test_a_defect_keeps_its_traceback():
     @command_line_tool
     def main(arguments=None):
