@@ -132,6 +132,21 @@ def test_clipping_takes_the_norm_of_one_module():
     assert_equal(modules, reference)
 
 
+def test_clipping_in_float16_takes_the_norm_without_the_loss_scale():
+    modules, reference = make_modules(1), make_modules(1)
+    options = {'init_scale': 2.0**10}
+    wrapper = AmpOptimWrapper(
+        dtype='float16', loss_scale=options, optimizer=sgd(modules), clip_grad={'max_norm': 1e-3, 'norm_type': 2}
+    )
+    shared, plain = LocalOptimizer(wrapper, modules), sgd(reference)
+    shared.update(0, loss_of(modules[0]))
+    loss_of(reference[0]).backward()
+    norm = torch.nn.utils.clip_grad_norm_(reference[0].parameters(), 1e-3)
+    plain.step()
+    assert_equal(modules, reference)
+    assert torch.equal(shared.take_norms(), norm.view(1, 1))
+
+
 def test_norms_are_kept_on_the_device_until_they_are_taken():
     modules = make_modules(2)
     shared = LocalOptimizer(OptimWrapper(sgd(modules), clip_grad={'max_norm': 0.5}), modules)
