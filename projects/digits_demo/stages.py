@@ -68,7 +68,7 @@ def _run_lane(lane: Sequence[Stage], progress: Progress, running: set[subprocess
         process = _start(stage)
         running.add(process)
         assert process.stdout is not None
-        with open(stage.work_dir / 'output.log', 'w', encoding='utf-8') as log:
+        with open(stage.work_dir / 'output.log', 'w', buffering=1, encoding='utf-8') as log:
             for line in process.stdout:
                 log.write(line)
                 if step := STEP.search(line):

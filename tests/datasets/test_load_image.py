@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 from PIL import Image
 
-from auglocal_mm.datasets import LoadImageFromFile
+from auglocal_mm.datasets import LoadImageFromFile, read_image
 from auglocal_mm.errors import InputError
 
 
@@ -29,6 +30,20 @@ def test_equals_mmcv(photograph, suffix, orientation):
     assert ours.keys() == theirs.keys()
     assert np.array_equal(ours['img'], theirs['img'])
     assert (ours['img_shape'], ours['ori_shape']) == (theirs['img_shape'], theirs['ori_shape'])
+
+
+@pytest.mark.parametrize('upright', [False, True])
+def test_pillow_turns_images_as_torchvision_does(photograph, monkeypatch, upright):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = photograph.with_suffix('.png')
+    with Image.open(photograph) as image:
+        image.save(path, exif=exif)
+    expected = read_image.read_image(str(path), upright)
+    monkeypatch.setattr(read_image, 'decode_image', lambda *_, **__: torch.zeros(1))  # a kind that is left to Pillow
+    found = read_image.read_image(str(path), upright)
+    assert found.shape == ((3, 64, 48) if upright else (3, 48, 64))
+    assert torch.equal(found, expected)
 
 
 def test_a_grey_image_gets_three_channels(tmp_path):
