@@ -33,8 +33,8 @@ def layer_cka(first: ImageClassifier, second: ImageClassifier, batches: Batches)
     """Linear CKA between every local layer of one classifier and every one of another.
 
     Args:
-        first: Normalises the images as in its own training, as does
-        second: the other one; of any depth.
+        first: One classifier; each normalises the images as in its own training.
+        second: Another one, of any depth.
         batches: Those of fewer than four images, for which the estimator is not defined, are left out.
 
     Returns:

@@ -68,7 +68,7 @@ def _wrong_type(found: dict[str, Any]) -> str:
     registry: Registry = found['registry']
     name, known = found['obj_type'], {*registry.module_dict, *(registry.parent.module_dict if registry.parent else ())}
     return f'type={name!r} of the config is no {registry.name} that is known; ' + (
-        _similar(name, known) or 'custom_imports loads classes of your own'
+        did_you_mean(name, known) or 'custom_imports loads classes of your own'
     )
 
 
@@ -80,7 +80,7 @@ def _wrong_keys(found: dict[str, Any], text: str, innermost: bool) -> str | None
     parameters = _parameters(cls)
     refused = re.search(r"unexpected keyword argument '(\w+)'", text)
     if refused and refused[1] in given and refused[1] not in inspect.signature(cls).parameters:
-        advice = _similar(refused[1], parameters) or f'expected some of {", ".join(parameters)}'
+        advice = did_you_mean(refused[1], parameters) or f'expected some of {", ".join(parameters)}'
         return (
             f'{cls.__name__} has no key {refused[1]!r}; {advice}. A part that replaces an inherited one needs _delete_=True, or '
             'keeps its keys'
@@ -102,6 +102,7 @@ def _parameters(cls: Any) -> dict[str, inspect.Parameter]:
     return found
 
 
-def _similar(name: str, known: Collection[str]) -> str:
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """A question with the known names that ``name`` looks like; empty where there are none."""
     similar = difflib.get_close_matches(name, known, n=3)
     return f'did you mean {" or ".join(similar)}?' if similar else ''

@@ -1,6 +1,5 @@
 """What a config has in the wrong kind or out of range, which MMEngine would stumble over somewhere else."""
 
-import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +8,7 @@ from mmengine.config import Config
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
+from auglocal_mm.engine.build_errors import did_you_mean
 from auglocal_mm.errors import InputError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -67,8 +67,7 @@ def _check_loader(key: str, given: Mapping[str, Any]) -> None:
     known = [*inspect.signature(DataLoader).parameters, 'num_batch_per_epoch']  # the latter is MMEngine's
     unknown = [name for name in given if name not in known]
     if unknown:
-        similar = difflib.get_close_matches(unknown[0], known, n=1)
-        advice = f'did you mean {similar[0]}?' if similar else f'expected some of {", ".join(known)}'
+        advice = did_you_mean(unknown[0], known) or f'expected some of {", ".join(known)}'
         raise InputError(f'{key} has no key {unknown[0]!r}; {advice}')
 
 

@@ -41,6 +41,13 @@ class BackboneCheckHook(Hook):
             check_sha256(checkpoint)
         coverage = check_coverage(model.backbone, backbone_weights(weights), checkpoint)
         print_log(f'Backbone {checkpoint}: {coverage}', logger='current')
-        description = Path(checkpoint).with_suffix('.json')
-        if description.is_file() and not runner._resume and is_main_process():
-            write_text(Path(runner.work_dir, KEPT_RECORD), description.read_text(encoding='utf-8'))
+        if not runner._resume and is_main_process():
+            _keep_record(Path(checkpoint).with_suffix('.json'), Path(runner.work_dir, KEPT_RECORD))
+
+
+def _keep_record(description: Path, kept: Path) -> None:
+    """Copies a backbone's description; without one, that of an earlier run must not pass for it."""
+    if description.is_file():
+        write_text(kept, description.read_text(encoding='utf-8'))
+    else:
+        kept.unlink(missing_ok=True)
