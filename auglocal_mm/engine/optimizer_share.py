@@ -6,6 +6,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor
 from torch.optim import Optimizer
 
+from auglocal_mm.engine.memory_order import as_rows
 from auglocal_mm.partition import LocalModule
 
 
@@ -45,7 +46,8 @@ class OptimizerShare:
         self._follow()
         if self.clipping:
             self._clip()
-        self.wrapper.step()
+        with as_rows(self.wrapper.optimizer):
+            self.wrapper.step()
         self.wrapper.zero_grad()
 
     def _clip(self) -> None:

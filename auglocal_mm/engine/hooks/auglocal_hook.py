@@ -15,6 +15,7 @@ from auglocal_mm.engine.conflicts import refuse_conflicts
 from auglocal_mm.engine.local_log import log_statistics
 from auglocal_mm.engine.local_optimizer import LocalOptimizer, average_gradients
 from auglocal_mm.engine.local_statistics import LocalStatistics
+from auglocal_mm.engine.memory_order import like
 from auglocal_mm.local_learning import local_step
 from auglocal_mm.registry import HOOKS
 
@@ -119,5 +120,5 @@ class AugLocalHook(Hook):
             self.optimizer.load_scaler_states(self.resumed['scalers'])
             for name, gradient in self.resumed['gradients'].items():
                 parameter = self.model.get_parameter(name)
-                parameter.grad = gradient.to(parameter.device)
+                parameter.grad = like(gradient, parameter)
             self.resumed = None

@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from auglocal_mm.engine.checkpoint import check_resumable, check_start
+from auglocal_mm.engine.memory_order import align_state
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import atomic_write
@@ -45,6 +46,11 @@ class CheckpointHook(MMEngineCheckpointHook):
             )
         kwargs.setdefault('backend_args', {'backend': 'atomic'})
         super().__init__(*args, max_keep_ckpts=max_keep_ckpts, **kwargs)
+
+    def before_train(self, runner: Runner) -> None:
+        """Lays the state of a resumed optimizer out as the weights are now."""
+        super().before_train(runner)
+        align_state(runner.optim_wrapper.optimizer)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Notes how many processes train, on which the size of a batch depends."""

@@ -1,0 +1,64 @@
+"""How an optimizer finds its tensors in memory: laid out like their parameter, and for a fused step as plain rows."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+def align_state(optimizer: Optimizer) -> None:
+    """Lays momentum and the like out as their parameter, which a checkpoint of another memory format does not.
+
+    PyTorch's fused optimizers on a CPU go through all of them in the order of memory, and give wrong weights otherwise.
+    """
+    for parameter, state in optimizer.state.items():
+        for key, value in state.items():
+            if _belongs(value, parameter) and value.stride() != parameter.stride():
+                state[key] = like(value, parameter)
+
+
+def like(value: Tensor, parameter: Tensor) -> Tensor:
+    """The numbers of ``value``, on the device and in the memory layout of a parameter of that shape."""
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+@contextmanager
+def as_rows(optimizer: Optimizer) -> Iterator[None]:
+    """Shows a fused optimizer on a CPU its weights, gradients and state as one-dimensional views.
+
+    What it computes is elementwise, so that nothing changes. But it copies every gradient that is not contiguous, as those
+    of channels-last weights are not.
+    """
+    parameters = [p for group in optimizer.param_groups if group.get('fused') for p in group['params']]
+    layouts = {p: (p.shape, p.stride()) for p in parameters if _gains(p, optimizer.state.get(p, {}))}
+    for parameter in layouts:
+        _view(parameter, optimizer.state.get(parameter, {}), [parameter.numel()], [1])
+    try:
+        yield
+    finally:
+        for parameter, (shape, stride) in layouts.items():
+            _view(parameter, optimizer.state.get(parameter, {}), shape, stride)
+
+
+def _gains(parameter: Tensor, state: dict[str, Any]) -> bool:
+    """Whether a parameter is not contiguous, but all that belongs to it is laid out alike."""
+    if parameter.grad is None or parameter.device.type != 'cpu' or parameter.is_contiguous():
+        return False
+    tensors = [parameter.grad, *(value for value in state.values() if _belongs(value, parameter))]
+    return all(tensor.stride() == parameter.stride() for tensor in tensors)
+
+
+def _view(parameter: Tensor, state: dict[str, Any], shape: Sequence[int], stride: Sequence[int]) -> None:
+    gradient, parameter.grad = parameter.grad, None  # a gradient always has the shape of its parameter
+    of_parameter = [key for key, value in state.items() if _belongs(value, parameter)]
+    parameter.data = parameter.data.as_strided(shape, stride)
+    parameter.grad = None if gradient is None else gradient.as_strided(shape, stride)
+    for key in of_parameter:
+        state[key] = state[key].as_strided(shape, stride)
+
+
+def _belongs(value: Any, parameter: Tensor) -> bool:
+    return isinstance(value, Tensor) and value.shape == parameter.shape
