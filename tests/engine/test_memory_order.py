@@ -27,7 +27,9 @@ def fill_gradients(model: nn.Module, seed: int) -> None:
 
 
 def tensors(model, optimizer) -> list[torch.Tensor]:
-    states = [value for state in optimizer.state.values() for value in state.values() if isinstance(value, torch.Tensor)]
+    states = [
+        value for state in optimizer.state.values() for value in state.values() if isinstance(value, torch.Tensor)
+    ]
     return [*model.parameters(), *states]
 
 
@@ -48,7 +50,9 @@ def test_a_step_as_rows_changes_nothing(kind, options):
         with as_rows(viewed):
             viewed.step()
     assert all(map(torch.equal, tensors(models[0], plain), tensors(models[1], viewed)))
-    assert all(a.stride() == b.stride() for a, b in zip(tensors(models[0], plain), tensors(models[1], viewed), strict=True))
+    assert all(
+        a.stride() == b.stride() for a, b in zip(tensors(models[0], plain), tensors(models[1], viewed), strict=True)
+    )
     assert torch.equal(models[0].weight.grad, models[1].weight.grad)
 
 
@@ -67,7 +71,8 @@ def test_shapes_come_back_after_an_error():
     fill_gradients(model, 0)
     optimizer.step()
     with pytest.raises(ValueError, match='full'), as_rows(optimizer):
-        assert model.weight.dim() == model.weight.grad.dim() == optimizer.state[model.weight]['momentum_buffer'].dim() == 1
+        momentum = optimizer.state[model.weight]['momentum_buffer']
+        assert model.weight.dim() == model.weight.grad.dim() == momentum.dim() == 1
         raise ValueError('full')
     for tensor in (model.weight, model.weight.grad, optimizer.state[model.weight]['momentum_buffer']):
         assert tensor.shape == (7, 5, 3, 3)
