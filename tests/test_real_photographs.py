@@ -38,14 +38,14 @@ def test_pretraining_transfer_and_comparison(tmp_path):
         'TINY_IMAGENET': str(tmp_path / 'tiny_imagenet10'),
         'COCO_SMALL': str(Path(DATA) / 'coco_small'),
     }
-    narrow = ['model.backbone.base_channels=16', 'train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.05']
+    narrow = ['model.backbone.base_channels=16', 'train_cfg.max_epochs=2', 'optim_wrapper.optimizer.lr=0.05']
     groups = []
     for method in ('bp', 'auglocal-d5'):
         work_dir = tmp_path / method
         config = str(CONFIGS / f'resnet34_{method}_tiny-imagenet10-64px.py')
         run('tools/train.py', config, '--work-dir', str(work_dir), '--cfg-options', *narrow, **environment)
         description = json.loads((work_dir / 'backbone.json').read_text())
-        assert description['accuracy']['accuracy/top1'] > 15, 'ten classes: chance is 10 %'
+        assert description['accuracy']['accuracy/top1'] > 20, 'ten classes: chance is 10 %'
         detector = tmp_path / f'detector_{method}'
         options = [
             f'model.backbone.init_cfg.checkpoint={work_dir}/backbone.pth',

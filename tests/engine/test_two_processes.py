@@ -55,7 +55,7 @@ def test_two_processes_equal_one(tiny_config, tmp_path, accumulative_counts):
     one, two = states
     assert one.keys() == two.keys()
     for name in one:
-        torch.testing.assert_close(two[name], one[name], rtol=1e-4, atol=1e-6, msg=lambda text, n=name: f'{n}: {text}')
+        torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-4, msg=lambda text, n=name: f'{n}: {text}')
 
 
 def test_resume_equals_never_stopped_while_gradients_accumulate(tiny_config, tmp_path):
