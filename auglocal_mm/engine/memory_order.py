@@ -34,9 +34,9 @@ def as_rows(optimizer: Optimizer) -> Iterator[None]:
     """
     parameters = [p for group in optimizer.param_groups if group.get('fused') for p in group['params']]
     layouts = {p: (p.shape, p.stride()) for p in parameters if _gains(p, optimizer.state.get(p, {}))}
-    for parameter in layouts:
-        _view(parameter, optimizer.state.get(parameter, {}), [parameter.numel()], [1])
     try:
+        for parameter in layouts:
+            _view(parameter, optimizer.state.get(parameter, {}), [parameter.numel()], [1])
         yield
     finally:
         for parameter, (shape, stride) in layouts.items():

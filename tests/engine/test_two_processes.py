@@ -38,8 +38,9 @@ def run(config, processes: int, *options: str) -> dict[str, torch.Tensor]:
     return torch.load(f'{config.work_dir}/epoch_2.pth', weights_only=False)['state_dict']
 
 
-@pytest.mark.parametrize('accumulative_counts', [1, 2])
-def test_two_processes_equal_one(tiny_config, tmp_path, accumulative_counts):
+# Rounding that accumulates moves weights by up to 4e-5 on some CPUs; without the average they differ by 1e-3.
+@pytest.mark.parametrize(('accumulative_counts', 'rtol', 'atol'), [(1, 1e-4, 1e-6), (2, 1e-3, 1e-4)])
+def test_two_processes_equal_one(tiny_config, tmp_path, accumulative_counts, rtol, atol):
     states = []
     for processes in (1, 2):
         config = tiny_config(
@@ -55,7 +56,7 @@ def test_two_processes_equal_one(tiny_config, tmp_path, accumulative_counts):
     one, two = states
     assert one.keys() == two.keys()
     for name in one:
-        torch.testing.assert_close(two[name], one[name], rtol=1e-3, atol=1e-4, msg=lambda text, n=name: f'{n}: {text}')
+        torch.testing.assert_close(two[name], one[name], rtol=rtol, atol=atol, msg=lambda text, n=name: f'{n}: {text}')
 
 
 def test_resume_equals_never_stopped_while_gradients_accumulate(tiny_config, tmp_path):
