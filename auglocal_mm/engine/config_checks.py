@@ -69,6 +69,11 @@ def _check_loader(key: str, given: Mapping[str, Any]) -> None:
     if unknown:
         advice = did_you_mean(unknown[0], known) or f'expected some of {", ".join(known)}'
         raise InputError(f'{key} has no key {unknown[0]!r}; {advice}')
+    if given.get('persistent_workers') and given.get('num_workers', 0) == 0:
+        raise InputError(
+            f'{key}.persistent_workers is True, but num_workers is 0, so that there are none to keep; set persistent_workers '
+            'to False too'
+        )
 
 
 def _check_clipping(given: Any) -> None:

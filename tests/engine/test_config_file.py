@@ -33,6 +33,10 @@ def test_the_command_line_wins(tmp_path):
         ('train_cfg = dict(val_interval=0)', r'val_interval is 0; expected a whole number of at least 1'),
         ('train_dataloader = dict(batch_size=True)', 'batch_size is True'),
         ('val_dataloader = dict(batch_sise=8)', r"val_dataloader has no key 'batch_sise'; did you mean batch_size or"),
+        (
+            'val_dataloader = dict(persistent_workers=True)',
+            'val_dataloader.persistent_workers is True, but num_workers is 0',
+        ),
         ('val_dataloader = dict(x=8)', r"val_dataloader has no key 'x'; expected some of dataset, batch_size"),
         ('optim_wrapper = dict(clip_grad=dict(max_nrm=1))', r"clip_grad is \{'max_nrm': 1\}; expected a dict such as"),
         ('optim_wrapper = dict(clip_grad=dict(max_norm=-1))', r'clip_grad\.max_norm is -1; expected a number above 0'),
