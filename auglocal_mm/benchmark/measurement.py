@@ -43,6 +43,7 @@ class Measurement:
         peak_allocated: The most that PyTorch had allocated on the GPU during the timed iterations; 0 on a CPU.
         peak_reserved: The same of what it had reserved.
         activations: The most that lived at one time of what forward passes made.
+        saved_activations: The most of it while a backward pass ran; what passes within a forward pass is not in it.
         gradients: Gradients of parameters that are left after an iteration.
         peak_gradients: The most of them at one time.
         optimizer_state: All that the optimizer keeps.
@@ -58,6 +59,7 @@ class Measurement:
     peak_allocated: int
     peak_reserved: int
     activations: int
+    saved_activations: int
     gradients: int
     peak_gradients: int
     optimizer_state: int
@@ -118,7 +120,7 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
         times,
         resident,
         *peaks,
-        activation_bytes(step, batch),
+        *activation_bytes(step, batch),
         gradients,
         peak_gradients,
         state,
@@ -133,11 +135,14 @@ def _prepare() -> None:
     MMLogger.get_current_instance().setLevel(logging.WARNING)  # it would list how every weight starts
 
 
-def activation_bytes(step: Step, batch: dict[str, Tensor]) -> int:
-    """The most bytes that lived at one time of what the forward passes of an iteration made, the images too."""
+def activation_bytes(step: Step, batch: dict[str, Tensor]) -> tuple[int, int]:
+    """The most bytes that lived at one time of what the forward passes of an iteration made, and while backward ran.
+
+    The images are in both.
+    """
     with ActivationMeter() as meter:
         step(batch)
-    return meter.peak
+    return meter.peak, meter.saved
 
 
 def gradient_bytes(model: nn.Module) -> int:

@@ -17,8 +17,9 @@ def to_markdown(data: Mapping[str, Any]) -> str:
     parts = [
         f'# Training iterations on {where}',
         f'PyTorch {given["torch"]}; {data["rounds"]} rounds of {data["iterations"]} iterations, each round and scheme in a '
-        'process of its own. Time is the median (least to most). Activations are counted tensor by tensor; gradients are '
-        'those of parameters, left after an iteration and the most at one time.',
+        'process of its own. Time is the median (least to most). Activations are counted tensor by tensor, the most that '
+        'live at one time; saved is the most while backward runs, without what only passes through a forward pass. Gradients '
+        'are those of parameters, left after an iteration and the most at one time.',
     ]
     for entry in data['configs']:
         parts += _section(entry, data['device'])
@@ -28,7 +29,7 @@ def to_markdown(data: Mapping[str, Any]) -> str:
 def _section(entry: Mapping[str, Any], device: str) -> list[str]:
     schemes = entry['schemes']
     peak = 'peak allocated, reserved' if device == 'cuda' else 'peak RSS, above its start'
-    header = ('', 'ms', 'images/s', 'time', 'activations', peak, 'gradients left, most', 'FLOPs')
+    header = ('', 'ms', 'images/s', 'time', 'activations', 'saved', peak, 'gradients left, most', 'FLOPs')
     parts = [
         f'## {Path(entry["config"]).stem}: batch {entry["batch_size"]}, {entry["image_size"]} pixels, {entry["dtype"]}',
         markdown_table(header, [_row(scheme, device) for scheme in schemes]),
@@ -48,7 +49,7 @@ def _section(entry: Mapping[str, Any], device: str) -> list[str]:
 
 def _row(scheme: Mapping[str, Any], device: str) -> tuple[str, ...]:
     if not scheme['possible']:
-        return (scheme['name'], 'not possible', *[''] * 6)
+        return (scheme['name'], 'not possible', *[''] * 7)
     ratios = {key: f'{value:.2f}x' for key, value in scheme.get('relative', {}).items()}
     peaks = (scheme['peak_allocated'], scheme['peak_reserved'])
     if device == 'cpu':
@@ -59,6 +60,7 @@ def _row(scheme: Mapping[str, Any], device: str) -> tuple[str, ...]:
         f'{scheme["images_per_second"]:.1f}',
         ratios.get('time', ''),
         f'{mib(scheme["activations"])} MiB {ratios.get("activations", "")}',
+        f'{mib(scheme["saved_activations"])} MiB {ratios.get("saved", "")}',
         f'{mib(peaks[0])}, {mib(peaks[1])} MiB',
         f'{mib(scheme["gradients"])}, {mib(scheme["peak_gradients"])} MiB',
         ratios.get('flops', ''),

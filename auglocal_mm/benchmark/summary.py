@@ -14,7 +14,7 @@ import torch
 from auglocal_mm.benchmark.measurement import Measurement
 from auglocal_mm.benchmark.schemes import Scheme
 
-RELATIVE = {'time': 'median_ms', 'activations': 'activations', 'flops': 'flops'}
+RELATIVE = {'time': 'median_ms', 'activations': 'activations', 'saved': 'saved_activations', 'flops': 'flops'}
 
 
 def machine(device: str) -> dict[str, Any]:

@@ -80,9 +80,9 @@ def _wrong_keys(found: dict[str, Any], text: str, innermost: bool) -> str | None
     parameters = _parameters(cls)
     refused = re.search(r"unexpected keyword argument '(\w+)'", text)
     if refused and refused[1] in given and refused[1] not in inspect.signature(cls).parameters:
-        advice = did_you_mean(refused[1], parameters) or f'expected some of {", ".join(parameters)}'
+        advice = did_you_mean(refused[1], parameters) or f'expected some of {", ".join(parameters)}.'
         return (
-            f'{cls.__name__} has no key {refused[1]!r}; {advice}. A part that replaces an inherited one needs _delete_=True, or '
+            f'{cls.__name__} has no key {refused[1]!r}; {advice} A part that replaces an inherited one needs _delete_=True, or '
             'keeps its keys'
         )
     lacking = [name for name, each in parameters.items() if each.default is each.empty and name not in given]

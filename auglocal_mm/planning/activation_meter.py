@@ -17,11 +17,12 @@ class ActivationMeter(TorchDispatchMode):
 
     Attributes:
         peak: The most bytes that lived at one time.
+        saved: The most while a backward pass ran: what is saved for it, without what only passes through a forward pass.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.peak = 0
+        self.peak = self.saved = 0
         self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
 
     def follow(self, tensor: Tensor) -> None:
@@ -37,7 +38,10 @@ class ActivationMeter(TorchDispatchMode):
                 if isinstance(output, Tensor) and _name(output) not in given:
                     self.follow(output)
         self._alive = {name: each for name, each in self._alive.items() if not each[0].expired()}
-        self.peak = max(self.peak, sum(size for _, size in self._alive.values()))
+        alive = sum(size for _, size in self._alive.values())
+        self.peak = max(self.peak, alive)
+        if not torch.is_grad_enabled():
+            self.saved = max(self.saved, alive)
         return outputs
 
 

@@ -19,7 +19,7 @@ from auglocal_mm.benchmark.schemes import measure_config, planned_scheme, traini
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 from auglocal_mm.planning.search import backpropagation, cheapest_plan
-from auglocal_mm.studies import read_results
+from auglocal_mm.studies import read_object
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
@@ -31,9 +31,10 @@ NETWORKS = {  # config, depth of the ResNet
 }
 SHARES = (0.6, 0.5, 0.4, 0.31, 0.3, 0.21, 0.2)
 NOTE = (
-    'Activations are the most bytes that a real step holds of what its forward passes made, images included; compute is its '
-    "FLOPs as PyTorch counts them. Both are relative to backpropagation's, in float32 at 224 pixels. The last column is what "
-    'backpropagation with the best checkpointing computes within the same share of activations, as planned.'
+    'Activations are the most bytes that a real step holds of what its forward passes made, images included; saved is the most '
+    'that it holds while backward runs, without what only passes through a forward pass; compute is its FLOPs as PyTorch counts '
+    "them. All are relative to backpropagation's, in float32 at 224 pixels. The last column is what backpropagation with the "
+    'best checkpointing computes within the same share of activations, as planned.'
 )
 
 
@@ -58,7 +59,8 @@ def measure_network(name: str) -> list[dict[str, Any]]:
         if scheme.config is not None:
             measured = measure_alone(scheme, 1, 'cpu')
             assert not isinstance(measured, str), measured
-            entry |= {'activations': measured.activations, 'flops': measured.flops, 'gradients': measured.gradients}
+            taken = ('activations', 'saved_activations', 'flops', 'gradients')
+            entry |= {name: getattr(measured, name) for name in taken}
         rival = cheapest_plan(costs, share * reference.activations, max_modules=1) if share else None
         entries.append({**entry, 'backpropagation': rival.compute / reference.compute if rival else None})
     return entries
@@ -73,12 +75,14 @@ def table(entries: Sequence[Mapping[str, Any]]) -> str:
             (
                 entry['name'],
                 entry['note'].split(';')[0],
-                f'{entry["activations"] / entries[0]["activations"]:.3f}x' if possible else 'none',
-                f'{entry["flops"] / entries[0]["flops"]:.3f}x' if possible else 'none',
+                *(
+                    f'{entry[key] / entries[0][key]:.3f}x' if possible else 'none'
+                    for key in ('activations', 'saved_activations', 'flops')
+                ),
                 f'{entry["backpropagation"]:.3f}x' if entry['backpropagation'] else '',
             )
         )
-    return markdown_table(('', 'how', 'activations', 'compute', 'BP within the same'), rows)
+    return markdown_table(('', 'how', 'activations', 'saved', 'compute', 'BP within the same'), rows)
 
 
 def plot(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
@@ -94,6 +98,13 @@ def plot(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
         axes.set(title=name, xlabel='activations, relative to BP', ylabel='FLOPs of a step, relative to BP')
         axes.legend()
     return figure
+
+
+def write(folder: Path, results: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    """All networks measured so far, as data, tables and figure."""
+    sections = [part for name, entries in results.items() for part in (f'## {name}', table(entries))]
+    text = '\n\n'.join(['# Plans in real steps', NOTE, *sections]) + '\n'
+    write_report(folder, 'plans', text, results, plot(results))
 
 
 @command_line_tool
@@ -112,13 +123,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unknown = set(options.networks) - set(NETWORKS)
     if unknown:
         raise InputError(f'{sorted(unknown)[0]} is unknown; choose some of {", ".join(NETWORKS)}')
-    measured = {name: measure_network(name) for name in options.networks}
-    known = {**read_results(options.out / 'plans.json'), **measured}
-    results = {name: known[name] for name in NETWORKS if name in known}
-    sections = [part for name, entries in results.items() for part in (f'## {name}', table(entries))]
-    write_report(
-        options.out, 'plans', '\n\n'.join(['# Plans in real steps', NOTE, *sections]) + '\n', results, plot(results)
-    )
+    path = options.out / 'plans.json'
+    known = read_object(path) if path.is_file() else {}
+    for network in options.networks:
+        known[network] = measure_network(network)
+        write(options.out, {name: known[name] for name in NETWORKS if name in known})
 
 
 if __name__ == '__main__':

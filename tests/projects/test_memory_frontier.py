@@ -12,6 +12,7 @@ from auglocal_mm.studies import read_study
 sys.path.insert(0, str(REPOSITORY / 'projects/memory_frontier'))
 
 import accuracy_report
+import measure_plans
 import readme_tables
 
 PROJECT = 'projects/memory_frontier'
@@ -88,3 +89,18 @@ def test_costs_are_measured_where_there_are_none(tmp_path, monkeypatch, capsys):
 def test_damaged_results_are_refused(tmp_path):
     (tmp_path / 'accuracy_costs.json').write_text('{')
     assert_error(tool(f'{PROJECT}/accuracy_report.py', '--results', str(tmp_path)), 'is no JSON')
+
+
+def test_plans_measured_before_stay_and_each_network_is_written_when_it_is_there(tmp_path, monkeypatch, capsys):
+    entries = json.loads((REPOSITORY / PROJECT / 'results/plans.json').read_text())
+    monkeypatch.setattr(measure_plans, 'measure_network', entries.__getitem__)
+    measure_plans.main(['ResNet-50', '--out', str(tmp_path)])
+    del entries['ResNet-101']
+    with pytest.raises(KeyError):
+        measure_plans.main(['ResNet-34', 'ResNet-101', '--out', str(tmp_path)])
+    assert list(json.loads((tmp_path / 'plans.json').read_text())) == ['ResNet-34', 'ResNet-50']
+    assert (tmp_path / 'plans.md').read_text().count('| AugLocal checkpointed |') == 2
+    (tmp_path / 'plans.json').write_text('[')
+    with pytest.raises(SystemExit):
+        measure_plans.main(['ResNet-34', '--out', str(tmp_path)])
+    assert 'is no JSON' in capsys.readouterr().err

@@ -65,7 +65,7 @@ def calls(monkeypatch) -> list[str]:
     def measure(scheme, iterations, device):
         optimizer, size = scheme.config.optim_wrapper, scheme.config.model.image_size
         names.append(f'{scheme.name} {optimizer.type} {size} {scheme.config.train_dataloader.batch_size} {iterations}')
-        return Measurement(4, [1.0], *[100] * 11)
+        return Measurement(4, [1.0], *[100] * 12)
 
     monkeypatch.setattr(benchmark_training, 'measure_alone', measure)
     return names
