@@ -85,10 +85,10 @@ def plot(data: Mapping[str, Any]) -> Figure:
 def _panel(axes: Axes, schemes: Sequence[Mapping[str, Any]]) -> None:
     points = [(scheme['relative']['activations'], scheme['relative']['time']) for scheme in schemes]
     for scheme, point in zip(schemes, points, strict=True):
-        axes.plot(*point, 'o')
-        # Slanted, so that the names of neighbours do not run into each other.
-        axes.annotate(scheme['name'], point, xytext=(4, 4), textcoords='offset points', fontsize=8, rotation=30)
+        axes.plot(*point, 'o', label=scheme['name'])
     right, top = (1.25 * max(values) for values in zip(*points or [(1.0, 1.0)], strict=True))
     axes.set(xlabel='activations, relative to BP', ylabel='time of an iteration, relative to BP')
     axes.set(xlim=(0, right), ylim=(0, top))
+    if schemes:
+        axes.legend(fontsize=8)
     axes.spines[['top', 'right']].set_visible(False)
