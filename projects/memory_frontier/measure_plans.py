@@ -60,7 +60,7 @@ def measure_network(name: str) -> list[dict[str, Any]]:
             measured = measure_alone(scheme, 1, 'cpu')
             assert not isinstance(measured, str), measured
             taken = ('activations', 'saved_activations', 'flops', 'gradients')
-            entry |= {name: getattr(measured, name) for name in taken}
+            entry |= {key: getattr(measured, key) for key in taken}
         rival = cheapest_plan(costs, share * reference.activations, max_modules=1) if share else None
         entries.append({**entry, 'backpropagation': rival.compute / reference.compute if rival else None})
     return entries

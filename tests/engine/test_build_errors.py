@@ -78,7 +78,7 @@ def message(config: dict) -> str | None:
         (dict(type='Weel', radius=1), ["type='Weel'", 'no part', 'did you mean Wheel']),
         (dict(type='Qqqq'), ["type='Qqqq'", 'no part', 'custom_imports']),
         (dict(radius=1), ["no key 'type'"]),
-        (dict(type='Wheel', radius=1, spoke=3), ["Wheel has no key 'spoke'", 'did you mean spokes']),
+        (dict(type='Wheel', radius=1, spoke=3), ["Wheel has no key 'spoke'", 'did you mean spokes? A part']),
         (dict(type='Wheel', radius=1, zzz=3), ["Wheel has no key 'zzz'", 'expected some of radius, spokes']),
         (dict(type='Wheel', radius=1, spoke=3), ['_delete_=True']),
         (dict(type='Wheel'), ['Wheel lacks radius']),
