@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +13,10 @@ from torch import Tensor, nn
 from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import atomic_write, write_json
+from auglocal_mm.load_weights import CLASSIFIERS, Coverage, load_weights, resnet_architecture
 
-CLASSIFIERS = ('fc.', 'classifier.')
 KEPT_RECORD = 'pretraining.json'
 """In a detector's work_dir: the description of the backbone that it started from."""
-RESNET_DEPTHS = {
-    (False, 2, 2, 2, 2): 18,
-    (False, 3, 4, 6, 3): 34,
-    (True, 3, 4, 6, 3): 50,
-    (True, 3, 4, 23, 3): 101,
-    (True, 3, 8, 36, 3): 152,
-}
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How far a file's keys cover a network: names that match in key and shape, are missing, or are not expected."""
-
-    matched: list[str]
-    missing: list[str]
-    unexpected: list[str]
-
-    def __str__(self) -> str:
-        lines = f'{len(self.matched)} matched, {len(self.missing)} missing, {len(self.unexpected)} unexpected'
-        for title, names in (('missing', self.missing), ('unexpected', self.unexpected)):
-            lines += f'; {title}: {", ".join(names[:4])}{", ..." if len(names) > 4 else ""}' if names else ''
-        return lines
 
 
 def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -65,19 +42,11 @@ def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
     return state
 
 
-def resnet_architecture(state: Mapping[str, Any]) -> str:
-    """``'ResNet-34'`` and so on, from the names of the weights; ``'unknown'`` where they are no plain ResNet's."""
-    blocks = {tuple(name.split('.')[:2]) for name in state if name.startswith('layer')}
-    counts = tuple(sum(stage == f'layer{i}' for stage, _ in blocks) for i in range(1, 5))
-    depth = RESNET_DEPTHS.get((any('conv3' in name for name in state), *counts))  # type: ignore[arg-type]
-    return f'ResNet-{depth}' if depth else 'unknown'
-
-
 def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> Path:
     """Writes the backbone of ``checkpoint`` to ``path`` and its description beside it, as ``.json``.
 
     Args:
-        path: The file to write, ``backbone.pth`` by habit.
+        path: The file to write, ``backbone.pth`` by convention.
         checkpoint: As the runner saves it. ``meta['auglocal_mm']`` may hold the method, accuracy and config hash.
 
     Returns:
@@ -109,31 +78,7 @@ def load_backbone(network: nn.Module, path: str | os.PathLike[str]) -> Coverage:
     Raises:
         InputError: The file cannot be read, is of another architecture, or does not cover ``network``.
     """
-    state = backbone_weights(read_weights(path))
-    coverage = check_coverage(network, state, path)
-    network.load_state_dict({name: state[name] for name in coverage.matched}, strict=False)
-    return coverage
-
-
-def check_coverage(network: nn.Module, state: Mapping[str, Tensor], source: str | os.PathLike[str]) -> Coverage:
-    """Compares the weights in ``state`` with those that ``network`` needs.
-
-    Raises:
-        InputError: A weight of ``network`` is missing or of another shape, or the file was changed after it was written.
-    """
-    needed = network.state_dict()
-    matched = [name for name in needed if name in state and state[name].shape == needed[name].shape]
-    coverage = Coverage(
-        matched,
-        missing=[name for name in needed if name not in matched],
-        unexpected=[name for name in state if name not in needed],
-    )
-    if coverage.missing or [name for name in coverage.unexpected if not name.startswith(CLASSIFIERS)]:
-        raise InputError(
-            f'{source} ({resnet_architecture(state)}) does not fit the backbone ({resnet_architecture(needed)}): {coverage}; '
-            'use a file of the same architecture'
-        )
-    return coverage
+    return load_weights(network, read_weights(path), str(path))
 
 
 def check_sha256(path: str | os.PathLike[str]) -> None:

@@ -7,9 +7,9 @@ from mmengine.runner import Runner
 
 import auglocal_mm  # noqa: F401  (provides mmcv's operators before MMDetection asks for them)
 from auglocal_mm.checkpoint_file import read_weights
-from auglocal_mm.engine.checkpoint import check_checkpoint
 from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, load_config
 from auglocal_mm.engine.unwrapped import unwrapped
+from auglocal_mm.load_weights import is_of_network, select_weights
 
 
 @command_line_tool
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config.get('default_hooks', {}).pop('backbone_check', None)
     config.resume = False
     runner = Runner.from_cfg(config)
-    check_checkpoint(unwrapped(runner.model), read_weights(options.checkpoint), options.checkpoint)
+    select_weights(unwrapped(runner.model), read_weights(options.checkpoint), options.checkpoint, is_of_network)
     runner.test()
 
 

@@ -10,7 +10,6 @@ from mmengine.runner import Runner
 
 import auglocal_mm  # noqa: F401  (provides mmcv's operators before MMDetection asks for them)
 from auglocal_mm.analysis.isolation import check_run
-from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.engine.checkpoint import latest_checkpoint
 from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, is_first_process, load_config
 from auglocal_mm.engine.work_dir import check_work_dir, own_work_dir
@@ -52,8 +51,6 @@ def apply_arguments(config: Config, arguments: argparse.Namespace) -> None:
     if arguments.resume:
         config.resume = True
         config.load_from = latest_checkpoint(config.work_dir) if arguments.resume == 'auto' else arguments.resume
-    if config.get('load_from') and '://' not in config.load_from:
-        read_weights(config.load_from)  # a damaged or hostile file is refused here, by name
 
 
 @command_line_tool

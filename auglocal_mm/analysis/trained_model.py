@@ -10,10 +10,10 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from auglocal_mm.checkpoint_file import read_weights
-from auglocal_mm.engine.checkpoint import check_checkpoint
 from auglocal_mm.engine.config_file import read_config_file
 from auglocal_mm.engine.hooks.data_check_hook import check_classes
 from auglocal_mm.errors import InputError
+from auglocal_mm.load_weights import is_of_network, select_weights
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.registry import MODELS
 
@@ -38,9 +38,8 @@ def load_classifier(config: Config, checkpoint: str) -> ImageClassifier:
         InputError: The checkpoint cannot be read, or is of another network.
     """
     model = MODELS.build(config.model)
-    weights = read_weights(checkpoint)
-    check_checkpoint(model, weights, checkpoint)
-    model.load_state_dict(weights.get('state_dict', weights), strict=False)
+    weights, _ = select_weights(model, read_weights(checkpoint), checkpoint, is_of_network)
+    model.load_state_dict(weights, strict=False)
     return model.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
 
 

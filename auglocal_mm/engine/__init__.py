@@ -10,6 +10,7 @@ from auglocal_mm.engine.hooks import (
     PrimaryEMAHook,
 )
 from auglocal_mm.engine.optim_wrappers import AmpOptimWrapper
+from auglocal_mm.engine.pretrained import Pretrained
 
 __all__ = [
     'AmpOptimWrapper',
@@ -19,5 +20,6 @@ __all__ = [
     'DataCheckHook',
     'EpochSeedHook',
     'ExportBackboneHook',
+    'Pretrained',
     'PrimaryEMAHook',
 ]

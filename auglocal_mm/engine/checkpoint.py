@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from auglocal_mm.backbone_file import resnet_architecture
 from auglocal_mm.errors import InputError
+from auglocal_mm.load_weights import select_weights
 
 
 def latest_checkpoint(work_dir: str) -> str | None:
@@ -24,30 +24,6 @@ def latest_checkpoint(work_dir: str) -> str | None:
                 return str(candidate)
     numbered = [path for path in Path(work_dir).glob('*_*.pth') if path.stem.split('_')[-1].isdigit()]
     return str(max(numbered, key=lambda path: int(path.stem.split('_')[-1]))) if numbered else None
-
-
-def check_checkpoint(model: nn.Module, checkpoint: Mapping[str, Any], source: str) -> None:
-    """Makes sure that ``checkpoint`` holds every weight of ``model``; auxiliary heads may be missing.
-
-    Raises:
-        InputError: Weights are missing or of another shape.
-    """
-    state = checkpoint.get('state_dict', checkpoint)
-    needed = {name: value for name, value in model.state_dict().items() if not name.startswith('auxiliary_heads.')}
-    wrong = [name for name, value in needed.items() if getattr(state.get(name), 'shape', None) != value.shape]
-    if len(wrong) == len(needed):
-        raise InputError(
-            f'{source} has none of the weights of a {type(model).__name__}: it is a backbone file, or the checkpoint of another '
-            'kind of model; give an epoch_N.pth of a training with this config'
-        )
-    if wrong:
-        backbones = [
-            resnet_architecture({name.removeprefix('backbone.'): None for name in names}) for names in (state, needed)
-        ]
-        raise InputError(
-            f'{source} ({backbones[0]}) does not fit the model ({backbones[1]}): {len(wrong)} of {len(needed)} weights are '
-            f'missing or of another shape, the first is {wrong[0]}; use the config that it was trained with'
-        )
 
 
 def check_resumable(model: nn.Module, checkpoint: Mapping[str, Any], source: str) -> None:
@@ -69,24 +45,4 @@ def check_resumable(model: nn.Module, checkpoint: Mapping[str, Any], source: str
             f'{source} is of another network or rule than the config: {wrong} is {theirs.get(wrong, "missing")} there and '
             f'{own.get(wrong, "missing")} in the model; resume with the config that it was trained with'
         )
-
-
-def check_start(model: nn.Module, checkpoint: Mapping[str, Any], source: str) -> None:
-    """Makes sure that ``load_from`` gives ``model`` its whole backbone; MMEngine would leave what does not fit random.
-
-    Raises:
-        InputError: Weights of the backbone are missing or of another shape.
-    """
-    state = {name.removeprefix('module.'): value for name, value in checkpoint.get('state_dict', checkpoint).items()}
-    needed = {
-        name: value.shape
-        for name, value in model.state_dict().items()
-        if name.startswith('backbone.') and not name.endswith('num_batches_tracked')
-    }
-    wrong = [name for name, shape in needed.items() if getattr(state.get(name), 'shape', None) != shape]
-    if wrong:
-        raise InputError(
-            f'load_from={source} does not cover the backbone: {len(wrong)} of {len(needed)} weights are missing or of another '
-            f'shape, the first is {wrong[0]}; give a checkpoint of this model, or a backbone file by '
-            "backbone.init_cfg=dict(type='Pretrained', checkpoint=...)"
-        )
+    select_weights(model, checkpoint, source)  # refuses numbers that no network can run with

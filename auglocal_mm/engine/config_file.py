@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
+from mmengine.model import PretrainedInit
 
 from auglocal_mm.engine.config_checks import check_config
 from auglocal_mm.errors import InputError
@@ -39,6 +40,7 @@ def read_config_file(path: str, changes: Mapping[str, Any] | None = None) -> Con
     config = parse_config(path, 'config file', 'configs/')
     merge_changes(config, changes or {})
     check_config(config)
+    _name_initializers(config)
     return config
 
 
@@ -82,3 +84,16 @@ def merge_changes(config: Config, changes: Mapping[str, Any]) -> None:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         text = error.args[0] if error.args else error
         raise InputError(f'--cfg-options has no place in the config: {text}') from error
+
+
+def _name_initializers(part: Any) -> None:
+    """Writes ``'Pretrained'`` wherever it is meant: under another name MMEngine runs it first, and what follows undoes it."""
+    if isinstance(part, dict | Config):
+        if part.get('type') is PretrainedInit or str(part.get('type')).split('.')[-1] in (
+            'Pretrained',
+            'PretrainedInit',
+        ):
+            part['type'] = 'Pretrained'
+        part = list(part.values())
+    for each in part if isinstance(part, list | tuple) else ():
+        _name_initializers(each)

@@ -9,11 +9,12 @@ from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from auglocal_mm.engine.checkpoint import check_resumable, check_start
+from auglocal_mm.engine.checkpoint import check_resumable
 from auglocal_mm.engine.memory_order import align_state
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import atomic_write
+from auglocal_mm.load_weights import select_weights
 from auglocal_mm.registry import HOOKS
 
 
@@ -63,8 +64,12 @@ class CheckpointHook(MMEngineCheckpointHook):
             InputError: It is no checkpoint of this training, or does not cover the backbone.
         """
         model = unwrapped(runner.model)
-        check = check_resumable if runner._resume else check_start
-        check(model, checkpoint, str(runner._load_from))
+        source = str(runner._load_from)
+        if runner._resume:
+            check_resumable(model, checkpoint, source)
+        else:
+            checkpoint['state_dict'], coverage = select_weights(model, checkpoint, source)
+            print_log(f'Weights of {source}: {coverage}', logger='current')
         before, now = checkpoint.get('meta', {}).get('world_size', get_world_size()), get_world_size()
         if runner._resume and before != now:
             print_log(
