@@ -1,30 +1,16 @@
 """Reads the config of a tool: what is wrong with it is said before anything is built."""
 
-import argparse
 import copy
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.model import PretrainedInit
 
 from auglocal_mm.engine.config_checks import check_config
+from auglocal_mm.engine.config_names import refuse_changes_without_effect, refuse_names_without_effect
 from auglocal_mm.errors import InputError
-
-
-class CfgOptions(DictAction):
-    """``--cfg-options`` as the OpenMMLab tools have it; what is no ``key=value`` is refused in a sentence."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
-    ) -> None:
-        """Reads ``values`` into a dict."""
-        wrong = [each for each in values if '=' not in each]
-        if wrong:
-            parser.error(f'{option_string} has {wrong[0]!r}; expected key=value, as in train_cfg.max_epochs=5')
-        super().__call__(parser, namespace, values, option_string)
 
 
 def read_config_file(path: str, changes: Mapping[str, Any] | None = None) -> Config:
@@ -37,7 +23,12 @@ def read_config_file(path: str, changes: Mapping[str, Any] | None = None) -> Con
     Raises:
         InputError: There is no such file, it cannot be read, a change has no place in it, or a value is out of range.
     """
-    config = parse_config(path, 'config file', 'configs/')
+    parsed = parse_config(path, 'config file', 'configs/')
+    if str(path).endswith('.py'):
+        refuse_names_without_effect(Path(path))
+    # A config in pure Python holds classes: as their names it can be changed, written and read like any other.
+    config = Config(parsed.to_dict(), cfg_text=parsed.text, filename=parsed.filename)
+    refuse_changes_without_effect(config, changes or {})
     merge_changes(config, changes or {})
     check_config(config)
     _name_initializers(config)
@@ -73,12 +64,8 @@ def merge_changes(config: Config, changes: Mapping[str, Any]) -> None:
     """Writes the changes of a command line into ``config``.
 
     Raises:
-        InputError: One has no place there, or is misspelt.
+        InputError: One has no place there.
     """
-    for key in {key.split('.')[0] for key in changes} - set(config):
-        similar = difflib.get_close_matches(key, list(config), n=1, cutoff=0.8)
-        if similar:
-            raise InputError(f'the config has no {key!r}; did you mean {similar[0]}?')
     try:
         config.merge_from_dict(copy.deepcopy(dict(changes)))  # MMEngine takes _delete_ out of what it merges
     except (KeyError, TypeError, ValueError, AttributeError) as error:

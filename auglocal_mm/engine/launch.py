@@ -14,9 +14,10 @@ import torch
 from mmengine.config import Config
 
 from auglocal_mm.engine.build_errors import build_error_message
+from auglocal_mm.engine.cfg_options import CfgOptions
 from auglocal_mm.engine.compiled_modules import compile_settings
 from auglocal_mm.engine.config_checks import LOADERS
-from auglocal_mm.engine.config_file import CfgOptions, read_config_file
+from auglocal_mm.engine.config_file import read_config_file
 from auglocal_mm.errors import InputError
 
 RANKS = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}

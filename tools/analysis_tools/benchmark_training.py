@@ -22,7 +22,7 @@ from auglocal_mm.benchmark.measurement import Measurement, measure_alone
 from auglocal_mm.benchmark.report import plot, to_markdown
 from auglocal_mm.benchmark.schemes import Scheme, check_auglocal, training_schemes
 from auglocal_mm.benchmark.summary import add_ratios, against_released, machine, summarise
-from auglocal_mm.engine.config_file import CfgOptions
+from auglocal_mm.engine.cfg_options import CfgOptions
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from auglocal_mm.analysis.multiply_adds import NetworkCost, network_cost
 from auglocal_mm.analysis.report import markdown_table, write_report
 from auglocal_mm.analysis.trained_model import read_config
-from auglocal_mm.engine.config_file import CfgOptions
+from auglocal_mm.engine.cfg_options import CfgOptions
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.registry import MODELS
 

@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from auglocal_mm.analysis.report import write_report
 from auglocal_mm.analysis.trained_model import read_config
-from auglocal_mm.engine.config_file import CfgOptions
+from auglocal_mm.engine.cfg_options import CfgOptions
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import write_text
