@@ -6,6 +6,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -41,11 +42,15 @@ def assert_error(done: subprocess.CompletedProcess, *words: str) -> None:
     assert 'Traceback' not in done.stderr
 
 
-def call(path: str, *arguments: str) -> None:
-    """Runs a tool of the repository in this process, which saves the seconds of its imports."""
-    name = Path(path).stem
-    spec = importlib.util.spec_from_file_location(f'tool_{name}', REPOSITORY / path)
+def load_tool(path: str) -> Any:
+    """A tool of the repository as a module."""
+    spec = importlib.util.spec_from_file_location(f'tool_{Path(path).stem}', REPOSITORY / path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.main(list(arguments))
+    return module
+
+
+def call(path: str, *arguments: str) -> None:
+    """Runs a tool of the repository in this process, which saves the seconds of its imports."""
+    load_tool(path).main(list(arguments))

@@ -2,28 +2,102 @@
 
 import argparse
 from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 import auglocal_mm  # noqa: F401  (provides mmcv's operators before MMDetection asks for them)
 from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, load_config
 from auglocal_mm.engine.unwrapped import unwrapped
+from auglocal_mm.errors import InputError
 from auglocal_mm.load_weights import is_of_network, select_weights
+
+META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction')
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_common_arguments(parser)
+    parser.add_argument('checkpoint', help='checkpoint of the trained model')
+    parser.add_argument('--out', type=Path, metavar='FILE', help='write the predictions to this .pkl file')
+    parser.add_argument('--show', action='store_true', help='show the images with detections in a window')
+    parser.add_argument('--show-dir', help='draw the detections into this folder under work_dir/<timestamp>')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds that --show shows each image')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation: of detectors, or by tta_model')
+    return parser.parse_args(arguments)
+
+
+def dump_predictions(config: Config, path: Path) -> None:
+    """Adds MMEngine's or MMDetection's metric that writes all predictions.
+
+    Raises:
+        InputError: Not a .pkl file, or no folder to write to.
+    """
+    if path.suffix not in ('.pkl', '.pickle') or path.is_dir():
+        raise InputError(f'--out is {path}; expected a file that ends in .pkl')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
+    kind = 'mmdet.DumpDetResults' if config.get('default_scope') == 'mmdet' else 'mmengine.DumpResults'
+    config.test_evaluator = [*evaluators, dict(type=kind, out_file_path=str(path))]
+
+
+def draw_detections(config: Config, options: argparse.Namespace) -> None:
+    """Switches MMDetection's drawing of detections on.
+
+    Raises:
+        InputError: Nothing draws, as in a classifier.
+    """
+    if 'visualization' not in config.get('default_hooks', {}):
+        raise InputError('--show and --show-dir draw detections, but the config has no default_hooks.visualization')
+    from mmdet.engine.hooks.utils import trigger_visualization_hook  # a classifier needs nothing of MMDetection's
+
+    trigger_visualization_hook(config, options)
+
+
+def augment(config: Config) -> None:
+    """Wraps the model into ``tta_model``: by default detections of the image and its mirror image are merged.
+
+    Raises:
+        InputError: There is no ``tta_model``, and the model is not a detector of boxes alone.
+    """
+    if 'tta_model' not in config and config.model.get('roi_head', {}).get('mask_head'):
+        raise InputError(
+            "--tta: MMDetection's DetTTAModel merges boxes and no masks, but model.roi_head has a mask_head"
+        )
+    dataset = config.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    if config.get('default_scope') == 'mmdet':
+        merge = dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100)
+        config.setdefault('tta_model', dict(type='DetTTAModel', tta_cfg=merge))
+        flips = [dict(type='RandomFlip', prob=prob) for prob in (1.0, 0.0)]
+        pack = [dict(type='PackDetInputs', meta_keys=META_KEYS)]
+        pipeline = [*deepcopy(dataset.pipeline[:-1]), dict(type='TestTimeAug', transforms=[flips, pack])]
+        config.setdefault('tta_pipeline', pipeline)
+    elif 'tta_model' not in config or 'tta_pipeline' not in config:
+        raise InputError('--tta needs tta_model and tta_pipeline in the config of a classifier; add them')
+    config.model = dict(**config.tta_model, module=config.model)
+    dataset.pipeline = config.tta_pipeline
 
 
 @command_line_tool
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    add_common_arguments(parser)
-    parser.add_argument('checkpoint', help='checkpoint of the trained model')
-    options = parser.parse_args(arguments)
+    options = parse_arguments(arguments)
     config = load_config(options)
     config.load_from = options.checkpoint
     # Nothing is trained: the hooks of training, and the weights it would start from, are not needed.
     config.custom_hooks = []
     config.get('default_hooks', {}).pop('backbone_check', None)
     config.resume = False
+    if options.out:
+        dump_predictions(config, options.out)
+    if options.show or options.show_dir:
+        draw_detections(config, options)
+    if options.tta:
+        augment(config)
     runner = Runner.from_cfg(config)
     select_weights(unwrapped(runner.model), read_weights(options.checkpoint), options.checkpoint, is_of_network)
     runner.test()

@@ -1,11 +1,14 @@
-"""The model itself, also where several processes train it."""
+"""The model itself, also where several processes train it or test-time augmentation runs it."""
 
 from typing import Any
 
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import nn
 
 
 def unwrapped(model: nn.Module) -> Any:
-    """``model``, or what a wrapper such as ``MMDistributedDataParallel`` holds."""
-    return model.module if is_model_wrapper(model) else model
+    """``model``, or what wrappers such as ``MMDistributedDataParallel`` and ``DetTTAModel`` hold."""
+    inner: Any = model
+    while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
+        inner = inner.module
+    return inner

@@ -1,6 +1,7 @@
 """The command line on a detector: from a backbone file to AP, and what is refused on the way."""
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,12 @@ def test_starts_from_the_backbone_trains_and_evaluates(scenes, backbone, tmp_pat
     tested = tool(*arguments, DIGITS=str(scenes))
     assert tested.returncode == 0, tested.stderr[-2000:]
     assert last_evaluation(tmp_path / 'test').metrics == trained.metrics
+    more = ['--out', str(tmp_path / 'new' / 'found.pkl'), '--show-dir', 'shown']
+    drawn = tool(*arguments[:-1], str(tmp_path / 'drawn'), *more, DIGITS=str(scenes))
+    assert drawn.returncode == 0, drawn.stderr[-2000:]
+    with open(tmp_path / 'new' / 'found.pkl', 'rb') as file:
+        assert {'img_id', 'pred_instances'} <= pickle.load(file)[0].keys()
+    assert len(list((tmp_path / 'drawn').glob('*/shown/*.png'))) == 4
 
 
 def test_a_backbone_of_another_depth_is_refused(scenes, tmp_path):

@@ -1,0 +1,56 @@
+"""What ``tools/test.py`` writes and refuses, in this process."""
+
+import pickle
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from tests_support import REPOSITORY, call, load_tool, write
+
+from auglocal_mm.engine.unwrapped import unwrapped
+from auglocal_mm.errors import InputError
+from auglocal_mm.registry import MODELS
+
+
+@pytest.fixture
+def trained(tiny_config, tmp_path):
+    config = tiny_config('bp', **{'train_cfg.max_epochs': 1})
+    Runner.from_cfg(config).train()
+    return [write(config, tmp_path / 'tiny.py'), f'{config.work_dir}/epoch_1.pth', '--work-dir', str(tmp_path / 'test')]
+
+
+def test_predictions_are_written(trained, tmp_path):
+    call('tools/test.py', *trained, '--out', str(tmp_path / 'new' / 'found.pkl'))
+    with open(tmp_path / 'new' / 'found.pkl', 'rb') as file:
+        found = pickle.load(file)
+    assert len(found) == 6
+    assert found[0]['pred_scores'].shape == (3,)
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        (['--out', 'found.json'], '--out is found.json'),
+        (['--show-dir', 'shown'], 'default_hooks.visualization'),
+        (['--tta'], 'tta_model'),
+    ],
+)
+def test_what_a_classifier_cannot_do_is_said(trained, options, said, capsys):
+    with pytest.raises(SystemExit) as ended:
+        call('tools/test.py', *trained, *options)
+    assert ended.value.code == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_detector_of_boxes_is_augmented_and_its_weights_still_fit():
+    tool = load_tool('tools/test.py')
+    config = Config.fromfile(REPOSITORY / 'configs/bp/benchmarks/mask-rcnn_r34-bp_fpn_8xb2-1x-adamw_coco.py')
+    with pytest.raises(InputError, match='mask_head'):
+        tool.augment(config)
+    config.model.roi_head.mask_head = None
+    names = MODELS.build(config.model).state_dict().keys()
+    tool.augment(config)
+    assert [step['type'] for step in config.test_dataloader.dataset.pipeline].count('TestTimeAug') == 1
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        assert unwrapped(MODELS.build(config.model)).state_dict().keys() == names
