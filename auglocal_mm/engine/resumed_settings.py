@@ -79,7 +79,7 @@ def _unit(runner: Runner) -> str:
 
 def _take_seed(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
     """Hands the seed of the checkpoint to the samplers, which were built with another where the config has none."""
-    loader = runner.train_dataloader
+    loader: Any = runner.train_dataloader
     if runner.cfg.get('randomness', {}).get('seed') is None:
         for sampler in (loader.sampler, getattr(loader.batch_sampler, 'sampler', None)):
             if hasattr(sampler, 'seed'):

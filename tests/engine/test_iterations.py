@@ -67,9 +67,7 @@ def test_every_pass_is_augmented_anew_and_a_resume_in_its_middle_equals_never_st
         'model.head': DROPOUT,
         'train_dataloader.sampler.type': sampler,
         'train_dataloader.num_workers': workers,
-        'default_hooks.export_backbone': None,
     }
-    settings |= {f'{stage}_{part}': None for stage in ('val', 'test') for part in ('cfg', 'dataloader', 'evaluator')}
     whole, batches = by_iteration(work_dir=str(tmp_path / 'whole'), **settings), Batches()
     never_stopped = train(whole, batches).model.state_dict()
     values = [value for batch in batches.seen for _, value in batch]
