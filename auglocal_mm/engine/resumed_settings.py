@@ -79,9 +79,10 @@ def _unit(runner: Runner) -> str:
 
 def _take_seed(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
     """Hands the seed of the checkpoint to the samplers, which were built with another where the config has none."""
-    loader: Any = runner.train_dataloader
+    loader = runner.train_dataloader
     if runner.cfg.get('randomness', {}).get('seed') is None:
-        for sampler in (loader.sampler, getattr(loader.batch_sampler, 'sampler', None)):
+        samplers: list[Any] = [loader.sampler, getattr(loader.batch_sampler, 'sampler', None)]
+        for sampler in samplers:
             if hasattr(sampler, 'seed'):
                 sampler.seed = checkpoint['meta']['seed']
 
