@@ -23,6 +23,6 @@ def non_finite(state: Any, name: str = '') -> str | None:
 def _tensors(state: Any, name: str) -> Iterator[tuple[str, Tensor]]:
     if isinstance(state, Tensor):
         yield name, state
-    pairs = state.items() if isinstance(state, Mapping) else enumerate(state) if isinstance(state, list) else ()
+    pairs = state.items() if isinstance(state, Mapping) else enumerate(state) if isinstance(state, list | tuple) else ()
     for key, value in pairs:
         yield from _tensors(value, f'{name}.{key}' if name else str(key))

@@ -84,7 +84,7 @@ def _take_seed(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
         samplers: list[Any] = [loader.sampler, getattr(loader.batch_sampler, 'sampler', None)]
         for sampler in samplers:
             if hasattr(sampler, 'seed'):
-                sampler.seed = checkpoint['meta']['seed']
+                sampler.seed = checkpoint['meta'].get('seed', sampler.seed)
 
 
 def _set_position(runner: Runner, checkpoint: dict[str, Any], source: str) -> list[str]:

@@ -147,6 +147,20 @@ def test_another_size_of_batches_counts_other_iterations(tiny_config, saved):
     assert 'saved.pth has 3 iterations behind it' in log(runner)
 
 
+def test_a_checkpoint_from_the_middle_of_an_epoch_goes_on_from_its_beginning(tiny_config, saved):
+    schedulers = [dict(type='CosineAnnealingLR', T_max=12, by_epoch=False)]
+    path = saved(param_scheduler=schedulers)
+    checkpoint = torch.load(path, weights_only=False)
+    checkpoint['meta']['iter'] = 5
+    checkpoint['gradients'] = {'head.fc.bias': torch.ones(3)}
+    torch.save(checkpoint, path)
+    runner = resume(tiny_config('bp', **{'train_cfg.max_epochs': 4, 'param_scheduler': schedulers}), path)
+    assert (runner.epoch, runner.iter) == (1, 3)
+    assert 'goes on from the beginning of epoch 2, iteration 4' in log(runner)
+    runner.call_hook('before_train')
+    assert runner.model.head.fc.bias.grad is None, 'what it was computed of is computed again'
+
+
 def test_a_run_without_a_seed_draws_its_batches_as_before(tiny_config, saved):
     settings = {'train_cfg.max_epochs': 4, 'param_scheduler': [COSINE], 'randomness.seed': None}
     path = saved(**settings)

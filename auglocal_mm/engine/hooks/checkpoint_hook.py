@@ -117,9 +117,12 @@ class CheckpointHook(MMEngineCheckpointHook):
         found = _non_finite_state(checkpoint)
         if found:
             raise InputError(f'{source}: {found}; resume from an earlier checkpoint')
-        self.kept, self.gradients = source, checkpoint.get('gradients', {})
         _compare_processes(checkpoint)
+        iteration = checkpoint['meta']['iter']
         apply_settings(runner, checkpoint, source)
+        self.kept = source
+        if checkpoint['meta']['iter'] == iteration:  # or what was accumulated is computed again
+            self.gradients = checkpoint.get('gradients', {})
 
 
 def _non_finite_state(checkpoint: Mapping[str, Any]) -> str | None:

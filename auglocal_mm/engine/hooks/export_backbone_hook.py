@@ -1,6 +1,7 @@
 """Writes the backbone when training is over."""
 
 import hashlib
+import math
 import os.path as osp
 from collections.abc import Mapping
 from typing import Any
@@ -33,7 +34,7 @@ class ExportBackboneHook(Hook):
     def after_val_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
         """Remembers the accuracy, and after how many iterations it was measured."""
         found = {key: float(value) for key, value in (metrics or {}).items() if key.startswith('accuracy')}
-        self.measured = (runner.iter, found)
+        self.measured = (runner.iter, {key: value for key, value in found.items() if math.isfinite(value)})
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Notes what the backbone's description needs in the checkpoint, so that it can be exported from there too.
