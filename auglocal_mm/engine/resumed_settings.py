@@ -7,8 +7,9 @@ from typing import Any
 
 from mmengine.hooks import EMAHook
 from mmengine.logging import print_log
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import Runner
 
+from auglocal_mm.engine.passes import counts_iterations
 from auglocal_mm.errors import InputError
 
 COUNTERS = ('last_step', 'base_values', 'verbose', 'best', 'num_bad_epochs', 'cooldown_counter')
@@ -54,8 +55,8 @@ def apply_settings(runner: Runner, checkpoint: dict[str, Any], source: str) -> N
 
 def _refuse(runner: Runner, checkpoint: Mapping[str, Any], source: str) -> None:
     meta, loop = checkpoint['meta'], runner.train_loop
-    seed, unit = runner.cfg.get('randomness', {}).get('seed'), _unit(runner)
-    done, asked = (meta['epoch'], loop.max_epochs) if unit == 'epoch' else (meta['iter'], loop.max_iters)
+    seed, unit = runner.cfg.get('randomness', {}).get('seed'), 'iter' if counts_iterations(runner) else 'epoch'
+    done, asked = meta[unit], loop.max_iters if counts_iterations(runner) else loop.max_epochs
     if done > asked:
         raise InputError(
             f'train_cfg.max_{unit}s is {asked}, but {source} has {done} behind it; set {done} or more, or resume from an '
@@ -73,10 +74,6 @@ def _refuse(runner: Runner, checkpoint: Mapping[str, Any], source: str) -> None:
         )
 
 
-def _unit(runner: Runner) -> str:
-    return 'epoch' if isinstance(runner.train_loop, EpochBasedTrainLoop) else 'iter'
-
-
 def _take_seed(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
     """Hands the seed of the checkpoint to the samplers, which were built with another where the config has none."""
     loader = runner.train_dataloader
@@ -91,7 +88,7 @@ def _set_position(runner: Runner, checkpoint: dict[str, Any], source: str) -> li
     """Counts iterations as the run does, which starts at the beginning of an epoch unless it knows none."""
     meta, length = checkpoint['meta'], len(runner.train_dataloader)
     before = meta['iter']
-    if _unit(runner) == 'iter' or before == meta['epoch'] * length:
+    if counts_iterations(runner) or before == meta['epoch'] * length:
         return []
     meta['iter'] = meta['epoch'] * length
     print_log(

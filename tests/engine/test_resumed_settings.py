@@ -14,6 +14,9 @@ WARM_UP = dict(type='LinearLR', start_factor=0.25, end=2, by_epoch=True, convert
 PLATEAU = dict(type='ReduceOnPlateauLR', monitor='accuracy/top1', rule='greater')
 AMP = {'optim_wrapper.type': 'AmpOptimWrapper', 'optim_wrapper.dtype': 'float16'}
 
+MADE: dict[str, bytes] = {}
+"""Checkpoints by what they were made with."""
+
 
 def resume(config, checkpoint) -> Runner:
     """A runner as it is when its training goes on: with all that comes from the config and the checkpoint."""
@@ -33,6 +36,14 @@ def saved(tiny_config, tmp_path):
     """Makes the checkpoint that a training with these settings leaves after the first of four epochs, without training."""
 
     def make(epoch: int = 1, **settings) -> Path:
+        path, key = tmp_path / 'saved.pth', repr((epoch, settings))
+        if key not in MADE:
+            train(epoch, settings)
+            MADE[key] = path.read_bytes()
+        path.write_bytes(MADE[key])
+        return path
+
+    def train(epoch: int, settings: dict) -> None:
         config = tiny_config('bp', **{'train_cfg.max_epochs': 4, 'param_scheduler': [COSINE], **settings})
         runner = Runner.from_cfg(config)
         runner.train_loop._epoch, runner.train_loop._iter = epoch - 1, 3 * epoch
@@ -46,7 +57,6 @@ def saved(tiny_config, tmp_path):
             for _ in range(epoch if scheduler.by_epoch else 3 * epoch):
                 scheduler.step()
         runner.save_checkpoint(str(tmp_path), 'saved.pth')
-        return tmp_path / 'saved.pth'
 
     return make
 
