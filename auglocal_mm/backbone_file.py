@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import atomic_write, write_json
+from auglocal_mm.finite import non_finite
 from auglocal_mm.load_weights import CLASSIFIERS, Coverage, load_weights, resnet_architecture
 
 KEPT_RECORD = 'pretraining.json'
@@ -51,17 +52,25 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) 
 
     Returns:
         The path of the description.
+
+    Raises:
+        InputError: There are no weights of a backbone, or some are not finite.
     """
     state = backbone_weights(checkpoint)
+    found = non_finite(state)
+    if found:
+        raise InputError(f'the checkpoint is of a training that diverged: {found}; export an earlier one')
     with atomic_write(path) as temporary, open(temporary, 'wb') as file:
         torch.save(state, file)  # through a file: given a path, torch writes its name into the archive
-    recorded = checkpoint.get('meta', {}).get('auglocal_mm', {})
+    meta = checkpoint.get('meta', {})
+    recorded = meta.get('auglocal_mm', {})
     description = {
         'method': recorded.get('method', 'unknown'),
         'architecture': recorded.get('architecture') or resnet_architecture(state),
         'num_classes': _num_classes(state),
         'accuracy': recorded.get('accuracy', {}),
-        'epoch': checkpoint.get('meta', {}).get('epoch'),
+        'epoch': recorded.get('epoch', meta.get('epoch')),
+        'iteration': meta.get('iter'),
         'config_hash': recorded.get('config_hash'),
         'sha256': sha256(path),
     }

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.finite import non_finite
 
 CLASSIFIERS = ('fc.', 'classifier.')
 RESNET_DEPTHS = {
@@ -90,9 +90,17 @@ def select_weights(
             f'({resnet_architecture(needed)}): {coverage}; use a file of the same network'
             + (f', or another prefix than {prefix!r}' if prefix else '')
         )
-    for name in matched:
-        _check_numbers(name, state[name], needed[name], source)
-    return {name: state[name] for name in matched}, coverage
+    wrong = [n for n in matched if needed[n].is_floating_point() and not state[n].is_floating_point()]
+    if wrong:
+        raise InputError(
+            f'{source} holds {wrong[0]} as {state[wrong[0]].dtype}; expected floating-point numbers: take the file before it '
+            'was converted'
+        )
+    weights = {name: state[name] for name in matched}
+    found = non_finite(weights)
+    if found:
+        raise InputError(f'{source} is of a training that diverged: {found}; take another file')
+    return weights, coverage
 
 
 def is_of_backbone(name: str) -> bool:
@@ -124,16 +132,3 @@ def _views(state: Mapping[str, Any], prefix: str) -> Iterator[dict[str, Any]]:
     prefixes = [prefix if prefix.endswith('.') else f'{prefix}.'] if prefix else ['', 'backbone.']
     for start in prefixes:
         yield {name.removeprefix(start): value for name, value in state.items() if name.startswith(start)}
-
-
-def _check_numbers(name: str, value: Tensor, needed: Tensor, source: str | os.PathLike[str]) -> None:
-    if not needed.is_floating_point():
-        return
-    if not value.is_floating_point():
-        raise InputError(
-            f'{source} holds {name} as {value.dtype}; expected floating-point numbers: take the file before it was converted'
-        )
-    if not torch.isfinite(value.float()).all():
-        raise InputError(
-            f'{source} holds {name} with values that are not finite: its training diverged; take another file'
-        )

@@ -40,6 +40,14 @@ def test_loads_strictly_into_torchvision_and_mmdet(tmp_path, depth):
     assert description['accuracy'] == {'accuracy/top1': 91.5}
 
 
+def test_weights_that_are_not_finite_are_not_written(tmp_path):
+    source = checkpoint()
+    source['state_dict']['backbone.layer2.0.bn1.running_var'][1] = float('nan')
+    with pytest.raises(InputError, match=r'layer2.0.bn1.running_var is nan'):
+        write_backbone(tmp_path / 'backbone.pth', source)
+    assert not list(tmp_path.iterdir())
+
+
 def test_loading_reports_what_matched(tmp_path):
     path = tmp_path / 'backbone.pth'
     write_backbone(path, checkpoint())

@@ -80,9 +80,14 @@ class LabelledImages(Dataset, metaclass=ABCMeta):
         Raises:
             InputError: The transforms fail, or left something else than a uint8 image.
         """
+        seed, epoch = self._seed_and_epoch.tolist()
+        epoch = getattr(index, 'epoch', epoch)
         index = range(len(self))[index]
         image = self.read(index)
-        return None if image is None else {'inputs': self._augment(image, index), 'data_samples': self.labels[index]}
+        if image is None:
+            return None
+        mixed = int(np.random.SeedSequence([seed, epoch, index]).generate_state(1)[0])
+        return {'inputs': self._augment(image, index, mixed), 'data_samples': self.labels[index]}
 
     @abstractmethod
     def read(self, index: int) -> Tensor | Image.Image | None:
@@ -92,12 +97,10 @@ class LabelledImages(Dataset, metaclass=ABCMeta):
         """Names an image in messages."""
         return f'image {index}'
 
-    def _augment(self, image: Tensor | Image.Image, index: int) -> torch.Tensor:
-        seed, epoch = self._seed_and_epoch.tolist()
-        mixed = int(np.random.SeedSequence([seed, epoch, index]).generate_state(1)[0])
+    def _augment(self, image: Tensor | Image.Image, index: int, seed: int) -> torch.Tensor:
         with torch.random.fork_rng(devices=[]):
             # Not torch.manual_seed, which would seed the GPUs as well.
-            torch.default_generator.manual_seed(mixed)
+            torch.default_generator.manual_seed(seed)
             try:
                 inputs = self._transform(image)
             except (ValueError, TypeError, RuntimeError) as error:

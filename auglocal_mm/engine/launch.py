@@ -50,6 +50,7 @@ def load_config(arguments: argparse.Namespace) -> Config:
     compile_settings(config)  # MMEngine would stop over a wrong one only when everything is built
     config.launcher = arguments.launcher
     config.work_dir = arguments.work_dir or config.get('work_dir') or f'work_dirs/{Path(arguments.config).stem}'
+    _log_by_iteration(config)
     if torch.cuda.is_available():
         _use_gpu(config)
     else:
@@ -60,6 +61,13 @@ def load_config(arguments: argparse.Namespace) -> Config:
 def is_first_process(launcher: str) -> bool:
     """Whether this is the process that writes for all, also before they have found each other."""
     return launcher == 'none' or int(os.environ.get(RANKS[launcher], '0')) == 0
+
+
+def _log_by_iteration(config: Config) -> None:
+    """Lets validations be logged at their iteration where training counts those; MMEngine would say epoch 0 of all."""
+    loop, logger = config.get('train_cfg') or {}, config.get('default_hooks', {}).get('logger')
+    if logger and (not loop.get('by_epoch', True) or 'IterBasedTrainLoop' in str(loop.get('type'))):
+        logger.setdefault('log_metric_by_epoch', False)
 
 
 def _use_gpu(config: Config) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from mmengine.runner import Runner
 from torch import Tensor
 
-from auglocal_mm.errors import InputError
+from auglocal_mm.engine.divergence import divergence
+from auglocal_mm.engine.passes import finished_passes
 
 
 def log_statistics(runner: Runner, names: Sequence[str], values: Tensor, norms: Tensor) -> None:
@@ -40,10 +41,9 @@ def log_statistics(runner: Runner, names: Sequence[str], values: Tensor, norms: 
 def _refuse_non_finite(runner: Runner, names: Sequence[str], losses: Sequence[float], iteration: int) -> None:
     for module, loss in zip(names, losses, strict=True):
         if not math.isfinite(loss):
-            raise InputError(
-                f'the loss of local module {module} is {loss} in iteration {iteration} (epoch {runner.epoch + 1}); the last '
-                'checkpoint is from before it: lower the learning rate, clip gradients (optim_wrapper.clip_grad) or look at '
-                'the data, then --resume'
+            epoch = finished_passes(runner, iteration - 1) + 1
+            raise divergence(
+                runner, f'the loss of local module {module} is {loss} in iteration {iteration} (epoch {epoch})'
             )
 
 

@@ -69,9 +69,10 @@ class LocalOptimizer:
         return [scaler.state_dict() for scaler in self._scalers()]
 
     def load_scaler_states(self, states: Sequence[dict]) -> None:
-        """Takes up what :meth:`scaler_states` gave; scalers without a state start afresh."""
+        """Takes up what :meth:`scaler_states` gave; scalers without a state, or with one of bfloat16, start afresh."""
         for scaler, state in zip(self._scalers(), states, strict=False):
-            scaler.load_state_dict(state)
+            if state:
+                scaler.load_state_dict(state)
 
     def _scalers(self) -> list[torch.amp.GradScaler]:
         return [share.wrapper.loss_scaler for share in self.shares if hasattr(share.wrapper, 'loss_scaler')]

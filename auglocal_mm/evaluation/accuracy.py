@@ -40,9 +40,14 @@ class Accuracy(BaseMetric):
             data_samples: Each with ``pred_scores``, a tensor of shape (num_classes,), and ``gt_label``, an int.
 
         Raises:
-            InputError: A k exceeds the number of classes.
+            InputError: A k exceeds the number of classes, or scores are not finite.
         """
         scores = torch.stack([sample['pred_scores'] for sample in data_samples])
+        if not scores.isfinite().all():
+            raise InputError(
+                f'the model scores an image {float(scores[~scores.isfinite()][0])}: its training diverged, and its accuracy '
+                'means nothing; take an earlier checkpoint, or train with a lower learning rate'
+            )
         highest, num_classes = max(self.topk), scores.shape[1]
         if highest > num_classes:
             possible = tuple(k for k in self.topk if k <= num_classes) or (1,)

@@ -43,6 +43,20 @@ def test_the_first_process_is_known_before_they_meet(monkeypatch, launcher, vari
         assert is_first_process('none'), 'a single process, whatever started it'
 
 
+@pytest.mark.parametrize(
+    ('loop', 'by_epoch'),
+    [
+        ('by_epoch=True, max_epochs=1', None),
+        ('by_epoch=False, max_iters=1', False),
+        ("type='IterBasedTrainLoop'", False),
+    ],
+)
+def test_validations_are_logged_by_what_training_counts(tmp_path, loop, by_epoch):
+    path = tmp_path / 'config.py'
+    path.write_text(f"train_cfg = dict({loop})\ndefault_hooks = dict(logger=dict(type='LoggerHook'))\n")
+    assert load_config(parse(str(path))).default_hooks.logger.get('log_metric_by_epoch') is by_epoch
+
+
 def test_the_work_dir_is_named_after_the_config(tmp_path, monkeypatch):
     monkeypatch.setenv('LOCAL_RANK', '0')
     path = tmp_path / 'some_name.py'

@@ -64,10 +64,29 @@ def test_resume_equals_never_stopped_while_gradients_accumulate(tiny_config, tmp
     settings = {**GROUP_NORM, 'train_dataloader.batch_size': 4, 'optim_wrapper.accumulative_counts': 2}
     whole = run(tiny_config(work_dir=str(tmp_path / 'whole'), **settings), 2)
     first = str(tmp_path / 'whole' / 'epoch_1.pth')
-    pending = torch.load(first, weights_only=False)['local_learning']['gradients']
+    pending = torch.load(first, weights_only=False)['gradients']
     assert pending, 'or there is nothing to test'
     resumed = run(tiny_config(work_dir=str(tmp_path / 'resumed'), **settings), 2, '--resume', first)
     assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
+
+
+def test_a_run_by_iterations_that_is_resumed_has_the_statistics_of_all_processes(tiny_config, tmp_path):
+    settings = {
+        'train_dataloader.batch_size': 4,
+        'optim_wrapper.accumulative_counts': 3,  # an update is half done in the checkpoint
+        'log_processor.by_epoch': False,
+        'default_hooks.checkpoint': dict(by_epoch=False, interval=2, max_keep_ckpts=-1),
+        'param_scheduler.by_epoch': False,
+    }
+    states = []
+    for name, options in (('whole', []), ('resumed', ['--resume', str(tmp_path / 'whole' / 'iter_2.pth')])):
+        config = tiny_config(work_dir=str(tmp_path / name), **settings)
+        config.train_cfg = dict(by_epoch=False, max_iters=3, val_interval=3)
+        dist('dist_train.sh', config, 2, *options)
+        states.append(torch.load(f'{config.work_dir}/iter_3.pth', weights_only=False)['state_dict'])
+    assert [name for name in states[0] if not torch.equal(states[0][name], states[1][name])] == []
+    exported = torch.load(tmp_path / 'whole' / 'backbone.pth')
+    assert torch.equal(exported['bn1.running_var'], states[0]['backbone.bn1.running_var'])
 
 
 def test_all_processes_validate_the_network_that_is_exported_and_tested(tiny_config, tmp_path):

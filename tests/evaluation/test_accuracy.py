@@ -26,6 +26,11 @@ def test_counts_over_batches_in_percent() -> None:
     assert metric.evaluate(1)['accuracy/top1'] == 100.0
 
 
+def test_scores_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(InputError, match='scores an image nan'):
+        Accuracy(topk=(1,)).process(None, [{'pred_scores': torch.tensor([0.5, float('nan')]), 'gt_label': 1}])
+
+
 def test_default_is_top1_and_top5() -> None:
     metric = Accuracy()
     metric.process(None, samples([3]))

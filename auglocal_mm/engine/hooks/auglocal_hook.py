@@ -1,6 +1,6 @@
 """Turns the training of a classifier by backpropagation into local learning."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,9 +13,8 @@ from torch import Tensor
 from auglocal_mm.engine.compiled_modules import compile_modules, compile_settings
 from auglocal_mm.engine.conflicts import refuse_conflicts
 from auglocal_mm.engine.local_log import log_statistics
-from auglocal_mm.engine.local_optimizer import LocalOptimizer, average_gradients
+from auglocal_mm.engine.local_optimizer import LocalOptimizer
 from auglocal_mm.engine.local_statistics import LocalStatistics
-from auglocal_mm.engine.memory_order import like
 from auglocal_mm.local_learning import local_step
 from auglocal_mm.registry import HOOKS
 
@@ -36,7 +35,7 @@ class AugLocalHook(Hook):
     the largest module's. Between log lines nothing is read from the device.
     """
 
-    resumed: dict[str, Any] | None = None
+    resumed: Sequence[dict[str, Any]] = ()
 
     def before_train(self, runner: Runner) -> None:
         """Puts the local step in the place of the model's ``train_step``."""
@@ -50,7 +49,7 @@ class AugLocalHook(Hook):
         if settings is not None:
             compile_modules(self.modules, settings)
         self.optimizer = LocalOptimizer(runner.optim_wrapper, self.modules)
-        self._take_up_resumed_state()
+        self.optimizer.load_scaler_states(self.resumed)
         self.statistics = LocalStatistics()
         self.model.train_step = partial(self.train_step, runner)
 
@@ -84,7 +83,8 @@ class AugLocalHook(Hook):
             InputError: A module's loss was not finite.
         """
         interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 50)
-        if self.every_n_inner_iters(batch_idx, interval) or self.end_of_epoch(runner.train_dataloader, batch_idx):
+        last = self.end_of_epoch(runner.train_dataloader, batch_idx) or self.is_last_train_iter(runner)
+        if last or self.every_n_inner_iters(batch_idx, interval):
             self._look(runner)
 
     def _look(self, runner: Runner) -> None:
@@ -92,33 +92,17 @@ class AugLocalHook(Hook):
         if len(values):
             log_statistics(runner, [module.name for module in self.modules], values, norms)
 
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Averages gradients that are still being accumulated, since only the first process writes a checkpoint.
-
-        Their mean with what is to come is what it would have been.
-        """
-        average_gradients(self.model.parameters())
-
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keeps what MMEngine does not: one loss scaler for each module, and gradients that are still being accumulated.
+        """Keeps what MMEngine does not, one loss scaler for each module.
 
         Raises:
             InputError: A module's loss was not finite; the checkpoint is not written.
         """
         if hasattr(self, 'optimizer'):
             self._look(runner)
-            gradients = {name: p.grad.cpu() for name, p in self.model.named_parameters() if p.grad is not None}
-            checkpoint['local_learning'] = {'scalers': self.optimizer.scaler_states(), 'gradients': gradients}
+            checkpoint['local_learning'] = {'scalers': self.optimizer.scaler_states()}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Remembers the state of a resumed run until its optimizer is there."""
         if runner._resume:
-            self.resumed = checkpoint.get('local_learning')
-
-    def _take_up_resumed_state(self) -> None:
-        if self.resumed is not None:
-            self.optimizer.load_scaler_states(self.resumed['scalers'])
-            for name, gradient in self.resumed['gradients'].items():
-                parameter = self.model.get_parameter(name)
-                parameter.grad = like(gradient, parameter)
-            self.resumed = None
+            self.resumed = checkpoint.get('local_learning', {}).get('scalers', [])

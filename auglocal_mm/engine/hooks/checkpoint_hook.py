@@ -1,19 +1,26 @@
 """Checkpoints that a kill or a full disk cannot damage, and resuming from the right ones."""
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
-from mmengine.dist import get_world_size
+from mmengine.dist import all_reduce_params, get_world_size
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.hooks import SyncBuffersHook
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
+from torch import Tensor
 
 from auglocal_mm.engine.checkpoint import check_resumable
-from auglocal_mm.engine.memory_order import align_state
+from auglocal_mm.engine.divergence import divergence
+from auglocal_mm.engine.local_optimizer import average_gradients
+from auglocal_mm.engine.memory_order import align_state, like
+from auglocal_mm.engine.resumed_settings import apply_settings
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import atomic_write
+from auglocal_mm.finite import non_finite
 from auglocal_mm.load_weights import select_weights
 from auglocal_mm.registry import HOOKS
 
@@ -33,7 +40,11 @@ class CheckpointHook(MMEngineCheckpointHook):
     """MMEngine's ``CheckpointHook``, written atomically.
 
     MMEngine removes the oldest checkpoint before it writes the next one. With ``max_keep_ckpts=1`` a kill in between would
-    leave none, so that at least two are asked for.
+    leave none, so that at least two are asked for. Nothing that is not finite is saved or resumed from.
+
+    Attributes:
+        kept: Path of the last checkpoint of this training, if there is one.
+        gradients: By name of their parameters, until the resumed training begins.
 
     Raises:
         InputError: ``max_keep_ckpts`` is 1.
@@ -47,34 +58,87 @@ class CheckpointHook(MMEngineCheckpointHook):
             )
         kwargs.setdefault('backend_args', {'backend': 'atomic'})
         super().__init__(*args, max_keep_ckpts=max_keep_ckpts, **kwargs)
+        self.kept: str | None = None
+        self.gradients: dict[str, Tensor] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Lays the state of a resumed optimizer out as the weights are now."""
+        """Lays the state of a resumed optimizer out as the weights are now, and takes up gradients that were accumulated."""
         super().before_train(runner)
         align_state(runner.optim_wrapper.optimizer)
+        for name, gradient in self.gradients.items():
+            parameter = unwrapped(runner.model).get_parameter(name)
+            parameter.grad = like(gradient, parameter)
+        self.gradients = {}
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Saves after an epoch, if it is time."""
+        if self.by_epoch:
+            average_gradients(runner.model.parameters())
+        super().after_train_epoch(runner)
+        self.kept = self.last_ckpt or self.kept
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Mapping[str, Any] | None = None
+    ) -> None:
+        """Saves after an iteration, if it is time, what all processes have: only the first of them writes."""
+        due = self.every_n_train_iters(runner, self.interval, self.save_begin)
+        if not self.by_epoch and (due or (self.save_last and self.is_last_train_iter(runner))):
+            average_gradients(runner.model.parameters())
+            if any(isinstance(hook, SyncBuffersHook) for hook in runner.hooks):
+                all_reduce_params(runner.model.buffers(), op='mean')
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        self.kept = self.last_ckpt or self.kept
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Notes how many processes train, on which the size of a batch depends."""
+        """Notes how many processes train, on which the size of a batch depends, and gradients still being accumulated.
+
+        Raises:
+            InputError: Something in the checkpoint is not finite; it is not written.
+        """
         checkpoint['meta']['world_size'] = get_world_size()
+        if 'optimizer' in checkpoint:
+            named = unwrapped(runner.model).named_parameters()
+            checkpoint['gradients'] = {name: p.grad.cpu() for name, p in named if p.grad is not None}
+        found = _non_finite_state(checkpoint)
+        if found:
+            raise divergence(runner, f'{found} after iteration {checkpoint["meta"]["iter"]}')
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Checks what a run is to be resumed or started from, before anything is taken from it.
 
         Raises:
-            InputError: It is no checkpoint of this training, or does not cover the backbone.
+            InputError: It is no checkpoint of this training, is not finite, or does not cover the backbone; or a setting
+                cannot take effect any more.
         """
-        model = unwrapped(runner.model)
-        source = str(runner._load_from)
-        if runner._resume:
-            check_resumable(model, checkpoint, source)
-        else:
+        model, source = unwrapped(runner.model), str(runner._load_from or find_latest_checkpoint(runner.work_dir))
+        if not runner._resume:
             checkpoint['state_dict'], coverage = select_weights(model, checkpoint, source)
             print_log(f'Weights of {source}: {coverage}', logger='current')
-        before, now = checkpoint.get('meta', {}).get('world_size', get_world_size()), get_world_size()
-        if runner._resume and before != now:
-            print_log(
-                f'{before} processes trained before, and {now} do now: unless batch_size of the config makes up for it, batches '
-                'are of another size.',
-                logger='current',
-                level=logging.WARNING,
-            )
+            return
+        check_resumable(model, checkpoint, source)
+        found = _non_finite_state(checkpoint)
+        if found:
+            raise InputError(f'{source}: {found}; resume from an earlier checkpoint')
+        _compare_processes(checkpoint)
+        iteration = checkpoint['meta']['iter']
+        apply_settings(runner, checkpoint, source)
+        self.kept = source
+        if checkpoint['meta']['iter'] == iteration:  # or what was accumulated is computed again
+            self.gradients = checkpoint.get('gradients', {})
+
+
+def _non_finite_state(checkpoint: Mapping[str, Any]) -> str | None:
+    """What is not finite in a checkpoint; the log, and gradients that a loss scaler looks at, may be so."""
+    passed = {'message_hub', 'gradients'} if checkpoint.get('optimizer', {}).get('loss_scaler') else {'message_hub'}
+    return non_finite({key: value for key, value in checkpoint.items() if key not in passed})
+
+
+def _compare_processes(checkpoint: Mapping[str, Any]) -> None:
+    before, now = checkpoint['meta'].get('world_size', get_world_size()), get_world_size()
+    if before != now:
+        print_log(
+            f'{before} processes trained before, and {now} do now: unless batch_size of the config makes up for it, batches '
+            'are of another size.',
+            logger='current',
+            level=logging.WARNING,
+        )

@@ -1,9 +1,13 @@
-"""Makes every epoch depend on the seed and the epoch alone."""
+"""Makes what is random depend on the seed and the epoch alone, or the iteration where training counts those."""
+
+from typing import Any
 
 import numpy as np
+from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import DistSamplerSeedHook
 from mmengine.runner import Runner, set_random_seed
 
+from auglocal_mm.engine.passes import PassSampler, counts_iterations, finished_passes
 from auglocal_mm.registry import HOOKS
 
 
@@ -11,15 +15,40 @@ from auglocal_mm.registry import HOOKS
 class EpochSeedHook(DistSamplerSeedHook):
     """Seeds the sampler, the augmentation and the network (dropout, stochastic depth) before each epoch.
 
-    So a run that was stopped and resumed goes on as one that never stopped.
+    So a run that was stopped and resumed goes on as one that never stopped. A training by iterations can stop within a
+    pass over the data: there the network is seeded before each iteration.
     """
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Hands the epoch to the sampler, seed and epoch to the data set if it takes them, and seeds all generators."""
         super().before_train_epoch(runner)
-        dataset = runner.train_dataloader.dataset
-        if hasattr(dataset, 'set_epoch'):
-            dataset.set_epoch(runner.seed, runner.epoch)
-        (seed,) = np.random.SeedSequence([runner.seed, runner.epoch]).generate_state(1)
-        # Less than 2**32 with the number of the process, which is added.
-        set_random_seed(int(seed) // 2, diff_rank_seed=True)
+        if not counts_iterations(runner):
+            _set_epoch(runner, runner.epoch)
+            _seed_generators(runner.seed, runner.epoch)
+            return
+        loader = runner.train_dataloader
+        _set_epoch(runner, finished_passes(runner, runner.iter))
+        if isinstance(loader.sampler, InfiniteSampler):
+            loader.batch_sampler.sampler = PassSampler(loader.sampler, runner.iter * loader.batch_size)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Seeds all generators, where training counts iterations."""
+        if counts_iterations(runner):
+            _seed_generators(runner.seed, runner.iter)
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """Tells the data set of the next pass before its first image is read, where training counts iterations."""
+        if counts_iterations(runner):
+            _set_epoch(runner, finished_passes(runner, runner.iter + 1))
+
+
+def _set_epoch(runner: Runner, epoch: int) -> None:
+    dataset = runner.train_dataloader.dataset
+    if hasattr(dataset, 'set_epoch'):
+        dataset.set_epoch(runner.seed, epoch)
+
+
+def _seed_generators(seed: int, step: int) -> None:
+    (mixed,) = np.random.SeedSequence([seed, step]).generate_state(1)
+    # Less than 2**32 with the number of the process, which is added.
+    set_random_seed(int(mixed) // 2, diff_rank_seed=True)

@@ -1,6 +1,7 @@
 """Writes the backbone when training is over."""
 
 import hashlib
+import math
 import os.path as osp
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 
 from auglocal_mm.backbone_file import write_backbone
+from auglocal_mm.engine.passes import finished_passes
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.engine.work_dir import Stage
 from auglocal_mm.registry import HOOKS
@@ -30,27 +32,28 @@ class ExportBackboneHook(Hook):
         self.measured: tuple[int, dict[str, float]] = (-1, {})
 
     def after_val_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
-        """Remembers the accuracy, and of which epoch it is."""
+        """Remembers the accuracy, and after how many iterations it was measured."""
         found = {key: float(value) for key, value in (metrics or {}).items() if key.startswith('accuracy')}
-        self.measured = (runner.epoch, found)
+        self.measured = (runner.iter, {key: value for key, value in found.items() if math.isfinite(value)})
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Notes what the backbone's description needs in the checkpoint, so that it can be exported from there too.
 
-        The accuracy only where it is that of these weights: checkpoints of an epoch are written before its validation.
+        The accuracy only where it is that of these weights: checkpoints are written before the validation.
         """
-        epoch, accuracy = self.measured
+        iteration, accuracy = self.measured
         model = unwrapped(runner.model)
         checkpoint['meta']['auglocal_mm'] = {
             'method': Stage.of(runner.cfg).method,
             'architecture': getattr(model.backbone, 'architecture', None),
-            'accuracy': accuracy if epoch == checkpoint['meta']['epoch'] else {},
+            'accuracy': accuracy if iteration == checkpoint['meta']['iter'] else {},
+            'epoch': finished_passes(runner, checkpoint['meta']['iter']),
             'config_hash': hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest(),
         }
 
     def after_train(self, runner: Runner) -> None:
         """Exports the trained backbone; where a run was stopped before its last validation, that is made up for."""
-        if runner.val_loop is not None and self.measured[0] != runner.epoch:
+        if runner.val_loop is not None and self.measured[0] != runner.iter:
             runner.val_loop.run()
         self._export(runner)
 
@@ -58,7 +61,7 @@ class ExportBackboneHook(Hook):
     def _export(self, runner: Runner) -> None:
         model = unwrapped(runner.model)
         checkpoint: dict[str, Any] = {
-            'meta': {'epoch': runner.epoch},
+            'meta': {'epoch': runner.epoch, 'iter': runner.iter},
             'state_dict': weights_to_cpu(model.state_dict()),
         }
         runner.call_hook('before_save_checkpoint', checkpoint=checkpoint)

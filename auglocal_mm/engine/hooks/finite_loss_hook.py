@@ -7,7 +7,8 @@ from mmengine.hooks import Hook, LoggerHook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from auglocal_mm.errors import InputError
+from auglocal_mm.engine.divergence import divergence
+from auglocal_mm.engine.passes import finished_passes
 from auglocal_mm.registry import HOOKS
 
 
@@ -31,7 +32,8 @@ class FiniteLossHook(Hook):
         if isinstance(loss, Tensor):
             self.total = loss.detach() if self.total is None else self.total + loss.detach()
         interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 50)
-        if self.every_n_inner_iters(batch_idx, interval) or self.end_of_epoch(runner.train_dataloader, batch_idx):
+        last = self.end_of_epoch(runner.train_dataloader, batch_idx) or self.is_last_train_iter(runner)
+        if last or self.every_n_inner_iters(batch_idx, interval):
             self._look(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -45,8 +47,5 @@ class FiniteLossHook(Hook):
     def _look(self, runner: Runner) -> None:
         total, self.total = self.total, None
         if total is not None and not torch.isfinite(total):
-            raise InputError(
-                f'the loss became {float(total)} by iteration {runner.iter + 1} (epoch {runner.epoch + 1}); the last '
-                'checkpoint is from before it: lower the learning rate, clip gradients (optim_wrapper.clip_grad) or look at '
-                'the data, then --resume'
-            )
+            epoch = finished_passes(runner, runner.iter) + 1
+            raise divergence(runner, f'the loss became {float(total)} by iteration {runner.iter + 1} (epoch {epoch})')

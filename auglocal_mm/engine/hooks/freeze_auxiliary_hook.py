@@ -1,8 +1,12 @@
 """Freezes auxiliary networks little by little."""
 
+from collections.abc import Iterable
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from auglocal_mm.engine.passes import counts_iterations
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import HOOKS
@@ -17,8 +21,8 @@ class FreezeAuxiliaryHook(Hook):
     norms go on using the statistics of the batch, and classifiers are never frozen.
 
     Args:
-        start: Share of the epochs after which the first layer is frozen. The k-th of n hidden layers follows at
-            ``start + (end - start) * (k - 1) / n``.
+        start: Share of the training, in epochs or in iterations, after which the first layer is frozen. The k-th of n
+            hidden layers follows at ``start + (end - start) * (k - 1) / n``.
         end: Where the next one behind the last would follow.
 
     Raises:
@@ -42,7 +46,15 @@ class FreezeAuxiliaryHook(Hook):
             raise InputError(
                 'FreezeAuxiliaryHook needs auxiliary heads with hidden layers, such as AugLocalHead; remove the hook'
             )
-        progress = (runner.epoch / runner.max_epochs - self.start) / (self.end - self.start)
+        self._freeze(runner, heads)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Freezes as many layers as the iteration asks for, where training counts iterations."""
+        if counts_iterations(runner):
+            self._freeze(runner, unwrapped(runner.model).auxiliary_heads)
+
+    def _freeze(self, runner: Runner, heads: Iterable[Any]) -> None:
+        progress = (runner.iter / runner.max_iters - self.start) / (self.end - self.start)
         for head in heads:
             hidden = list(head.layers)
             frozen = 0 if progress < 0 else int(progress * len(hidden)) + 1

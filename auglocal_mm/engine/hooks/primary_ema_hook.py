@@ -1,5 +1,7 @@
 """Moving average of the weights that are kept."""
 
+from typing import Any
+
 from mmengine.hooks import EMAHook
 from mmengine.runner import Runner
 from torch import nn
@@ -21,3 +23,10 @@ class PrimaryEMAHook(EMAHook):
         model = unwrapped(runner.model)
         self.src_model = nn.ModuleDict({'backbone': model.backbone, 'head': model.head})
         self.ema_model = MODELS.build(self.ema_cfg, default_args={'model': self.src_model})
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Puts the average into the checkpoint, with running statistics as they are validated: those of all processes."""
+        if not self.ema_model.update_buffers:
+            for average, own in zip(self.ema_model.module.buffers(), self.src_model.buffers(), strict=True):
+                average.copy_(own)
+        super().before_save_checkpoint(runner, checkpoint)

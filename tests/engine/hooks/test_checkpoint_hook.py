@@ -1,5 +1,9 @@
+from contextlib import nullcontext
+from pathlib import Path
+
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from auglocal_mm.engine.hooks import CheckpointHook
@@ -34,3 +38,69 @@ def test_another_number_of_processes_is_told(tiny_config, tmp_path):
         Runner.from_cfg(tiny_config('bp', load_from=str(path), resume=True, work_dir=str(work_dir))).train()
         (log,) = work_dir.glob('*/*.log')
         assert ('4 processes trained before, and 1 do now' in log.read_text()) == told
+
+
+class PoisonHook(Hook):
+    """Makes a tensor NaN after the last update, where no loss shows it any more."""
+
+    def __init__(self, choose) -> None:
+        self.choose = choose
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 5:
+            with torch.no_grad():
+                self.choose(runner)[0] = float('nan')
+
+
+@pytest.mark.parametrize(
+    ('method', 'named', 'choose'),
+    [
+        ('bp', 'state_dict.backbone.bn1.weight', lambda runner: runner.model.backbone.bn1.weight),
+        ('auglocal', 'state_dict.backbone.bn1.running_var', lambda runner: runner.model.backbone.bn1.running_var),
+        (
+            'auglocal',
+            'optimizer.state.0.momentum_buffer',
+            lambda runner: next(iter(runner.optim_wrapper.optimizer.state.values()))['momentum_buffer'],
+        ),
+    ],
+)
+def test_nothing_that_is_not_finite_is_saved(tiny_config, method, named, choose):
+    config = tiny_config(method)
+    runner = Runner.from_cfg(config)
+    runner.register_hook(PoisonHook(choose))
+    with pytest.raises(InputError, match=rf'{named} is nan after iteration 6; the last checkpoint, .*/epoch_1.pth, is'):
+        runner.train()
+    assert sorted(path.name for path in Path(config.work_dir).glob('*.pth')) == ['epoch_1.pth']
+
+
+def test_averaged_weights_are_looked_at_and_no_checkpoint_is_named_that_is_none_of_this_training(tiny_config):
+    settings = {'custom_hooks': [dict(type='PrimaryEMAHook')], 'default_hooks.checkpoint.interval': 2}
+    config = tiny_config('bp', **settings)
+    Path(config.work_dir).mkdir()
+    Path(config.work_dir, 'epoch_2.pth').write_bytes(b'of another run')
+    runner = Runner.from_cfg(config)
+    average = next(hook for hook in runner.hooks if hasattr(hook, 'ema_cfg'))
+    runner.register_hook(PoisonHook(lambda _: average.ema_model.module['head'].fc.bias))
+    with pytest.raises(InputError, match=r'is nan after iteration 6; lower the learning rate.* then train again'):
+        runner.train()
+    assert Path(config.work_dir, 'epoch_2.pth').read_bytes() == b'of another run'
+
+
+def test_a_checkpoint_that_is_not_finite_is_not_resumed_from(tiny_config, tmp_path):
+    config = tiny_config('bp', **{'train_cfg.max_epochs': 1})
+    Runner.from_cfg(config).train()
+    checkpoint = torch.load(f'{config.work_dir}/epoch_1.pth', weights_only=False)
+    checkpoint['optimizer']['state'][0]['momentum_buffer'][0] = float('inf')
+    torch.save(checkpoint, tmp_path / 'damaged.pth')
+    with pytest.raises(InputError, match=r'damaged.pth: optimizer.state.0.momentum_buffer is inf'):
+        Runner.from_cfg(tiny_config('bp', load_from=str(tmp_path / 'damaged.pth'), resume=True)).train()
+
+
+@pytest.mark.parametrize(('scaler', 'refused'), [({'scale': 1024.0}, False), ({}, True), (None, True)])
+def test_gradients_that_a_loss_scaler_will_look_at_may_be_infinite(tiny_config, scaler, refused):
+    runner = Runner.from_cfg(tiny_config('bp'))
+    runner.model.head.fc.bias.grad = torch.full((3,), float('inf'))
+    optimizer = {} if scaler is None else {'loss_scaler': scaler}
+    checkpoint = {'meta': {'iter': 1}, 'state_dict': {}, 'optimizer': optimizer}
+    with pytest.raises(InputError, match=r'gradients\.head\.fc\.bias is inf') if refused else nullcontext():
+        CheckpointHook().before_save_checkpoint(runner, checkpoint)

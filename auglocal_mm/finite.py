@@ -1,0 +1,28 @@
+"""Finds what is not finite among many tensors."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def non_finite(state: Any, name: str = '') -> str | None:
+    """The name and value of the first tensor that is not finite, as in ``state_dict.fc.bias is nan``; ``None`` without one.
+
+    Args:
+        state: A tensor, or dicts and lists that hold some, nested.
+        name: Of ``state``.
+    """
+    for path, tensor in _tensors(state, name):
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            return f'{path} is {float(tensor[~torch.isfinite(tensor)][0])}'
+    return None
+
+
+def _tensors(state: Any, name: str) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(state, Tensor):
+        yield name, state
+    pairs = state.items() if isinstance(state, Mapping) else enumerate(state) if isinstance(state, list | tuple) else ()
+    for key, value in pairs:
+        yield from _tensors(value, f'{name}.{key}' if name else str(key))
