@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -143,8 +142,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         '--list', action='store_true', help='print the names of the runs and which are missing, and stop'
     )
     options = parser.parse_args(arguments)
-    # An ordinary exit, in which subprocess.run ends the training as well.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     study = read_study(options.study)
     unknown = set(options.only or []) - {run.name for run in study.runs}
     if unknown:
