@@ -1,10 +1,12 @@
 """Files that are either whole or not there: written beside, then renamed."""
 
+import fcntl
+import glob
 import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from auglocal_mm.errors import InputError
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a temporary path beside ``path`` that takes its name when the block ends well.
 
-    When the block raises, the temporary file is removed and whatever stood at ``path`` stays as it was.
+    When the block raises, the temporary file is removed and whatever stood at ``path`` stays as it was. What a killed write of
+    the same file left behind is removed too.
 
     Args:
         path: The file to write. Its folder is made if need be.
@@ -28,12 +31,13 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise InputError(f'cannot write {target}: it is a folder; give the path of a file')
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f'.{target.name}.', suffix='.tmp')
-        os.close(descriptor)
+        remove_leftovers(target.parent, glob.escape(target.name))
+        lock, name = tempfile.mkstemp(dir=target.parent, prefix=f'.{target.name}.', suffix='.tmp')
     except OSError as error:
         raise InputError(f'cannot write {target}: {error.strerror}; free some space or choose another place') from error
     temporary = Path(name)
     try:
+        _try_lock(lock)
         yield temporary
         with open(temporary, 'rb') as file:
             os.fsync(file.fileno())
@@ -43,6 +47,29 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise InputError(f'cannot write {target}: {error.strerror}; free some space or choose another place') from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(lock)
+
+
+def remove_leftovers(folder: Path, names: str) -> None:
+    """Removes what :func:`atomic_write` left in ``folder`` when it was killed, and nothing that is being written.
+
+    Args:
+        folder: Where the files were to be.
+        names: A pattern for their names, such as ``*.pth``.
+    """
+    for path in folder.glob(f'.{names}.{"[a-z0-9_]" * 8}.tmp'):
+        with suppress(OSError), open(path, 'rb') as file:
+            if _try_lock(file.fileno()):  # its writer is dead
+                path.unlink()
+
+
+def _try_lock(file: int) -> bool:
+    """Whether nobody else has ``file`` locked; on a disk without locks nobody knows."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

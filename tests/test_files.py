@@ -3,7 +3,7 @@ import os
 import pytest
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import atomic_write, write_json, write_text
+from auglocal_mm.files import atomic_write, remove_leftovers, write_json, write_text
 
 
 def test_writes_whole_files_and_makes_folders(tmp_path):
@@ -26,6 +26,28 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == 'old'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_write_left_goes_with_the_next_one_and_a_live_write_stays(tmp_path):
+    left, other = tmp_path / '.a[1].pth.k1_3xy9z.tmp', tmp_path / '.a1.pth.k1_3xy9z.tmp'
+    mine = [tmp_path / '.a[1].pth.tmp', tmp_path / 'a[1].pth.k1_3xy9z.tmp']
+    for path in (left, other, *mine):
+        path.write_bytes(b'half')
+    with atomic_write(tmp_path / 'a[1].pth') as slow:
+        slow.write_text('slow')
+        write_text(tmp_path / 'a[1].pth', 'quick')
+        assert slow.read_text() == 'slow', "a file that is being written is nobody else's"
+        assert not left.exists()
+    assert (tmp_path / 'a[1].pth').read_text() == 'slow'
+    assert all(path.exists() for path in (other, *mine)), 'files of other names are not ours'
+
+
+def test_leftovers_of_a_folder_go_by_name(tmp_path):
+    checkpoint, other = tmp_path / '.epoch_7.pth.aaaaaaaa.tmp', tmp_path / '.notes.txt.aaaaaaaa.tmp'
+    for path in (checkpoint, other):
+        path.write_bytes(b'half')
+    remove_leftovers(tmp_path, '*.pth')
+    assert list(tmp_path.iterdir()) == [other]
 
 
 @pytest.mark.parametrize('call', ['fsync', 'replace'])

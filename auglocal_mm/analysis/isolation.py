@@ -36,7 +36,7 @@ def check_run(config: Config) -> None:
     model = MODELS.build(config.model)
     if not hasattr(model, 'local_modules'):
         raise InputError(f'--check is for classifiers that AugLocal can partition, not for a {type(model).__name__}')
-    loader = {**config.train_dataloader, 'num_workers': 0, 'persistent_workers': False}
+    loader = {**config.train_dataloader, 'num_workers': 0, 'persistent_workers': False, 'timeout': 0}
     loader['batch_size'] = min(IMAGES, loader['batch_size'])
     _init_quietly(model)
     model.train()

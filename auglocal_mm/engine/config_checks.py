@@ -15,6 +15,8 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 LEAST = {
     **{f'{loader}.batch_size': 1 for loader in LOADERS},
     **{f'{loader}.num_workers': 0 for loader in LOADERS},
+    **{f'{loader}.timeout': 0 for loader in LOADERS},
+    'env_cfg.dist_cfg.timeout': 1,
     'train_cfg.max_epochs': 1,
     'train_cfg.max_iters': 1,
     'train_cfg.val_interval': 1,
@@ -69,11 +71,12 @@ def _check_loader(key: str, given: Mapping[str, Any]) -> None:
     if unknown:
         advice = did_you_mean(unknown[0], known) or f'expected some of {", ".join(known)}'
         raise InputError(f'{key} has no key {unknown[0]!r}; {advice}')
-    if given.get('persistent_workers') and given.get('num_workers', 0) == 0:
-        raise InputError(
-            f'{key}.persistent_workers is True, but num_workers is 0, so that there are none to keep; set persistent_workers '
-            'to False too'
-        )
+    for name, without in (('persistent_workers', False), ('timeout', 0)):
+        if given.get(name) and given.get('num_workers', 0) == 0:
+            raise InputError(
+                f'{key}.{name} is {given[name]}, but num_workers is 0, so that there are none to keep or wait for; set {name} '
+                f'to {without} too'
+            )
 
 
 def _check_clipping(given: Any) -> None:

@@ -3,8 +3,6 @@
 import argparse
 import functools
 import os
-import signal
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,15 +11,17 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from auglocal_mm.engine.accidents import accident_message, end, stop_signals
 from auglocal_mm.engine.build_errors import build_error_message
 from auglocal_mm.engine.cfg_options import CfgOptions
 from auglocal_mm.engine.compiled_modules import compile_settings
 from auglocal_mm.engine.config_checks import LOADERS
 from auglocal_mm.engine.config_file import read_config_file
+from auglocal_mm.engine.process_group import RANKS, join_processes
 from auglocal_mm.errors import InputError
 
-RANKS = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
-"""Where each launcher tells a process its number."""
+WAIT_FOR_BATCH = 600
+"""Seconds after which a batch that no data worker delivers is given up, unless the config says otherwise."""
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,12 +55,16 @@ def load_config(arguments: argparse.Namespace) -> Config:
         _use_gpu(config)
     else:
         _use_cpu(config)
+    for loader in LOADERS:
+        if (config.get(loader) or {}).get('num_workers'):
+            config[loader].setdefault('timeout', WAIT_FOR_BATCH)
+    join_processes(config)
     return config
 
 
 def is_first_process(launcher: str) -> bool:
     """Whether this is the process that writes for all, also before they have found each other."""
-    return launcher == 'none' or int(os.environ.get(RANKS[launcher], '0')) == 0
+    return launcher == 'none' or int(os.environ[RANKS[launcher]]) == 0
 
 
 def _log_by_iteration(config: Config) -> None:
@@ -88,16 +92,14 @@ def _use_cpu(config: Config) -> None:
     if config.launcher == 'pytorch':
         wrapper = {'type': 'MMDistributedDataParallel', 'broadcast_buffers': False, 'device_ids': None}
         config.setdefault('model_wrapper_cfg', wrapper)
-        if not torch.distributed.is_initialized():
-            torch.distributed.init_process_group('gloo')
 
 
 def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[[Sequence[str] | None], None]:
     """Decorates the ``main`` of a tool.
 
     Checkpoints are loaded as plain data, whatever a library asks for. Bad input, misspelt keys of a config too, ends the
-    program with its message on standard error and status 1. The process group is taken down with the work done: threads
-    of gloo that outlive it abort the process.
+    program with its message on standard error and status 1; so do accidents, and Ctrl-C and SIGTERM with 130 and 143. The
+    process group is taken down with the work done: threads of gloo that outlive it abort the process.
     """
 
     @functools.wraps(main)
@@ -105,28 +107,19 @@ def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[
         os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
         warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
         try:
-            main(arguments)
-        except KeyboardInterrupt:
-            print('stopped', file=sys.stderr)
-            sys.exit(128 + signal.SIGINT)
+            with stop_signals():
+                main(arguments)
         except (InputError, FileNotFoundError, OSError) as error:
-            _refuse(_message(error))
+            end(f'error: {_message(error)}', 1)
         except (KeyError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
-            if 'Connection closed by peer' in str(error) and torch.distributed.is_initialized():
-                _refuse('another process of this training ended; its own message says why')
-            message = build_error_message(error)
+            message = accident_message(error) or build_error_message(error)
             if message is None:
                 raise
-            _refuse(message)
+            end(f'error: {message}', 1)
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
 
     return run
-
-
-def _refuse(message: str) -> None:
-    print(f'error: {message}', file=sys.stderr)
-    sys.exit(1)
 
 
 def _message(error: Exception) -> str:
@@ -135,6 +128,8 @@ def _message(error: Exception) -> str:
         return f'there is no {error.filename}; put it there, or correct the path in the config or the environment'
     if isinstance(error, FileExistsError | NotADirectoryError):
         return f'{error.filename} is a file, where a folder is needed; give another path'
+    if isinstance(error, PermissionError) and error.filename:
+        return f'{error.filename} may not be read or written ({error.strerror}); correct its permissions, or the path'
     text: Any = str(error)
     marker = f'{type(error).__name__}: '
     return text.rsplit(marker, 1)[-1].strip() if marker in text else text

@@ -9,7 +9,11 @@ from typing import Any
 from mmengine.config import Config
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.files import remove_leftovers
 from auglocal_mm.lock import locked
+
+PATIENCE = 10
+"""Seconds for an earlier training, stopped a moment ago, to end."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ def own_work_dir(work_dir: str) -> Iterator[None]:
         Path(work_dir).mkdir(parents=True, exist_ok=True)
     except (FileNotFoundError, PermissionError) as error:
         raise InputError(f'the work_dir {work_dir} cannot be made ({error.strerror}); choose another one') from error
-    with locked(Path(work_dir) / '.lock', wait=False) as lock:
+    with locked(Path(work_dir) / '.lock', wait=PATIENCE) as lock:
         if lock is None:
             raise InputError(f'another training is running in {work_dir}; wait for it, or choose another --work-dir')
+        remove_leftovers(Path(work_dir), '*.pth')
         yield

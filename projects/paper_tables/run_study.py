@@ -3,7 +3,6 @@
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -78,7 +77,7 @@ def train(run: Run, seed: int, folder: Path, extra: Mapping[str, Any], lock: int
 
 def run_one(run: Run, seed: int, folder: Path, results: Path, extra: Mapping[str, Any]) -> None:
     """Trains one run, unless another process is at it, and writes its result at once."""
-    with locked(folder / 'lock', wait=False) as lock:
+    with locked(folder / 'lock', wait=6) as lock:  # data workers of a training that was killed live on for 5 s
         if lock is None:
             print(f'{run.name}, seed {seed}, is being trained by another process')
             return
@@ -119,11 +118,8 @@ def check_writable(results: Path) -> None:
     """
     if results.is_dir():
         raise InputError(f'--results is {results}, a folder; expected a file')
-    try:
-        with locked(results.with_suffix('.lock')):
-            pass
-    except OSError as error:
-        raise InputError(f'--results is {results}, where nothing can be written ({error.strerror})') from error
+    with locked(results.with_suffix('.lock')):
+        pass
 
 
 @command_line_tool
@@ -146,8 +142,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         '--list', action='store_true', help='print the names of the runs and which are missing, and stop'
     )
     options = parser.parse_args(arguments)
-    # An ordinary exit, in which subprocess.run ends the training as well.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     study = read_study(options.study)
     unknown = set(options.only or []) - {run.name for run in study.runs}
     if unknown:

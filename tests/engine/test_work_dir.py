@@ -1,5 +1,8 @@
+import threading
+
 import pytest
 
+from auglocal_mm.engine import work_dir
 from auglocal_mm.engine.work_dir import Stage, check_work_dir, own_work_dir
 from auglocal_mm.errors import InputError
 
@@ -33,7 +36,8 @@ def test_a_config_that_cannot_be_read_is_named_and_an_empty_one_is_no_stage(tiny
         check_work_dir(str(tmp_path), tiny_config())
 
 
-def test_two_trainings_do_not_share_a_work_dir(tmp_path):
+def test_two_trainings_do_not_share_a_work_dir(tmp_path, monkeypatch):
+    monkeypatch.setattr(work_dir, 'PATIENCE', 0)
     with (
         own_work_dir(str(tmp_path)),
         pytest.raises(InputError, match='another training is running in'),
@@ -42,6 +46,16 @@ def test_two_trainings_do_not_share_a_work_dir(tmp_path):
         pass
     with own_work_dir(str(tmp_path)):
         pass
+
+
+def test_a_training_waits_for_one_that_ends_and_clears_up_after_it(tmp_path):
+    left = tmp_path / '.epoch_3.pth.abcdefgh.tmp'
+    left.write_bytes(b'half')
+    earlier = own_work_dir(str(tmp_path))
+    earlier.__enter__()
+    threading.Timer(0.5, earlier.__exit__, (None, None, None)).start()
+    with own_work_dir(str(tmp_path)):
+        assert not left.exists()
 
 
 def test_a_work_dir_that_cannot_be_made_is_told():

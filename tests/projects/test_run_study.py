@@ -173,7 +173,10 @@ def test_unknown_studies_and_runs_are_refused(tiny_study, tmp_path):
 
 
 def test_results_that_cannot_be_written_are_told_before_the_training(tiny_study, tmp_path):
-    for results, words in ((tmp_path, 'a folder; expected a file'), (Path('/proc/x/t.json'), 'nothing can be written')):
+    for results, words in (
+        (tmp_path, 'a folder; expected a file'),
+        (Path('/proc/x/t.json'), 'cannot lock /proc/x/t.lock'),
+    ):
         assert_error(run_study(tiny_study, results), words)
     assert not (tmp_path / 'work').exists()
     assert_error(run_study(tiny_study, tmp_path / 'r.json', '--cfg-options', 'randomness.seed=7'), '--seeds is for')

@@ -71,12 +71,14 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(tiny_config, tmp_path
             done = tool('tools/train.py', path, '--work-dir', config.work_dir, PYTHONPATH=str(tmp_path))
             assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
             assert not (tmp_path / name / 'epoch_2.pth').exists()
+            assert len(list((tmp_path / name).glob('.*.tmp'))) == (where == 'checkpoint')
         (tmp_path / f'config_{name}').mkdir()
         path = write(config, tmp_path / f'config_{name}' / 'run.py')
         resume = ['--resume'] if name == 'killed' else []
         done = tool('tools/train.py', path, '--work-dir', config.work_dir, *resume)
         assert done.returncode == 0, done.stderr[-2000:]
         states.append(torch.load(f'{config.work_dir}/epoch_3.pth', weights_only=False))
+    assert not list((tmp_path / 'killed').glob('.*.tmp'))
     whole, killed = states
     assert all(torch.equal(whole['state_dict'][key], killed['state_dict'][key]) for key in whole['state_dict'])
     momentum = [[entry['momentum_buffer'] for entry in s['optimizer']['state'].values()] for s in states]

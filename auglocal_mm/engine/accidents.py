@@ -1,0 +1,75 @@
+"""What happens to a training from outside: signals, killed or stopped data workers, other processes that are gone."""
+
+import multiprocessing
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+import torch
+
+ALONE = 'another process of this training ended; its own message says why'
+IN_WORKERS = (
+    (
+        r'DataLoader timed out after ([\d.]+) seconds',
+        'no data worker delivered a batch within {} s: one is stopped, or the disk does not answer; raise timeout of the data '
+        'loader (train_dataloader, val_dataloader or test_dataloader), or set it to 0 to wait for ever',
+    ),
+    (
+        r'DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)',
+        'the data worker with process id {} was killed, often because memory or shared memory (/dev/shm) is full; use fewer '
+        'num_workers or a smaller batch_size, or find out who killed it',
+    ),
+)
+IN_GROUPS = (
+    (r'Connection (?:closed|reset) by peer', ALONE),
+    (r'Broken pipe|remote process exited|Connection refused|recvValue failed|failed to recv|Socket closed', ALONE),
+    (
+        r'(?i)timed out|timeout',
+        'another process of this training did not answer in time: it is stopped, or much slower; env_cfg.dist_cfg.timeout of '
+        'the config is how many seconds processes wait for each other',
+    ),
+)
+
+
+def accident_message(error: Exception) -> str | None:
+    """What happened, or ``None`` for an error of another kind."""
+    known = (*IN_WORKERS, *(IN_GROUPS if torch.distributed.is_initialized() else ()))
+    for pattern, message in known if isinstance(error, RuntimeError) else ():
+        found = re.search(pattern, str(error))
+        if found:
+            return message.format(*found.groups())
+    return None
+
+
+@contextmanager
+def stop_signals() -> Iterator[None]:
+    """Ends the program on Ctrl-C or SIGTERM with one word and the usual status, whatever libraries make of the exception."""
+    received: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except BaseException as error:
+        if not received and not isinstance(error, KeyboardInterrupt):
+            raise
+        end('stopped', 128 + (received or [signal.SIGINT])[0])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end(message: str, status: int) -> NoReturn:
+    """Ends the program with ``message`` on standard error; data workers too, which it would wait for though they are stopped."""
+    print(message, file=sys.stderr)
+    for worker in multiprocessing.active_children():
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch's handler raises when a worker is killed
+        worker.kill()
+    sys.exit(status)
