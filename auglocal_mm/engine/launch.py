@@ -17,6 +17,7 @@ from auglocal_mm.engine.build_errors import build_error_message
 from auglocal_mm.engine.compiled_modules import compile_settings
 from auglocal_mm.engine.config_checks import LOADERS
 from auglocal_mm.engine.config_file import CfgOptions, read_config_file
+from auglocal_mm.engine.work_dir import keep_users_config
 from auglocal_mm.errors import InputError
 
 RANKS = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
@@ -53,7 +54,7 @@ def load_config(arguments: argparse.Namespace) -> Config:
         _use_gpu(config)
     else:
         _use_cpu(config)
-    return config
+    return keep_users_config(config)
 
 
 def is_first_process(launcher: str) -> bool:

@@ -1,6 +1,7 @@
 """Checkpoints that a kill or a full disk cannot damage, and resuming from the right ones."""
 
 import logging
+import os.path as osp
 from typing import Any
 
 from mmengine.dist import get_world_size
@@ -48,9 +49,19 @@ class CheckpointHook(MMEngineCheckpointHook):
         super().__init__(*args, max_keep_ckpts=max_keep_ckpts, **kwargs)
 
     def before_train(self, runner: Runner) -> None:
-        """Lays the state of a resumed optimizer out as the weights are now."""
+        """Lays the state of a resumed optimizer out as the weights are now, and looks for the best checkpoint here.
+
+        MMEngine has its path from before, which after a move or in a copy is another training's, and would remove it there.
+        """
         super().before_train(runner)
+        if getattr(self, 'best_ckpt_path', None):
+            self.best_ckpt_path = self._here(self.best_ckpt_path)
+        best = getattr(self, 'best_ckpt_path_dict', {})
+        best.update({key: self._here(path) for key, path in best.items() if path})
         align_state(runner.optim_wrapper.optimizer)
+
+    def _here(self, path: str) -> str:
+        return self.file_backend.join_path(self.out_dir, osp.basename(path))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Notes how many processes train, on which the size of a batch depends."""
@@ -65,6 +76,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         model = unwrapped(runner.model)
         check = check_resumable if runner._resume else check_start
         check(model, checkpoint, str(runner._load_from))
+        checkpoint.get('meta', {}).pop('config', None)  # MMEngine would run it as a config
         before, now = checkpoint.get('meta', {}).get('world_size', get_world_size()), get_world_size()
         if runner._resume and before != now:
             print_log(
