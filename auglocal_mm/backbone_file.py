@@ -1,7 +1,6 @@
 """The backbone file: weights in torchvision's names, a description beside them, and loading that reports what matched."""
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from auglocal_mm.backbone_record import read_backbone_record
 from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import atomic_write, write_json
 
 CLASSIFIERS = ('fc.', 'classifier.')
-KEPT_RECORD = 'pretraining.json'
-"""In a detector's work_dir: the description of the backbone that it started from."""
 RESNET_DEPTHS = {
     (False, 2, 2, 2, 2): 18,
     (False, 3, 4, 6, 3): 34,
@@ -140,12 +138,12 @@ def check_sha256(path: str | os.PathLike[str]) -> None:
     """Compares a backbone file with the sum in the description beside it, if there is one.
 
     Raises:
-        InputError: They differ.
+        InputError: They differ, or the description is damaged.
     """
     description = Path(path).with_suffix('.json')
     if description.is_file():
-        expected = json.loads(description.read_text(encoding='utf-8')).get('sha256')
-        if expected and expected != sha256(path):
+        expected = read_backbone_record(description).sha256
+        if expected is not None and expected != sha256(path):
             raise InputError(f'{path} is not the file that {description} describes (SHA-256 differs); export it again')
 
 

@@ -1,5 +1,6 @@
 """The one door for JSON that is read back: in the shape that its reader expects, or refused in one sentence."""
 
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,13 +52,18 @@ def fit(content: Any, shape: type[T], source: str, advice: str) -> T:
         InputError: It does not fit; names the first key and value that do not.
     """
     try:
-        return TypeAdapter(shape).validate_python(content)
+        return _adapter(shape).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         key = '.'.join(map(str, first['loc'])) or 'the content'
         raise InputError(f'{source}: {key} is {_short(first)}: {_lower(first["msg"])}; {advice}') from error
     except RecursionError as error:
         raise InputError(f'{source} is nested too deeply; {advice}') from error
+
+
+@functools.cache
+def _adapter(shape: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(shape)
 
 
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

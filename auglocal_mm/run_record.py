@@ -5,6 +5,7 @@ import builtins
 import functools
 import io
 import json
+import math
 import re
 import tokenize
 from collections.abc import Callable, Mapping
@@ -54,14 +55,15 @@ def may_overwrite(path: Path) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """A config's value as JSON gives it back, with classes by their dotted names."""
+    """A config's value as JSON gives it back; classes, and numbers that are not finite, by their names."""
     if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, type):
         return value.__name__ if value.__module__ == 'builtins' else f'{value.__module__}.{value.__qualname__}'
-    return value if isinstance(value, str | int | float | None) else str(value)
+    known = math.isfinite(value) if isinstance(value, float) else isinstance(value, str | int | None)
+    return value if known else str(value)
 
 
 def _is_sorted(value: Any) -> bool:

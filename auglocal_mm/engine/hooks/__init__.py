@@ -5,6 +5,7 @@ from auglocal_mm.engine.hooks.backbone_check_hook import BackboneCheckHook
 from auglocal_mm.engine.hooks.checkpoint_hook import CheckpointHook
 from auglocal_mm.engine.hooks.data_check_hook import DataCheckHook
 from auglocal_mm.engine.hooks.epoch_seed_hook import EpochSeedHook
+from auglocal_mm.engine.hooks.evaluation_record_hook import EvaluationRecordHook
 from auglocal_mm.engine.hooks.export_backbone_hook import ExportBackboneHook
 from auglocal_mm.engine.hooks.finite_loss_hook import FiniteLossHook
 from auglocal_mm.engine.hooks.freeze_auxiliary_hook import FreezeAuxiliaryHook
@@ -16,6 +17,7 @@ __all__ = [
     'CheckpointHook',
     'DataCheckHook',
     'EpochSeedHook',
+    'EvaluationRecordHook',
     'ExportBackboneHook',
     'FiniteLossHook',
     'FreezeAuxiliaryHook',

@@ -1,16 +1,12 @@
 """Makes sure that a detector really starts from the backbone that its config names."""
 
-from pathlib import Path
-
-from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader, Runner
 
-from auglocal_mm.backbone_file import KEPT_RECORD, backbone_weights, check_coverage, check_sha256
+from auglocal_mm.backbone_file import backbone_weights, check_coverage, check_sha256
 from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.engine.unwrapped import unwrapped
-from auglocal_mm.files import write_text
 from auglocal_mm.registry import HOOKS
 
 
@@ -19,8 +15,7 @@ class BackboneCheckHook(Hook):
     """Checks ``backbone.init_cfg=dict(type='Pretrained', checkpoint=...)`` before MMEngine loads it.
 
     MMEngine's initializer loads what fits and only logs the rest: a detector with a random backbone would train all the
-    same. This hook reports matched, missing and unexpected keys and refuses anything below full coverage. The file's
-    description is copied into the work_dir, for comparisons.
+    same. This hook reports matched, missing and unexpected keys and refuses anything below full coverage.
     """
 
     def before_run(self, runner: Runner) -> None:
@@ -41,13 +36,3 @@ class BackboneCheckHook(Hook):
             check_sha256(checkpoint)
         coverage = check_coverage(model.backbone, backbone_weights(weights), checkpoint)
         print_log(f'Backbone {checkpoint}: {coverage}', logger='current')
-        if not runner._resume and is_main_process():
-            _keep_record(Path(checkpoint).with_suffix('.json'), Path(runner.work_dir, KEPT_RECORD))
-
-
-def _keep_record(description: Path, kept: Path) -> None:
-    """Copies a backbone's description; without one, that of an earlier run must not pass for it."""
-    if description.is_file():
-        write_text(kept, description.read_text(encoding='utf-8'))
-    else:
-        kept.unlink(missing_ok=True)

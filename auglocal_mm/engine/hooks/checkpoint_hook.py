@@ -54,8 +54,9 @@ class CheckpointHook(MMEngineCheckpointHook):
         MMEngine has its path from before, which after a move or in a copy is another training's, and would remove it there.
         """
         super().before_train(runner)
-        if getattr(self, 'best_ckpt_path', None):
-            self.best_ckpt_path = self._here(self.best_ckpt_path)
+        path: str | None = getattr(self, 'best_ckpt_path', None)
+        if path:
+            self.best_ckpt_path = self._here(path)
         best = getattr(self, 'best_ckpt_path_dict', {})
         best.update({key: self._here(path) for key, path in best.items() if path})
         align_state(runner.optim_wrapper.optimizer)

@@ -21,5 +21,6 @@ default_hooks = dict(
     data_check=dict(type='auglocal_mm.DataCheckHook'),
     finite_loss=dict(type='auglocal_mm.FiniteLossHook'),
     backbone_check=dict(type='auglocal_mm.BackboneCheckHook'),
+    evaluation_record=dict(type='auglocal_mm.EvaluationRecordHook'),
 )
 randomness = dict(seed=0)
