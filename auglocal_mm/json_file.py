@@ -51,8 +51,9 @@ def fit(content: Any, shape: type[T], source: str, advice: str) -> T:
     Raises:
         InputError: It does not fit; names the first key and value that do not.
     """
+    known: Any = shape
     try:
-        return _adapter(shape).validate_python(content)
+        return _adapter(known).validate_python(content)
     except ValidationError as error:
         first = error.errors()[0]
         key = '.'.join(map(str, first['loc'])) or 'the content'
