@@ -1,6 +1,8 @@
 """The backbone file: weights in torchvision's names, a description beside them, and loading that reports what matched."""
 
+import errno
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from auglocal_mm.backbone_record import read_backbone_record
+from auglocal_mm.backbone_record import BackboneRecord, read_backbone_record
 from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import atomic_write, write_json
+from auglocal_mm.files import atomic_write
+from auglocal_mm.json_file import fit
 
 CLASSIFIERS = ('fc.', 'classifier.')
 RESNET_DEPTHS = {
@@ -72,7 +75,7 @@ def resnet_architecture(state: Mapping[str, Any]) -> str:
 
 
 def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> Path:
-    """Writes the backbone of ``checkpoint`` to ``path`` and its description beside it, as ``.json``.
+    """Writes the backbone of ``checkpoint`` to ``path`` and its description beside it, as ``.json``: both or none.
 
     Args:
         path: The file to write, ``backbone.pth`` by habit.
@@ -80,23 +83,39 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) 
 
     Returns:
         The path of the description.
+
+    Raises:
+        InputError: The checkpoint holds no backbone, or the disk is full.
     """
-    state = backbone_weights(checkpoint)
-    with atomic_write(path) as temporary, open(temporary, 'wb') as file:
-        torch.save(state, file)  # through a file: given a path, torch writes its name into the archive
-    recorded = checkpoint.get('meta', {}).get('auglocal_mm', {})
-    description = {
-        'method': recorded.get('method', 'unknown'),
-        'architecture': recorded.get('architecture') or resnet_architecture(state),
-        'num_classes': _num_classes(state),
-        'accuracy': recorded.get('accuracy', {}),
-        'epoch': checkpoint.get('meta', {}).get('epoch'),
-        'config_hash': recorded.get('config_hash'),
-        'sha256': sha256(path),
-    }
+    state, meta = backbone_weights(checkpoint), checkpoint.get('meta', {})
+    advice = 'give a checkpoint of a training with this project, or its weights alone'
+    recorded = fit(meta.get('auglocal_mm', {}), dict[str, Any], 'meta.auglocal_mm of the checkpoint', advice)
     beside = Path(path).with_suffix('.json')
-    write_json(beside, description)
+    with atomic_write(beside) as described, atomic_write(path) as weights:
+        _save(state, weights)
+        description = {
+            'method': recorded.get('method', 'unknown'),
+            'architecture': recorded.get('architecture') or resnet_architecture(state),
+            'num_classes': _num_classes(state),
+            'accuracy': recorded.get('accuracy', {}),
+            'epoch': meta.get('epoch'),
+            'config_hash': recorded.get('config_hash'),
+            'sha256': sha256(weights),
+        }
+        fit(description, BackboneRecord, 'meta of the checkpoint', advice)
+        described.write_text(json.dumps(description, indent=2) + '\n', encoding='utf-8')
     return beside
+
+
+def _save(state: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        with open(path, 'wb') as file:
+            torch.save(state, file)  # through a file: given a path, torch writes its name into the archive
+            file.flush()
+            os.fsync(file.fileno())
+    except RuntimeError as error:  # PyTorch's own, for a write that failed
+        cause = error.__context__
+        raise cause if isinstance(cause, OSError) else OSError(errno.EIO, str(error).split('\n')[0]) from error
 
 
 def load_backbone(network: nn.Module, path: str | os.PathLike[str]) -> Coverage:

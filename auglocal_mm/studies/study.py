@@ -131,7 +131,9 @@ def read_results(path: Path) -> dict[str, dict[str, Any]]:
     """
     if not path.is_file():
         return {}
-    measured = read_json(path, dict[str, dict[Seed, Result]], 'restore it, or remove that entry and run the study again')
+    measured = read_json(
+        path, dict[str, dict[Seed, Result]], 'restore it, or remove that entry and run the study again'
+    )
     return {
         run: {seed: result.model_dump(exclude_unset=True) for seed, result in results.items()}
         for run, results in measured.items()

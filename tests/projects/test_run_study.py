@@ -226,7 +226,7 @@ def test_how_a_training_ended_is_told_and_the_others_are_run(
     assert ('epoch 1' in told, 'earlier' in told) == (False, False)
 
 
-@pytest.mark.parametrize('text', ["import sys\nsys.exit(0)\n", "open('marker', 'w')\n", 'model = dict(', ''])
+@pytest.mark.parametrize('text', ['import sys\nsys.exit(0)\n', "open('marker', 'w')\n", 'model = dict(', ''])
 def test_the_config_of_an_earlier_start_is_not_run(text, tiny_study, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = tmp_path / 'work/r-bp/seed0/r-bp.py'
