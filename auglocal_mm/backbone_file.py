@@ -1,5 +1,6 @@
 """The backbone file: weights in torchvision's names, a description beside them, and loading that reports what matched."""
 
+import errno
 import hashlib
 import json
 import os
@@ -10,14 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from auglocal_mm.backbone_record import BackboneRecord, read_backbone_record
 from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import atomic_write, write_json
+from auglocal_mm.files import atomic_write
 from auglocal_mm.finite import non_finite
+from auglocal_mm.json_file import fit
 from auglocal_mm.load_weights import CLASSIFIERS, Coverage, load_weights, resnet_architecture
-
-KEPT_RECORD = 'pretraining.json'
-"""In a detector's work_dir: the description of the backbone that it started from."""
 
 
 def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -44,7 +44,7 @@ def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
 
 
 def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> Path:
-    """Writes the backbone of ``checkpoint`` to ``path`` and its description beside it, as ``.json``.
+    """Writes the backbone of ``checkpoint`` to ``path`` and its description beside it, as ``.json``: both or none.
 
     Args:
         path: The file to write, ``backbone.pth`` by convention.
@@ -54,29 +54,41 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) 
         The path of the description.
 
     Raises:
-        InputError: There are no weights of a backbone, or some are not finite.
+        InputError: There are no weights of a backbone, some are not finite, or the disk is full.
     """
-    state = backbone_weights(checkpoint)
+    state, meta = backbone_weights(checkpoint), checkpoint.get('meta', {})
     found = non_finite(state)
     if found:
         raise InputError(f'the checkpoint is of a training that diverged: {found}; export an earlier one')
-    with atomic_write(path) as temporary, open(temporary, 'wb') as file:
-        torch.save(state, file)  # through a file: given a path, torch writes its name into the archive
-    meta = checkpoint.get('meta', {})
-    recorded = meta.get('auglocal_mm', {})
-    description = {
-        'method': recorded.get('method', 'unknown'),
-        'architecture': recorded.get('architecture') or resnet_architecture(state),
-        'num_classes': _num_classes(state),
-        'accuracy': recorded.get('accuracy', {}),
-        'epoch': recorded.get('epoch', meta.get('epoch')),
-        'iteration': meta.get('iter'),
-        'config_hash': recorded.get('config_hash'),
-        'sha256': sha256(path),
-    }
+    advice = 'give a checkpoint of a training with this project, or its weights alone'
+    recorded = fit(meta.get('auglocal_mm', {}), dict[str, Any], 'meta.auglocal_mm of the checkpoint', advice)
     beside = Path(path).with_suffix('.json')
-    write_json(beside, description)
+    with atomic_write(beside) as described, atomic_write(path) as weights:
+        _save(state, weights)
+        description = {
+            'method': recorded.get('method', 'unknown'),
+            'architecture': recorded.get('architecture') or resnet_architecture(state),
+            'num_classes': _num_classes(state),
+            'accuracy': recorded.get('accuracy', {}),
+            'epoch': recorded.get('epoch', meta.get('epoch')),
+            'iteration': meta.get('iter'),
+            'config_hash': recorded.get('config_hash'),
+            'sha256': sha256(weights),
+        }
+        fit(description, BackboneRecord, 'meta of the checkpoint', advice)
+        described.write_text(json.dumps(description, indent=2) + '\n', encoding='utf-8')
     return beside
+
+
+def _save(state: Mapping[str, Tensor], path: Path) -> None:
+    try:
+        with open(path, 'wb') as file:
+            torch.save(state, file)  # through a file: given a path, torch writes its name into the archive
+            file.flush()
+            os.fsync(file.fileno())
+    except RuntimeError as error:  # PyTorch's own, for a write that failed
+        cause = error.__context__
+        raise cause if isinstance(cause, OSError) else OSError(errno.EIO, str(error).split('\n')[0]) from error
 
 
 def load_backbone(network: nn.Module, path: str | os.PathLike[str]) -> Coverage:
@@ -94,12 +106,12 @@ def check_sha256(path: str | os.PathLike[str]) -> None:
     """Compares a backbone file with the sum in the description beside it, if there is one.
 
     Raises:
-        InputError: They differ.
+        InputError: They differ, or the description is damaged.
     """
     description = Path(path).with_suffix('.json')
     if description.is_file():
-        expected = json.loads(description.read_text(encoding='utf-8')).get('sha256')
-        if expected and expected != sha256(path):
+        expected = read_backbone_record(description).sha256
+        if expected is not None and expected != sha256(path):
             raise InputError(f'{path} is not the file that {description} describes (SHA-256 differs); export it again')
 
 

@@ -1,15 +1,27 @@
+import errno
+import importlib.util
 import json
 import os
+import resource
 from collections import OrderedDict
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 import torchvision
 from mmdet.models import ResNet
+from tests_support import REPOSITORY
 
 from auglocal_mm.backbone_file import check_sha256, load_backbone, write_backbone
 from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.errors import InputError
+
+specification = importlib.util.spec_from_file_location(
+    'export_backbone', REPOSITORY / 'tools/model_converters/export_backbone.py'
+)
+export_backbone = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(export_backbone)
 
 
 def checkpoint(depth: int = 18, classes: int = 5) -> dict:
@@ -145,6 +157,52 @@ def test_a_changed_file_is_noticed(tmp_path):
     path.write_bytes(path.read_bytes() + b'\0')
     with pytest.raises(InputError, match='SHA-256 differs'):
         check_sha256(path)
+
+
+@pytest.mark.parametrize('full', ['weights', 'description'])
+@pytest.mark.parametrize('old', [True, False])
+def test_on_a_full_disk_there_are_both_files_or_none(full, old, tmp_path, monkeypatch, capsys):
+    path, source = tmp_path / 'backbone.pth', tmp_path / 'epoch_3.pth'
+    torch.save(checkpoint(classes=7), source)
+    if old:
+        write_backbone(path, checkpoint())
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if full == 'weights':
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, limit[1]))
+    else:
+        monkeypatch.setattr(Path, 'write_text', Mock(side_effect=OSError(errno.ENOSPC, 'No space left on device')))
+    try:
+        with pytest.raises(SystemExit):
+            export_backbone.main([str(source), str(path)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    error = capsys.readouterr().err
+    assert error.startswith('error: cannot write') and error.count('\n') == 1 and 'backbone.' in error
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ('recorded', 'said'),
+    [
+        ([], 'meta.auglocal_mm'),
+        ({'accuracy': {'accuracy/top1': 1e9}}, r'accuracy.*1000000000'),
+        ({'method': 5}, 'method is 5'),
+    ],
+)
+def test_a_record_in_a_checkpoint_that_makes_no_sense_is_refused(recorded, said, tmp_path):
+    source = checkpoint()
+    source['meta']['auglocal_mm'] = recorded
+    with pytest.raises(InputError, match=said):
+        write_backbone(tmp_path / 'backbone.pth', source)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('text', ['[1]', '{"sha256": 5}', '{', '{"sha256": ""}', '{"sha256": "0"}'])
+def test_a_description_of_another_file_or_none_is_refused(text, tmp_path):
+    write_backbone(tmp_path / 'backbone.pth', checkpoint()).write_text(text)
+    with pytest.raises(InputError, match=r'backbone\.json'):
+        check_sha256(tmp_path / 'backbone.pth')
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):

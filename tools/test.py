@@ -90,7 +90,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config.load_from = options.checkpoint
     # Nothing is trained: the hooks of training, and the weights it would start from, are not needed.
     config.custom_hooks = []
-    config.get('default_hooks', {}).pop('backbone_check', None)
     config.resume = False
     if options.out:
         dump_predictions(config, options.out)

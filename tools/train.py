@@ -48,9 +48,12 @@ def apply_arguments(config: Config, arguments: argparse.Namespace) -> None:
         if 'base_batch_size' not in config.get('auto_scale_lr', {}):
             raise InputError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config; add it')
         config.auto_scale_lr.enable = True
-    if arguments.resume:
-        config.resume = True
-        config.load_from = latest_checkpoint(config.work_dir) if arguments.resume == 'auto' else arguments.resume
+    resume = arguments.resume or ('auto' if config.get('resume') and not config.get('load_from') else None)
+    if resume:
+        out_dir = config.get('default_hooks', {}).get('checkpoint', {}).get('out_dir')
+        found = latest_checkpoint(config.work_dir, out_dir) if resume == 'auto' else resume
+        config.resume = found is not None  # MMEngine would look itself, and follow any path in last_checkpoint
+        config.load_from = found or config.get('load_from')
 
 
 @command_line_tool

@@ -1,11 +1,10 @@
 """The curves of a training: losses and accuracies of every local module, and the validation."""
 
-import json
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.scalar_log import read_lines
 
 
 def read_curves(work_dir: Path) -> dict[str, list[tuple[int, float]]]:
@@ -26,25 +25,8 @@ def read_curves(work_dir: Path) -> dict[str, list[tuple[int, float]]]:
         raise InputError(f'{work_dir} holds no log (*/vis_data/scalars.json); give the work_dir of a training')
     curves: dict[str, dict[int, float]] = defaultdict(dict)
     for log in logs:
-        for number, line in enumerate(_whole_lines(log), start=1):
-            record = _record(line)
-            if record is None:
-                raise InputError(f'line {number} of {log} is no JSON with a step; remove that line')
-            for name, value in record.items():
-                if isinstance(value, int | float) and name not in ('step', 'epoch', 'iter'):
-                    curves[name][int(record['step'])] = float(value)
+        for line in read_lines(log):
+            for name, value in line.scalars.items():
+                if isinstance(value, int | float):
+                    curves[name][line.step] = float(value)
     return {name: sorted(values.items()) for name, values in curves.items()}
-
-
-def _whole_lines(log: Path) -> list[str]:
-    """The lines of a log; the last one of a run that was killed may be cut, and is left out."""
-    lines = log.read_text(encoding='utf-8', errors='replace').splitlines(keepends=True)
-    return [line for line in lines if line.endswith('\n')]
-
-
-def _record(line: str) -> dict[str, Any] | None:
-    try:
-        record = json.loads(line)
-    except ValueError:
-        return None
-    return record if isinstance(record, dict) and isinstance(record.get('step'), int | float) else None

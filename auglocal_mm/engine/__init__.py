@@ -2,7 +2,6 @@
 
 from auglocal_mm.engine.hooks import (
     AugLocalHook,
-    BackboneCheckHook,
     CheckpointHook,
     DataCheckHook,
     EpochSeedHook,
@@ -15,7 +14,6 @@ from auglocal_mm.engine.pretrained import Pretrained
 __all__ = [
     'AmpOptimWrapper',
     'AugLocalHook',
-    'BackboneCheckHook',
     'CheckpointHook',
     'DataCheckHook',
     'EpochSeedHook',

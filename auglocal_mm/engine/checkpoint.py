@@ -10,19 +10,32 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.load_weights import select_weights
 
 
-def latest_checkpoint(work_dir: str) -> str | None:
-    """The newest checkpoint in ``work_dir``, also where ``last_checkpoint`` was not written to its end.
+def latest_checkpoint(work_dir: str, out_dir: str | None = None) -> str | None:
+    """The newest checkpoint of a training, also where ``last_checkpoint`` was not written to its end.
+
+    Args:
+        work_dir: Of the training.
+        out_dir: Where its config has checkpoints, ``default_hooks.checkpoint.out_dir``; by default in the work_dir.
 
     Returns:
         Its path, or ``None`` where there is none yet.
     """
+    folder, elsewhere = Path(work_dir), Path(out_dir or work_dir)
+    if elsewhere != folder:
+        folder = elsewhere / folder.resolve().name  # as MMEngine's CheckpointHook
     pointer = Path(work_dir) / 'last_checkpoint'
     if pointer.is_file():
-        named = Path(pointer.read_text(encoding='utf-8', errors='replace').strip() or work_dir)
-        for candidate in (named, Path(work_dir) / named.name):  # the second: the work_dir was moved
-            if candidate.is_file():
-                return str(candidate)
-    numbered = [path for path in Path(work_dir).glob('*_*.pth') if path.stem.split('_')[-1].isdigit()]
+        named = Path(pointer.read_text(encoding='utf-8', errors='replace').strip())
+        # The path is absolute: after a move it is the place of another training, unless checkpoints stayed elsewhere.
+        places = [folder / named.name] + ([named] if out_dir and named.is_relative_to(elsewhere.absolute()) else [])
+        for place in places:
+            if place.is_file():
+                return str(place)
+    numbered = [
+        path
+        for path in folder.glob('*_*.pth')
+        if path.stem.split('_')[-1].isdecimal() and not path.name.startswith('best_')
+    ]
     return str(max(numbered, key=lambda path: int(path.stem.split('_')[-1]))) if numbered else None
 
 

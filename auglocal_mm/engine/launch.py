@@ -18,6 +18,7 @@ from auglocal_mm.engine.compiled_modules import compile_settings
 from auglocal_mm.engine.config_checks import LOADERS
 from auglocal_mm.engine.config_file import read_config_file
 from auglocal_mm.engine.process_group import RANKS, join_processes
+from auglocal_mm.engine.work_dir import keep_users_config
 from auglocal_mm.errors import InputError
 
 WAIT_FOR_BATCH = 600
@@ -59,7 +60,7 @@ def load_config(arguments: argparse.Namespace) -> Config:
         if (config.get(loader) or {}).get('num_workers'):
             config[loader].setdefault('timeout', WAIT_FOR_BATCH)
     join_processes(config)
-    return config
+    return keep_users_config(config)
 
 
 def is_first_process(launcher: str) -> bool:

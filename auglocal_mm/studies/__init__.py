@@ -1,5 +1,5 @@
 """Studies: lists of runs, one for each cell of a table, and what came out of them."""
 
-from auglocal_mm.studies.study import Run, Study, overrides, read_object, read_results, read_study, run_config
+from auglocal_mm.studies.study import Run, Study, overrides, read_results, read_study, run_config
 
-__all__ = ['Run', 'Study', 'overrides', 'read_object', 'read_results', 'read_study', 'run_config']
+__all__ = ['Run', 'Study', 'overrides', 'read_results', 'read_study', 'run_config']

@@ -1,20 +1,43 @@
 """A study: a list of runs, each one cell of a table, and what came out of them."""
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from mmengine.config import Config
+from pydantic import Field, JsonValue
 
+from auglocal_mm.backbone_record import BackboneRecord
 from auglocal_mm.engine.config_file import merge_changes, parse_config
 from auglocal_mm.errors import InputError
+from auglocal_mm.json_file import Percent, read_json
 from auglocal_mm.studies.machine_settings import without_machine
 
 REPOSITORY = Path(__file__).parents[2]
+
+
+Seed = Annotated[str, Field(pattern=r'^\d+$')]
+
+
+class Result(BackboneRecord):
+    """What a run reached: the record of its backbone, and how it was run.
+
+    Attributes:
+        accuracy: In percent, by the names of the metric.
+        config: Path of the config, from the repository's root.
+        machine: That it was run on.
+        options: Of the study.
+        overrides: Of the command line.
+    """
+
+    accuracy: dict[str, Percent]
+    config: str | None = None
+    machine: dict[str, JsonValue] | None = None
+    options: dict[str, JsonValue] = {}
+    overrides: dict[str, JsonValue] = {}
 
 
 @dataclass(frozen=True)
@@ -94,7 +117,7 @@ def run_config(run: Run, seed: int, extra: Mapping[str, Any]) -> Config:
         seed: Of everything random.
         extra: Settings to override besides, by dotted key.
     """
-    config = Config.fromfile(REPOSITORY / run.config)
+    config = parse_config(REPOSITORY / run.config, 'config', 'configs')
     merge_changes(config, {**run.options, 'randomness.seed': seed})
     merge_changes(config, extra)
     return config
@@ -108,30 +131,13 @@ def read_results(path: Path) -> dict[str, dict[str, Any]]:
     """
     if not path.is_file():
         return {}
-    measured = read_object(path)
-    for run, records in measured.items():
-        for seed, record in records.items() if isinstance(records, dict) else [('?', None)]:
-            accuracy = record.get('accuracy', {}) if isinstance(record, dict) else None
-            if not isinstance(accuracy, dict) or not all(map(_is_number, accuracy.values())):
-                raise InputError(
-                    f'{path} holds no numbers for {run}, seed {seed}; restore it, or remove that entry and run the study again'
-                )
-    return measured
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object.
-
-    Raises:
-        InputError: It is damaged.
-    """
-    try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise InputError(f'{path} is no JSON ({error}); restore it, or remove it and run the study again') from error
-    if not isinstance(content, dict):
-        raise InputError(f'{path} holds a {type(content).__name__}; expected an object: restore it, or remove it')
-    return content
+    measured = read_json(
+        path, dict[str, dict[Seed, Result]], 'restore it, or remove that entry and run the study again'
+    )
+    return {
+        run: {seed: result.model_dump(exclude_unset=True) for seed, result in results.items()}
+        for run, results in measured.items()
+    }
 
 
 def overrides(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -142,7 +148,7 @@ def overrides(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for record in records.values():
-        found |= without_machine(record.get('overrides') or {})
+        found |= without_machine(record.get('overrides', {}))
     return found
 
 

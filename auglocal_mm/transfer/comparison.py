@@ -6,10 +6,11 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.transfer.evaluation_log import METRICS, Evaluation, last_evaluation
+from auglocal_mm.transfer.evaluation_log import METRICS, Evaluation, ap_points, last_evaluation
+from auglocal_mm.transfer.evaluation_record import NAME, Evaluations, read_evaluations
 from auglocal_mm.transfer.pretraining import Pretraining, read_pretraining
 from auglocal_mm.transfer.run_config import RunConfig, read_run_config, settings_that_differ
 
@@ -67,20 +68,42 @@ class Comparison:
 
 
 def read_work_dir(work_dir: str | os.PathLike[str]) -> TransferResult:
-    """Reads the work_dir of a detector that MMEngine's Runner trained or tested.
+    """Reads the work_dir of a detector that MMEngine's Runner trained or tested: ``evaluation.json``, or else its logs.
 
     Raises:
-        InputError: It does not exist, holds no COCO evaluation or no config, or only the best checkpoint was tested.
+        InputError: It does not exist, holds no COCO evaluation or no config, or those of several trainings, or only the best
+            checkpoint was tested.
     """
     path = Path(work_dir)
     if not path.is_dir():
         raise InputError(f'the work_dir {path} does not exist; give the folder that the training of the detector wrote')
-    evaluation = last_evaluation(path)
-    timestamp = path / evaluation.source.relative_to(path).parts[0]
-    config = read_run_config(path, timestamp)
+    recorded = read_evaluations(path)
+    return _logged(path) if recorded is None else _recorded(path, recorded)
+
+
+def _recorded(work_dir: Path, recorded: Evaluations) -> TransferResult:
+    run: Literal['validation', 'test'] = 'validation' if recorded.validation else 'test'
+    record, source = recorded.validation or recorded.test, work_dir / NAME
+    if record is None:
+        raise InputError(f'{work_dir} holds no evaluation on COCO yet; go on with the training, or run tools/test.py')
+    if record.checkpoint:
+        _refuse_best(record.checkpoint, source)
+    evaluation = Evaluation(ap_points(record.metrics, source), record.epoch, run, source, record.iteration)
+    training = record.training.model_dump(exclude_unset=True) if record.training else {}
+    pretraining = Pretraining(training.get('backbone'), training.get('pretraining') or {})
+    return TransferResult(work_dir, evaluation, RunConfig(source, record.settings), pretraining)
+
+
+def _logged(work_dir: Path) -> TransferResult:
+    """Of a work_dir without ``evaluation.json``: from what MMEngine itself writes."""
+    evaluation = last_evaluation(work_dir)
+    config = read_run_config(work_dir, work_dir / evaluation.source.relative_to(work_dir).parts[0])
     if evaluation.run == 'test':
-        evaluation = replace(evaluation, epoch=_tested_epoch(config, evaluation))
-    return TransferResult(path, evaluation, config, read_pretraining(config, path))
+        tested = str(config.get('load_from') or '')
+        _refuse_best(tested, evaluation.source)
+        epoch = re.fullmatch(r'epoch_(\d+)\.pth', Path(tested).name)
+        evaluation = replace(evaluation, epoch=int(epoch[1]) if epoch else None)
+    return TransferResult(work_dir, evaluation, config, read_pretraining(config, work_dir))
 
 
 def compare(groups: Mapping[str, Sequence[str | os.PathLike[str]]]) -> Comparison:
@@ -108,12 +131,10 @@ def compare(groups: Mapping[str, Sequence[str | os.PathLike[str]]]) -> Compariso
     return Comparison(results, summary, differences, _settings([run for runs in results.values() for run in runs]))
 
 
-def _tested_epoch(config: RunConfig, evaluation: Evaluation) -> int | None:
-    checkpoint = Path(config.get('load_from') or '').name
-    if checkpoint.startswith('best_'):
-        raise InputError(f'{evaluation.source} tested {checkpoint}, but the last is compared; test the last checkpoint')
-    epoch = re.fullmatch(r'epoch_(\d+)\.pth', checkpoint)
-    return int(epoch[1]) if epoch else None
+def _refuse_best(checkpoint: str, source: Path) -> None:
+    name = Path(checkpoint).name
+    if name.startswith('best_'):
+        raise InputError(f'{source} tested {name}, but the last is compared; test the last checkpoint')
 
 
 def _refuse_repeated(work_dirs: Sequence[Path]) -> None:
@@ -133,10 +154,13 @@ def _difference(mean: float | None, control: float | None) -> float | None:
 
 
 def _settings(runs: Sequence[TransferResult]) -> dict[str, dict[str, Any]]:
-    """Returns the settings that differ, of which the epoch and the kind of the evaluation are two."""
+    """Returns the settings that differ, those of the evaluation among them."""
     evaluations: dict[str, dict[str, Any]] = {
         'evaluation.epoch': {str(run.work_dir): run.evaluation.epoch for run in runs},
+        'evaluation.iteration': {str(run.work_dir): run.evaluation.iteration for run in runs},
         'evaluation.run': {str(run.work_dir): run.evaluation.run for run in runs},
     }
+    if None in evaluations['evaluation.iteration'].values():  # MMEngine's logs do not say it
+        del evaluations['evaluation.iteration']
     differing = {key: values for key, values in evaluations.items() if len(set(values.values())) > 1}
     return differing | settings_that_differ({str(run.work_dir): run.config for run in runs})

@@ -1,12 +1,16 @@
 """The last COCO evaluation that MMEngine logged in a work_dir."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import JsonValue
+
 from auglocal_mm.errors import InputError
+from auglocal_mm.json_file import read_json
+from auglocal_mm.run_record import read_record
+from auglocal_mm.scalar_log import Line, read_lines
 
 AP_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 METRICS = tuple(f'{kind}_{item}' for kind in ('bbox', 'segm') for item in AP_ITEMS)
@@ -21,72 +25,84 @@ class Evaluation:
     Attributes:
         metrics: AP points (x100) by the names in ``METRICS``; None where there are no such objects or it was not
             measured.
-        epoch: The epoch evaluated; None where the log does not say.
-        run: What logged it.
+        epoch: The epoch evaluated; None where that is unknown.
+        run: What evaluated.
         source: The file it was read from.
+        iteration: The iteration evaluated; None where that is unknown.
     """
 
     metrics: Mapping[str, float | None]
     epoch: int | None
     run: Literal['validation', 'test']
     source: Path
+    iteration: int | None = None
 
 
 def last_evaluation(work_dir: Path) -> Evaluation:
-    """Reads the last validation of a training, or the newest test run where there was no validation.
+    """Reads MMEngine's logs: the last validation of a training, or the newest test run where there was no validation.
 
     It is the last and never the best, because the best of many validations is chosen on the data it is judged by.
 
     Raises:
-        InputError: There is no COCO evaluation, or a metric is no number from 0 to 1 (or -1 for "no such objects").
+        InputError: There is no COCO evaluation, a metric is no number from 0 to 1 (or -1 for "no such objects"), or there
+            are several trainings.
     """
-    # Folders are named by the time of their start, so that the newest is last.
-    validations = [
-        (path, record)
-        for path in sorted(work_dir.glob('*/vis_data/scalars.json'))
-        for record in _records(path)
-        if _is_validation(record)
-    ]
+    starts = {path: read_lines(path) for path in sorted(work_dir.glob('*/vis_data/scalars.json'))}
+    training = _last_training(work_dir, starts)
+    validations = [(path, line) for path, lines in training.items() for line in lines if _is_validation(line)]
     if validations:
         # max keeps the first of equals: reversed, that is the newest.
-        source, record = max(reversed(validations), key=lambda validation: validation[1].get('step', 0))
-        return Evaluation(_metrics(record, source), record.get('step'), 'validation', source)
+        source, line = max(reversed(validations), key=lambda validation: validation[1].step)
+        return Evaluation(ap_points(line.scalars, source), line.step, 'validation', source)
     tests = sorted(path for path in work_dir.glob('*/*.json') if path.stem == path.parent.name)
     if not tests:
         raise InputError(f'{work_dir} holds no evaluation on COCO; {_WHAT_TO_DO}')
-    source = tests[-1]
-    records = _records(source)
-    return Evaluation(_metrics(records[-1] if records else {}, source), None, 'test', source)
+    metrics = read_json(tests[-1], dict[str, JsonValue], _WHAT_TO_DO)
+    return Evaluation(ap_points(metrics, tests[-1]), None, 'test', tests[-1])
 
 
-def _records(path: Path) -> list[dict[str, Any]]:
-    lines = path.read_text(encoding='utf-8', errors='replace').strip().split('\n')
-    records = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            if number == len(lines):  # a killed run leaves half a line
-                break
-            record = None
-        if not isinstance(record, dict):
-            raise InputError(f'{path}, line {number}, is no JSON object as MMEngine writes it; restore the file')
-        records.append(record)
-    return records
+def ap_points(metrics: Mapping[str, Any], source: Path) -> dict[str, float | None]:
+    """AP points by the names in ``METRICS``, of what mmdet's ``CocoMetric`` gives.
 
-
-def _is_validation(record: Mapping[str, Any]) -> bool:
-    """Also true of a validation without any detection, which mmdet logs without metrics: it may be the last one."""
-    return any(f'coco/{name}' in record for name in METRICS) or ('data_time' in record and 'iter' not in record)
-
-
-def _metrics(record: Mapping[str, Any], source: Path) -> dict[str, float | None]:
-    if not any(f'coco/{name}' in record for name in METRICS):
+    Raises:
+        InputError: There is no AP, or one is no number from 0 to 1 (or -1 for "no such objects").
+    """
+    if not any(f'coco/{name}' in metrics for name in METRICS):
         raise InputError(
             f'the last evaluation in {source} has no COCO metrics, as when the detector found nothing at all: train it '
             f'longer; or {_WHAT_TO_DO}'
         )
-    return {name: _points(record.get(f'coco/{name}', -1), name, source) for name in METRICS}
+    return {name: _points(metrics.get(f'coco/{name}', -1), name, source) for name in METRICS}
+
+
+def _last_training(work_dir: Path, starts: Mapping[Path, list[Line]]) -> dict[Path, list[Line]]:
+    """The logs of the newest training; those of an earlier one in the same folder must not pass for it.
+
+    Their folders are named by the time of their start, but clocks go back: where an earlier one has validations, nothing
+    says which of the two is the newer.
+    """
+    anew = [path for path, lines in starts.items() if not _is_resumed(path, lines)]
+    newest = {path: lines for path, lines in starts.items() if len(anew) < 2 or path >= anew[-1]}
+    for path in starts.keys() - newest.keys():
+        if any(map(_is_validation, starts[path])):
+            raise InputError(
+                f'{work_dir} holds the logs of {len(anew)} trainings, in {path.parts[-3]} and in {anew[-1].parts[-3]} among '
+                'others: which one is meant cannot be told; move the folders of the others away'
+            )
+    return newest
+
+
+def _is_resumed(path: Path, lines: list[Line]) -> bool:
+    settings = read_record(path.with_name('config.py')) or {}
+    begun = lines[0].epoch or 1 if lines else 1
+    return bool(settings.get('resume') and (settings.get('load_from') or begun > 1))
+
+
+def _is_validation(line: Line) -> bool:
+    """Also true of a validation without any detection, which mmdet logs without metrics: it may be the last one."""
+    return any(f'coco/{name}' in line.scalars for name in METRICS) or (
+        'data_time' in line.scalars and line.iter is None
+    )
 
 
 def _points(value: Any, name: str, source: Path) -> float | None:

@@ -1,14 +1,15 @@
 """What is known of the backbone that a detector started from."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from auglocal_mm.backbone_file import KEPT_RECORD
-from auglocal_mm.errors import InputError
+from auglocal_mm.backbone_record import read_backbone_record
 from auglocal_mm.transfer.run_config import RunConfig
+
+KEPT_RECORD = 'pretraining.json'
+"""The description of its backbone in the work_dir of a detector that has no ``evaluation.json``."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,7 @@ class Pretraining:
     @property
     def top1(self) -> float | None:
         """The top-1 accuracy of the pretraining, in percent."""
-        accuracy = self.record.get('accuracy')
-        return accuracy.get('accuracy/top1') if isinstance(accuracy, dict) else None
+        return (self.record.get('accuracy') or {}).get('accuracy/top1')
 
 
 def read_pretraining(config: RunConfig, work_dir: Path) -> Pretraining:
@@ -43,7 +43,7 @@ def read_pretraining(config: RunConfig, work_dir: Path) -> Pretraining:
         work_dir: Of it. The copy of the record there is preferred, as the backbone may have been exported anew since.
 
     Raises:
-        InputError: The record is no JSON object.
+        InputError: The record is damaged.
     """
     checkpoint = config.get('model.backbone.init_cfg.checkpoint')
     if not isinstance(checkpoint, str):
@@ -52,10 +52,4 @@ def read_pretraining(config: RunConfig, work_dir: Path) -> Pretraining:
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         return Pretraining(checkpoint)
-    try:
-        record = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError:
-        record = None
-    if not isinstance(record, dict):
-        raise InputError(f'{path} is no JSON object; export the backbone again, or remove the file')
-    return Pretraining(checkpoint, record)
+    return Pretraining(checkpoint, read_backbone_record(path).model_dump(exclude_unset=True))

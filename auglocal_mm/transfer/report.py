@@ -69,10 +69,10 @@ def _run_to_json(run: TransferResult) -> dict[str, Any]:
         'work_dir': str(run.work_dir),
         'evaluation': run.evaluation.run,
         'epoch': run.evaluation.epoch,
+        'iteration': run.evaluation.iteration,
         'source': str(run.evaluation.source),
         'metrics': dict(run.evaluation.metrics),
         'config': str(run.config.path),
-        'config_loaded': run.config.values is not None,
         'pretraining': {'checkpoint': run.pretraining.checkpoint, 'record': dict(run.pretraining.record)},
     }
 
@@ -121,9 +121,8 @@ def _values_of(values: Mapping[str, Any], runs: Iterable[TransferResult]) -> str
 
 
 def _origin(run: TransferResult) -> str:
-    loaded = '' if run.config.values is not None else '; its config could not be loaded and was compared as text'
     backbone = run.pretraining.checkpoint or NOT_AVAILABLE
-    return f'{run.evaluation.run} of epoch {_epoch(run)} in `{run.evaluation.source}`, backbone `{backbone}`{loaded}'
+    return f'{run.evaluation.run} of epoch {_epoch(run)} in `{run.evaluation.source}`, backbone `{backbone}`'
 
 
 def _top1(runs: Iterable[TransferResult]) -> str:

@@ -10,6 +10,7 @@ default_hooks = dict(
     data_check=dict(type='DataCheckHook'),
     finite_loss=dict(type='FiniteLossHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
+    evaluation_record=dict(type='EvaluationRecordHook'),
     export_backbone=dict(type='ExportBackboneHook'),
 )
 env_cfg = dict(

@@ -1,8 +1,8 @@
 """Runs what is missing of a study: one process a run, resumable, with a progress bar."""
 
 import argparse
-import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,13 @@ import torch
 from mmengine.config import Config
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from auglocal_mm.backbone_record import read_backbone_record
 from auglocal_mm.engine.cfg_options import CfgOptions
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import write_json
+from auglocal_mm.files import write_json, write_text
 from auglocal_mm.lock import locked
+from auglocal_mm.run_record import plain, read_record
 from auglocal_mm.studies import Run, Study, read_results, read_study, run_config
 from auglocal_mm.studies.machine_settings import first_difference, without_machine
 
@@ -39,12 +41,13 @@ def check_settings(run: Run, path: Path, wanted: Config) -> None:
     """
     if not path.is_file():
         return
-    there, now = Config.fromfile(path), wanted
-    key = first_difference(there.to_dict(), now.to_dict())
+    advice = 'remove that folder, or give another --work-dir'
+    there = read_record(path)
+    if there is None:
+        raise InputError(f'{run.name} was started in {path.parent} by {path.name}, which is damaged; {advice}')
+    key = first_difference(plain(there), plain(wanted.to_dict()))
     if key:
-        raise InputError(
-            f'{run.name} was started in {path.parent} with another {key}; remove that folder, or give another --work-dir'
-        )
+        raise InputError(f'{run.name} was started in {path.parent} with another {key}; {advice}')
 
 
 def train(run: Run, seed: int, folder: Path, extra: Mapping[str, Any], lock: int) -> dict:
@@ -56,23 +59,39 @@ def train(run: Run, seed: int, folder: Path, extra: Mapping[str, Any], lock: int
         The record of its backbone.
 
     Raises:
-        InputError: The training failed, or was started with other settings.
+        InputError: The training failed or was killed, or was started with other settings.
     """
     config, wanted = folder / f'{run.name}.py', run_config(run, seed, extra)
     check_settings(run, config, wanted)
-    wanted.dump(str(config))
+    write_text(config, wanted.pretty_text)
     command = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(folder / 'work_dir'), '--resume']
     with open(folder / 'log.txt', 'ab') as log:
+        before = log.tell()
         done = subprocess.run(
             command, cwd=REPOSITORY, stdout=log, stderr=subprocess.STDOUT, check=False, pass_fds=[lock]
         )
     if done.returncode:
-        last = (folder / 'log.txt').read_text(errors='replace').strip().splitlines()[-1]
-        raise InputError(f'{run.name}, seed {seed}, failed ({last}); see {folder / "log.txt"}')
-    record = json.loads((folder / 'work_dir' / 'backbone.json').read_text())
+        raise InputError(f'{run.name}, seed {seed}, {_failure(done.returncode, folder / "log.txt", before)}')
+    record = read_backbone_record(folder / 'work_dir' / 'backbone.json').model_dump(exclude_unset=True)
     machine = {'cpus': os.cpu_count(), 'gpu': gpu_name()}
     chosen = {'options': without_machine(run.options), 'overrides': without_machine(extra)}
     return {**record, 'config': run.config, 'machine': machine, **chosen}
+
+
+def _failure(status: int, log: Path, before: int) -> str:
+    """How a training ended, as the end of a sentence; killed ones cannot say it themselves.
+
+    Args:
+        status: Its exit status.
+        log: What it said, behind ``before`` bytes that earlier starts said.
+        before: Bytes.
+    """
+    if status < 0:
+        reason = ', as the system does where memory runs out' if -status == signal.SIGKILL else ''
+        return f'was killed by {signal.Signals(-status).name}{reason}; the same command goes on with it. See {log}'
+    lines = log.read_bytes()[before:].decode(errors='replace').split('\n')
+    said = next((line.strip() for line in reversed(lines) if line.strip()), 'it said nothing')
+    return f'failed ({said}); see {log}'
 
 
 def run_one(run: Run, seed: int, folder: Path, results: Path, extra: Mapping[str, Any]) -> None:
@@ -103,7 +122,7 @@ def run_study(study: Study, seeds: Sequence[int], folder: Path, results: Path, e
             progress.update(task, description=f'{run.name} seed {seed}')
             try:
                 run_one(run, seed, folder / run.name / f'seed{seed}', results, extra)
-            except InputError as error:
+            except (InputError, OSError) as error:
                 failures.append(str(error))
             progress.advance(task)
     if failures:

@@ -1,10 +1,13 @@
 import threading
+from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from auglocal_mm.engine import work_dir
-from auglocal_mm.engine.work_dir import Stage, check_work_dir, own_work_dir
+from auglocal_mm.engine.work_dir import Stage, check_work_dir, keep_users_config, own_work_dir
 from auglocal_mm.errors import InputError
+from auglocal_mm.models import ImageClassifier
 
 
 def test_a_stage_is_task_backbone_and_method(tiny_config):
@@ -28,12 +31,84 @@ def test_another_stage_is_refused_and_named(tiny_config, tmp_path, overrides):
         check_work_dir(str(tmp_path), config)
 
 
-def test_a_config_that_cannot_be_read_is_named_and_an_empty_one_is_no_stage(tiny_config, tmp_path):
-    (tmp_path / 'empty.py').write_text('')
+SCRIPT = """import sys
+open({marker!r}, 'w').write('run')
+sys.exit(0)
+"""
+
+
+def test_scripts_and_damaged_or_inheriting_configs_in_a_work_dir_are_no_stage_and_are_not_run(tiny_config, tmp_path):
+    marker = tmp_path / 'marker'
+    for name, text in {
+        'script.py': SCRIPT.format(marker=str(marker)),
+        'computes.py': f"model = dict(type=open({str(marker)!r}, 'w'))\n",
+        'empty.py': '',
+        'half.py': 'model = dict(',
+        'inherits.py': "_base_ = 'script.py'\nmodel = dict(type='MaskRCNN')\n",
+        'backbone.json': '{"method": "BP"}',
+        'odd.yaml': 'model: !!python/object/apply:os.system ["touch marker"]',
+    }.items():
+        (tmp_path / name).write_text(text)
     check_work_dir(str(tmp_path), tiny_config())
-    (tmp_path / 'half.py').write_text('model = dict(')
-    with pytest.raises(InputError, match=r'half\.py, left by an earlier run, cannot be read'):
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize('suffix', ['py', 'json', 'yaml'])
+def test_the_record_of_another_stage_is_refused_in_every_format(tiny_config, tmp_path, suffix):
+    tiny_config('bp').dump(tmp_path / f'earlier.{suffix}')
+    with pytest.raises(InputError, match=rf'earlier\.{suffix}: ImageClassifier on mmdet.ResNet-18 by BP'):
         check_work_dir(str(tmp_path), tiny_config())
+
+
+def test_a_class_is_the_same_by_name_scope_or_import(tmp_path):
+    def stage(classifier, resnet):
+        return Stage.of({'model': {'type': classifier, 'backbone': {'type': resnet, 'depth': 18}}})
+
+    by_name = stage('ImageClassifier', 'mmdet.ResNet')
+    imported = stage('auglocal_mm.models.classifiers.image_classifier.ImageClassifier', 'mmdet.models.ResNet')
+    assert imported.is_same(by_name)
+    assert str(imported) == 'ImageClassifier on ResNet-18 by BP'
+    assert stage(ImageClassifier, 'ResNet').is_same(by_name)
+    assert not stage('ImageClassifier', 'mmdet.ResNeXt').is_same(by_name)
+    assert str(Stage.of({'model': {'type': 3, 'backbone': [], 'auxiliary_heads': 5}})) == '3 on None-None by BP'
+
+
+def named(config, path: Path, work_dir: Path) -> Config:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        config.dump(path)
+    return Config({**config.to_dict(), 'work_dir': str(work_dir)}, filename=path)
+
+
+def record_name(config) -> str:
+    return Path(keep_users_config(config).filename).name
+
+
+def test_a_record_is_written_over_an_earlier_record_alone(tiny_config, tmp_path):
+    config = named(tiny_config('bp'), tmp_path / 'configs' / 'x.py', tmp_path)
+    assert keep_users_config(config) is config
+    record = tmp_path / 'x.py'
+    tiny_config('bp', **{'train_cfg.max_epochs': 7}).dump(record)
+    assert record_name(config) == 'x.py'
+    for kept in (
+        '# mine\n' + record.read_text(),
+        "_base_ = 'a.py'\n",
+        "model = dict(type='A')\nlr = 1\na = 2\n",
+        'x = (',
+    ):
+        record.write_text(kept)
+        assert record_name(config) == 'x_1.py'
+    assert keep_users_config(config).to_dict() == config.to_dict()
+    (tmp_path / 'x_1.py').write_text('# another one of mine\n')
+    assert record_name(config) == 'x_2.py'
+
+
+@pytest.mark.parametrize('suffix', ['py', 'json', 'yaml'])
+def test_the_config_that_a_run_was_started_with_is_kept(tiny_config, tmp_path, suffix):
+    config = named(tiny_config('bp'), tmp_path / f'x.{suffix}', tmp_path)
+    assert record_name(config) == f'x_1.{suffix}'
+    keep_users_config(config).dump(tmp_path / f'x_1.{suffix}')
+    assert record_name(config) == f'x_1.{suffix}'
 
 
 def test_two_trainings_do_not_share_a_work_dir(tmp_path, monkeypatch):

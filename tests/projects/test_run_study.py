@@ -14,6 +14,10 @@ from tests_support import REPOSITORY, assert_error, tool
 
 from auglocal_mm.studies import read_results
 
+sys.path.insert(0, str(REPOSITORY / 'projects/paper_tables'))
+
+import run_study as study_tool
+
 PROJECT = 'projects/paper_tables'
 
 
@@ -180,3 +184,58 @@ def test_results_that_cannot_be_written_are_told_before_the_training(tiny_study,
         assert_error(run_study(tiny_study, results), words)
     assert not (tmp_path / 'work').exists()
     assert_error(run_study(tiny_study, tmp_path / 'r.json', '--cfg-options', 'randomness.seed=7'), '--seeds is for')
+
+
+def run_in_process(tiny_study, tmp_path, monkeypatch, capsys, status, said=b''):
+    """Runs a study whose first training ends with a status and these words, and whose second succeeds."""
+    started = []
+
+    def end(command, stdout, **settings):
+        started.append(command)
+        work_dir = Path(command[command.index('--work-dir') + 1])
+        work_dir.mkdir(exist_ok=True)
+        (work_dir / 'backbone.json').write_text('{"method": "AugLocalHead", "accuracy": {"accuracy/top1": 50.5}}')
+        stdout.write(said)
+        return subprocess.CompletedProcess(command, status if len(started) == 1 else 0)
+
+    monkeypatch.setattr(study_tool.subprocess, 'run', end)
+    results = tmp_path / 'results.json'
+    with pytest.raises(SystemExit) as stopped:
+        study_tool.main([str(tiny_study), '--work-dir', str(tmp_path / 'work'), '--results', str(results)])
+    assert stopped.value.code == 1
+    assert read_results(results)['r-d=3']['0']['accuracy'] == {'accuracy/top1': 50.5}
+    assert len(started) == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ('status', 'said', 'words'),
+    [
+        (-signal.SIGKILL, b'epoch 1, loss: 0.5\n', ('was killed by SIGKILL', 'memory runs out')),
+        (-signal.SIGTERM, b'', ('was killed by SIGTERM', 'the same command goes on')),
+        (1, b'first\nerror: no such thing\n\n', ('failed (error: no such thing)',)),
+        (1, b'', ('failed (it said nothing)',)),
+        (1, b'\xff\n', ('failed (\ufffd)',)),
+    ],
+)
+def test_how_a_training_ended_is_told_and_the_others_are_run(
+    status, said, words, tiny_study, tmp_path, monkeypatch, capsys
+):
+    log = tmp_path / 'work/r-bp/seed0/log.txt'
+    log.parent.mkdir(parents=True)
+    log.write_text('said by an earlier start\n')
+    told = run_in_process(tiny_study, tmp_path, monkeypatch, capsys, status, said)
+    assert all(word in told for word in ('r-bp, seed 0', str(log), *words)), told
+    assert ('epoch 1' in told, 'earlier' in told) == (False, False)
+
+
+@pytest.mark.parametrize('text', ['import sys\nsys.exit(0)\n', "open('marker', 'w')\n", 'model = dict(', ''])
+def test_the_config_of_an_earlier_start_is_not_run(text, tiny_study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / 'work/r-bp/seed0/r-bp.py'
+    config.parent.mkdir(parents=True)
+    config.write_text(text)
+    run = study_tool.read_study(tiny_study).runs[0]
+    with pytest.raises(study_tool.InputError, match=r'r-bp was started in .*(r-bp\.py, which is damaged|with another)'):
+        study_tool.check_settings(run, config, study_tool.run_config(run, 0, {}))
+    assert not (tmp_path / 'marker').exists()

@@ -12,6 +12,7 @@ from tests_support import REPOSITORY, assert_error, tool
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from auglocal_mm.backbone_file import write_backbone
+from auglocal_mm.transfer.comparison import read_work_dir
 from auglocal_mm.transfer.evaluation_log import last_evaluation
 
 CONFIG = 'projects/digits_demo/configs/mask-rcnn_r34-bp_digits.py'
@@ -64,9 +65,10 @@ def test_starts_from_the_backbone_trains_and_evaluates(scenes, backbone, tmp_pat
     done = train(scenes, backbone, tmp_path / 'run')
     assert done.returncode == 0, done.stderr[-2000:]
     assert '0 missing' in done.stdout + done.stderr
-    trained = last_evaluation(tmp_path / 'run')
-    assert trained.epoch == 1
-    assert (tmp_path / 'run' / 'pretraining.json').read_text() == backbone.with_suffix('.json').read_text()
+    trained = read_work_dir(tmp_path / 'run')
+    assert (trained.evaluation.epoch, trained.evaluation.iteration) == (1, 2)
+    assert trained.evaluation.metrics == last_evaluation(tmp_path / 'run').metrics  # MMEngine's own log
+    assert trained.pretraining.record == json.loads(backbone.with_suffix('.json').read_text())
     backbone.unlink()  # a trained detector has all its weights
     (config,) = (tmp_path / 'run').glob('*.py')
     arguments = [
@@ -78,7 +80,9 @@ def test_starts_from_the_backbone_trains_and_evaluates(scenes, backbone, tmp_pat
     ]
     tested = tool(*arguments, DIGITS=str(scenes))
     assert tested.returncode == 0, tested.stderr[-2000:]
-    assert last_evaluation(tmp_path / 'test').metrics == trained.metrics
+    result = read_work_dir(tmp_path / 'test')
+    assert (result.evaluation.metrics, result.evaluation.epoch) == (trained.evaluation.metrics, 1)
+    assert result.pretraining == trained.pretraining
     more = ['--out', str(tmp_path / 'new' / 'found.pkl'), '--show-dir', 'shown']
     drawn = tool(*arguments[:-1], str(tmp_path / 'drawn'), *more, DIGITS=str(scenes))
     assert drawn.returncode == 0, drawn.stderr[-2000:]

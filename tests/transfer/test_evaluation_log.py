@@ -36,6 +36,23 @@ def test_resumed_run_takes_the_highest_epoch_and_of_equals_the_newest(
     assert evaluation.source.parts[-3:] == ('20250102_000000', 'vis_data', 'scalars.json')
 
 
+def test_two_trainings_in_one_folder_are_never_mixed(make_work_dir: MakeWorkDir, validation: Validation) -> None:
+    """Also where the clock went back, so that the folder of the newer one looks older."""
+    logs = {'20250101_000000': [validation(12, box=0.1)], '20250102_000000': [validation(3, box=0.5)]}
+    with pytest.raises(InputError, match='2 trainings, in 20250101_000000 and in 20250102_000000'):
+        last_evaluation(make_work_dir('twice', logs, resume=False))
+
+
+def test_a_start_that_validated_nothing_is_no_training_to_choose(
+    make_work_dir: MakeWorkDir, validation: Validation
+) -> None:
+    logs = {'20250101_000000': [], '20250102_000000': [validation(12, box=0.5)]}
+    assert last_evaluation(make_work_dir('again', logs, resume=False)).metrics['bbox_mAP'] == 50.0
+    logs = {'20250101_000000': [validation(12)], '20250102_000000': []}  # anew, and not yet validated
+    with pytest.raises(InputError, match='2 trainings'):
+        last_evaluation(make_work_dir('begun', logs, resume=False))
+
+
 def test_steps_of_training_lines_are_no_epochs(make_work_dir: MakeWorkDir, validation: Validation) -> None:
     """The training line of the fake is step 50: an iteration, later than any epoch."""
     assert last_evaluation(make_work_dir('bp', {'t': [validation(12)]})).epoch == 12

@@ -12,7 +12,7 @@ RECORD = {'method': 'auglocal', 'architecture': 'resnet34', 'accuracy': {'accura
 
 
 def config_with(init_cfg: Any) -> RunConfig:
-    return RunConfig(Path('config.py'), '', {'model': {'backbone': {'init_cfg': init_cfg}}})
+    return RunConfig(Path('config.py'), {'model': {'backbone': {'init_cfg': init_cfg}}})
 
 
 def test_record_beside_the_checkpoint(tmp_path: Path) -> None:
@@ -44,8 +44,33 @@ def test_record_without_accuracy() -> None:
     assert Pretraining('b.pth', {'method': 'bp', 'accuracy': None}).top1 is None
 
 
-@pytest.mark.parametrize('text', ['{"method": ', '[1]'])
-def test_broken_record_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / 'backbone.json').write_text(text)
-    with pytest.raises(InputError, match=r'backbone\.json is no JSON object'):
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        ('{"method": ', 'is not valid JSON'),
+        ('[1]', 'the content is'),
+        ('', 'is not valid JSON'),
+        ('{"accuracy": {"accuracy/top1": "93"}}', "accuracy.accuracy/top1 is '93'"),
+        ('{"accuracy": {"accuracy/top1": NaN}}', 'accuracy.accuracy/top1 is nan'),
+        ('{"accuracy": {"accuracy/top1": 931}}', 'accuracy.accuracy/top1 is 931'),
+        ('{"accuracy": [93.1]}', r'accuracy is \[93.1\]'),
+        ('{"method": "a", "method": "b"}', "the key 'method' twice"),
+        ('{"epoch": -1}', 'epoch is -1'),
+        ('{"epoch": true}', 'epoch is True'),
+        ('{"sha256": 5}', 'sha256 is 5'),
+        ('{"method": ["BP"]}', 'method is'),
+        ('{"method": "\\ud800\xff"}', 'is not valid JSON'),
+        ('[' * 10**5, 'is not valid JSON'),
+        (f'{{"epoch": {"9" * 5000}}}', 'is not valid JSON'),
+    ],
+    ids=lambda text: ascii(text)[:30],
+)
+def test_broken_record_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / 'backbone.json').write_text(text, encoding='latin-1')
+    with pytest.raises(InputError, match=rf'backbone\.json.*{said}.*export the backbone again'):
         read_pretraining(config_with({'checkpoint': str(tmp_path / 'backbone.pth')}), Path('no_work_dir'))
+
+
+def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
+    (tmp_path / 'backbone.json').write_text(json.dumps(RECORD), encoding='utf-8-sig')
+    assert read_pretraining(config_with({'checkpoint': str(tmp_path / 'backbone.pth')}), Path('no')).record == RECORD

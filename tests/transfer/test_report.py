@@ -97,12 +97,6 @@ def test_settings_that_differ_are_capped(make_work_dir: MakeWorkDir, config_text
     assert settings['option_22'][str(other)] == 'x' * 100
 
 
-def test_unloadable_config_is_told(make_work_dir: MakeWorkDir, config_text: str) -> None:
-    broken = make_work_dir('auglocal', config=config_text + 'no Python\n')
-    markdown = to_markdown(compare({'BP': [make_work_dir('bp')], 'AugLocal': [broken]}))
-    assert markdown.count('compared as text') == 1
-
-
 def test_json_holds_everything(comparison: Comparison) -> None:
     report = json.loads(json.dumps(to_json(comparison, 'ResNet-34'), allow_nan=False))
     assert (report['title'], report['control'], list(report['names'])) == ('ResNet-34', 'BP', ['BP', 'Aug|Local'])

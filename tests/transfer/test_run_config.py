@@ -16,7 +16,6 @@ def test_what_identifies_a_run_is_no_difference(tmp_path: Path, config_text: str
     text = config_text.replace("launcher = 'none'", "launcher = 'slurm'").replace('resume = False', 'resume = True')
     text = text.replace('load_from = None', "load_from = 'epoch_3.pth'")
     configs = {'a': dump(tmp_path / 'a', config_text), 'b': dump(tmp_path / 'b', text, 7, 'b.pth')}
-    assert all(config.values for config in configs.values())
     assert settings_that_differ(configs) == {}
 
 
@@ -62,14 +61,22 @@ def test_custom_modules_need_not_be_installed(tmp_path: Path, config_text: str) 
     assert dump(tmp_path / 'a', text).values is not None
 
 
-def test_unloadable_config_is_compared_as_text(tmp_path: Path, config_text: str) -> None:
-    broken = config_text + 'this is = no Python\n'
-    same = {'a': dump(tmp_path / 'a', config_text), 'b': dump(tmp_path / 'b', broken, 7, 'b.pth')}
-    assert same['b'].values is None
-    assert settings_that_differ(same) == {}
-    other = same | {'c': dump(tmp_path / 'c', broken.replace('lr=0.02', 'lr=0.01'))}
-    assert list(settings_that_differ(other)) == ['optim_wrapper']
-    assert 'lr=0.01' in settings_that_differ(other)['optim_wrapper']['c']
+def test_a_config_that_is_not_a_record_is_refused_and_not_run(tmp_path: Path, config_text: str) -> None:
+    marker = tmp_path / 'marker'
+    for name, text in {
+        'broken': config_text + 'this is = no Python\n',
+        'script': f"open({str(marker)!r}, 'w')\nimport sys\nsys.exit(0)\n",
+        'inherits': "_base_ = 'base.py'\n",
+    }.items():
+        with pytest.raises(InputError, match=rf'{name}/config\.py holds no config'):
+            dump(tmp_path / name, text)
+    assert not marker.exists()
+
+
+def test_scripts_beside_the_dumped_config_are_passed_over(tmp_path: Path, config_text: str) -> None:
+    config = dump(tmp_path / 'a', config_text)
+    (tmp_path / 'a' / 'newer.py').write_text('raise SystemExit(0)\n')
+    assert read_run_config(tmp_path / 'a', tmp_path / 'a' / 'no timestamp').path == config.path
 
 
 def test_config_of_the_evaluating_run_wins_over_the_newest(tmp_path: Path, config_text: str) -> None:
@@ -82,7 +89,7 @@ def test_config_of_the_evaluating_run_wins_over_the_newest(tmp_path: Path, confi
 
 
 def test_without_a_config_nothing_can_be_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match='no dumped config'):
+    with pytest.raises(InputError, match='holds no config'):
         read_run_config(tmp_path, tmp_path / 'timestamp')
 
 

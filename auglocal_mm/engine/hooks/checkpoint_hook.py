@@ -1,6 +1,7 @@
 """Checkpoints that a kill or a full disk cannot damage, and resuming from the right ones."""
 
 import logging
+import os.path as osp
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,8 +63,17 @@ class CheckpointHook(MMEngineCheckpointHook):
         self.gradients: dict[str, Tensor] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Lays the state of a resumed optimizer out as the weights are now, and takes up gradients that were accumulated."""
+        """Lays the state of a resumed optimizer out as the weights are now, takes up gradients that were accumulated, and looks
+        for the best checkpoint here.
+
+        MMEngine has its path from before, which after a move or in a copy is another training's, and would remove it there.
+        """
         super().before_train(runner)
+        path: str | None = getattr(self, 'best_ckpt_path', None)
+        if path:
+            self.best_ckpt_path = self._here(path)
+        best = getattr(self, 'best_ckpt_path_dict', {})
+        best.update({key: self._here(path) for key, path in best.items() if path})
         align_state(runner.optim_wrapper.optimizer)
         for name, gradient in self.gradients.items():
             parameter = unwrapped(runner.model).get_parameter(name)
@@ -88,6 +98,9 @@ class CheckpointHook(MMEngineCheckpointHook):
                 all_reduce_params(runner.model.buffers(), op='mean')
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         self.kept = self.last_ckpt or self.kept
+
+    def _here(self, path: str) -> str:
+        return self.file_backend.join_path(self.out_dir, osp.basename(path))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Notes how many processes train, on which the size of a batch depends, and gradients still being accumulated.

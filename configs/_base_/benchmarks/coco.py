@@ -20,6 +20,6 @@ default_hooks = dict(
     checkpoint=dict(type='auglocal_mm.CheckpointHook', interval=1, max_keep_ckpts=2),
     data_check=dict(type='auglocal_mm.DataCheckHook'),
     finite_loss=dict(type='auglocal_mm.FiniteLossHook'),
-    backbone_check=dict(type='auglocal_mm.BackboneCheckHook'),
+    evaluation_record=dict(type='auglocal_mm.EvaluationRecordHook'),
 )
 randomness = dict(seed=0)

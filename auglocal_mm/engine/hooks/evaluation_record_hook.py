@@ -1,0 +1,101 @@
+"""Writes every evaluation down when it is computed, for comparisons."""
+
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from auglocal_mm.registry import HOOKS
+from auglocal_mm.run_record import plain
+from auglocal_mm.transfer.evaluation_record import (
+    EvaluationRecord,
+    Evaluations,
+    TrainingRecord,
+    read_evaluations,
+    training_of,
+    write_evaluations,
+)
+from auglocal_mm.transfer.pretraining import KEPT_RECORD, read_pretraining
+from auglocal_mm.transfer.run_config import RunConfig
+
+
+@HOOKS.register_module()
+class EvaluationRecordHook(Hook):
+    """Writes ``evaluation.json`` to the work_dir: the last validation of the training, and the last test run.
+
+    A training that starts anew removes what an earlier one wrote there. Checkpoints say which training they are of.
+    """
+
+    priority = 'VERY_LOW'  # nothing is removed before the other hooks have checked what is to be trained
+
+    def __init__(self) -> None:
+        self.training: TrainingRecord | None = None
+        self.loaded: Mapping[str, Any] = {}
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Remembers which training the weights are of, and when they were saved."""
+        self.loaded = checkpoint.get('meta') or {}
+        self.training = training_of(self.loaded, str(runner.cfg.get('load_from')))
+
+    @master_only
+    def before_train(self, runner: Runner) -> None:
+        """Goes on with the records of a training that is resumed, and with none otherwise."""
+        resumed = bool(runner.cfg.get('resume') and self.loaded)
+        if self.training is None or not resumed:
+            self.training = _new_training(runner, resumed)
+        kept = read_evaluations(runner.work_dir) if resumed else None
+        validated = kept.validation.training if kept and kept.validation else None
+        if not resumed or (validated and validated.id != self.training.id):
+            write_evaluations(runner.work_dir, Evaluations(validation=None, test=None))
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Notes which training the checkpoint is of."""
+        if self.training is not None:
+            checkpoint['meta']['training'] = self.training.model_dump(exclude_unset=True)
+
+    def before_test(self, runner: Runner) -> None:
+        """Refuses a damaged file before the test, not after it."""
+        read_evaluations(runner.work_dir)
+
+    def after_val_epoch(self, runner: Runner, metrics: Mapping[str, Any] | None = None) -> None:
+        """Writes a validation down."""
+        self._write(runner, 'validation', metrics or {}, {'epoch': runner.epoch, 'iter': runner.iter}, None)
+
+    def after_test_epoch(self, runner: Runner, metrics: Mapping[str, Any] | None = None) -> None:
+        """Writes a test down."""
+        self._write(runner, 'test', metrics or {}, self.loaded, runner.cfg.get('load_from'))
+
+    @master_only
+    def _write(
+        self,
+        runner: Runner,
+        run: Literal['validation', 'test'],
+        metrics: Mapping[str, Any],
+        moment: Mapping[str, Any],
+        checkpoint: str | None,
+    ) -> None:
+        record = EvaluationRecord(
+            training=self.training,
+            epoch=moment.get('epoch') or None,
+            iteration=moment.get('iter') or None,
+            checkpoint=checkpoint,
+            metrics={
+                key: plain(value.tolist() if hasattr(value, 'tolist') else value) for key, value in metrics.items()
+            },
+            settings=plain(runner.cfg.to_dict()),
+        )
+        kept = read_evaluations(runner.work_dir) or Evaluations(validation=None, test=None)
+        write_evaluations(runner.work_dir, kept.model_copy(update={run: record}))
+
+
+def _new_training(runner: Runner, resumed: bool) -> TrainingRecord:
+    """A training that starts now, or was started before trainings were written down."""
+    if not resumed:
+        Path(runner.work_dir, KEPT_RECORD).unlink(missing_ok=True)
+    found = read_pretraining(RunConfig(Path(runner.work_dir), plain(runner.cfg.to_dict())), Path(runner.work_dir))
+    content = {'id': uuid.uuid4().hex, 'backbone': found.checkpoint, 'pretraining': found.record or None}
+    return TrainingRecord.model_validate(content)

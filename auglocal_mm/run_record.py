@@ -1,0 +1,128 @@
+"""The config of a run as MMEngine wrote it into a work_dir: read as data, never run."""
+
+import ast
+import builtins
+import functools
+import io
+import json
+import math
+import re
+import tokenize
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import mmengine
+import yaml
+
+SUFFIXES = ('.py', '.json', '.yaml', '.yml')
+LARGEST = 2**20
+"""Bytes; a config with all class names of ImageNet-21k has less."""
+
+
+class NotARecordError(ValueError):
+    """A file that MMEngine did not write as the config of a run."""
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Reads the config that MMEngine dumped.
+
+    Returns:
+        Its values; classes by their dotted names. ``None`` where the file is anything else, such as a script, a config
+        that inherits or computes, or a damaged file.
+    """
+    try:
+        if path.stat().st_size > LARGEST:
+            return None
+        values = _parser(path)(path.read_text(encoding='utf-8'))
+        return values if isinstance(values, dict) and '_base_' not in values else None
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, yaml.YAMLError):
+        return None
+
+
+def may_overwrite(path: Path) -> bool:
+    """Whether a new run may dump its config to ``path``: nothing is there, or exactly what an earlier run dumped."""
+    if not path.exists():
+        return True
+    values = read_record(path)
+    if values is None:
+        return False
+    text = path.read_text(encoding='utf-8')
+    if path.suffix == '.py':  # MMEngine writes no comments, and sorts the keys
+        tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+        return _is_sorted(values) and all(token.type != tokenize.COMMENT for token in tokens)
+    return text == mmengine.dump(values, file_format=path.suffix[1:])
+
+
+def plain(value: Any) -> Any:
+    """A config's value as JSON gives it back; classes, and numbers that are not finite, by their names."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, type):
+        return value.__name__ if value.__module__ == 'builtins' else f'{value.__module__}.{value.__qualname__}'
+    known = math.isfinite(value) if isinstance(value, float) else isinstance(value, str | int | None)
+    return value if known else str(value)
+
+
+def _is_sorted(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return sorted(value, key=str) == list(value) and all(map(_is_sorted, value.values()))
+    return not isinstance(value, list | tuple) or all(map(_is_sorted, value))
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Knows tuples besides plain YAML, and no aliases, by which a small file would stand for a huge tree."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise NotARecordError('an alias')
+        return super().compose_node(parent, index)
+
+
+_PlainLoader.add_constructor(
+    'tag:yaml.org,2002:python/tuple', lambda loader, node: tuple(loader.construct_sequence(node, deep=True))
+)
+
+
+def _parser(path: Path) -> Callable[[str], Any]:
+    if path.suffix == '.py':
+        return _python
+    return json.loads if path.suffix == '.json' else functools.partial(yaml.load, Loader=_PlainLoader)
+
+
+def _python(text: str) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for statement in ast.parse(text).body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                values[name] = _value(value)
+            case _:
+                raise NotARecordError(ast.dump(statement)[:60])
+    return values
+
+
+def _value(node: ast.expr | None) -> Any:
+    match node:
+        case ast.Constant(value=str() | int() | float() | None as value):
+            return value
+        case ast.List(elts=items):
+            return [_value(item) for item in items]
+        case ast.Tuple(elts=items):
+            return tuple(_value(item) for item in items)
+        case ast.Dict(keys=keys, values=items):
+            return {_value(key): _value(item) for key, item in zip(keys, items, strict=True)}
+        case ast.Call(func=ast.Name(id='dict'), args=[ast.Dict() as items], keywords=[]):
+            return _value(items)
+        case ast.Call(func=ast.Name(id='dict'), args=[], keywords=keywords) if all(k.arg for k in keywords):
+            return {keyword.arg: _value(keyword.value) for keyword in keywords}
+        case ast.UnaryOp(op=ast.USub(), operand=operand) if isinstance(number := _value(operand), int | float):
+            return -number
+        case ast.Name(id='inf' | 'nan' as name):
+            return float(name)
+        case ast.Name(id=name) if isinstance(getattr(builtins, name, None), type):
+            return name
+        case ast.Attribute() if re.fullmatch(r'[\w.]+', name := ast.unparse(node)):
+            return name
+    raise NotARecordError(type(node).__name__)

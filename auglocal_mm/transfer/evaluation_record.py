@@ -1,0 +1,85 @@
+"""``evaluation.json`` of a work_dir: evaluations, written down when they are computed, with all that they depend on."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from auglocal_mm.backbone_record import BackboneRecord
+from auglocal_mm.files import write_json
+from auglocal_mm.json_file import Count, fit, read_json
+
+NAME = 'evaluation.json'
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra='forbid', strict=True)
+
+
+class TrainingRecord(_Record):
+    """Which training it was, the same over all its resumes, and what it started from.
+
+    Attributes:
+        id: Of the training, random.
+        backbone: File of the pretrained backbone, as the config names it; ``None`` if it names none.
+        pretraining: What is known of that; ``None`` where it has no description.
+    """
+
+    id: str
+    backbone: str | None
+    pretraining: BackboneRecord | None
+
+
+class EvaluationRecord(_Record):
+    """One evaluation.
+
+    Attributes:
+        training: Of the weights; ``None`` where their checkpoint does not say.
+        epoch: Of the weights; ``None`` where that is unknown or a training is counted in iterations.
+        iteration: Of the weights; ``None`` where that is unknown.
+        checkpoint: That was tested; ``None`` in a training.
+        metrics: All, as the evaluator gives them.
+        settings: The whole config of the run that evaluated.
+    """
+
+    training: TrainingRecord | None
+    epoch: Count | None
+    iteration: Count | None
+    checkpoint: str | None
+    metrics: dict[str, JsonValue]
+    settings: dict[str, JsonValue]
+
+
+class Evaluations(_Record):
+    """The last validation of a training and the last test run; ``None`` where there is none yet."""
+
+    validation: EvaluationRecord | None = None
+    test: EvaluationRecord | None = None
+
+
+def read_evaluations(work_dir: str | Path) -> Evaluations | None:
+    """Reads the evaluations of a work_dir; ``None`` where none were written down.
+
+    Raises:
+        InputError: The file is damaged.
+    """
+    path = Path(work_dir, NAME)
+    advice = 'evaluate again by tools/test.py, after removing the file'
+    return read_json(path, Evaluations, advice) if path.is_file() else None
+
+
+def write_evaluations(work_dir: str | Path, evaluations: Evaluations) -> None:
+    """Writes the evaluations of a work_dir, whole or not at all."""
+    write_json(Path(work_dir, NAME), evaluations.model_dump(exclude_unset=True))
+
+
+def training_of(meta: Any, source: str) -> TrainingRecord | None:
+    """The training that a checkpoint's ``meta`` says it is of; ``None`` where it says nothing.
+
+    Raises:
+        InputError: It says it in another form.
+    """
+    found = meta.get('training') if isinstance(meta, dict) else None
+    return (
+        None if found is None else fit(found, TrainingRecord, f'meta.training of {source}', 'give another checkpoint')
+    )

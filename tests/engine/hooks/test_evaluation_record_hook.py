@@ -1,0 +1,193 @@
+"""Real runs of a toy detector: validations and tests, resumed, begun anew, moved."""
+
+import itertools
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.transfer.comparison import compare, read_work_dir
+from auglocal_mm.transfer.evaluation_record import read_evaluations
+
+BEST = {'save_best': 'coco/bbox_mAP', 'rule': 'greater'}
+NUMBERS = itertools.count()
+
+
+class ToyDetector(BaseModel):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, inputs: torch.Tensor, mode: str) -> Any:
+        return {'loss': self.weight.sum()} if mode == 'loss' else [{}] * len(inputs)
+
+
+class ListedMetric(BaseMetric):
+    """Gives the box AP of a list, one after the other; nothing where that is None."""
+
+    default_prefix = 'coco'
+
+    def __init__(self, values: list[float | None]) -> None:
+        super().__init__()
+        self.values = iter(values)
+
+    def process(self, data_batch: Any, data_samples: Any) -> None:
+        self.results.append(1)
+
+    def compute_metrics(self, results: list[int]) -> dict[str, Any]:
+        value = next(self.values)
+        more = {'person_precision': float('nan'), 'size': torch.tensor(3)}
+        return {} if value is None else {'bbox_mAP': value, 'segm_mAP': -1.0, **more}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., Runner]:
+    """Trains (or tests) a toy detector with these box AP."""
+    record = {'method': 'AugLocalHead', 'accuracy': {'accuracy/top1': 70.5}}
+    (tmp_path / 'backbone.json').write_text(json.dumps(record))
+
+    def run(
+        folder: str, values: list[float | None], load_from: Path | None = None, test: bool = False, **more: Any
+    ) -> Runner:
+        init_cfg = {'type': 'Pretrained', 'checkpoint': str(tmp_path / 'backbone.pth')}
+        settings = {'resume': bool(load_from) and not test, 'load_from': load_from and str(load_from), **more}
+        config = {'model': {'backbone': {'type': 'ResNet', 'init_cfg': init_cfg}}, 'work_dir': folder, **settings}
+        data = DataLoader([{'inputs': 1.0}])
+        metric = [ListedMetric(values)]
+        runner = Runner(
+            model=ToyDetector(),
+            work_dir=str(tmp_path / folder),
+            train_dataloader=data,
+            train_cfg={'by_epoch': True, 'max_epochs': ((settings['resume'] and 1) or 0) + len(values)},
+            optim_wrapper={'optimizer': {'type': 'SGD', 'lr': 0.1}},
+            val_dataloader=data,
+            val_cfg={},
+            val_evaluator=metric,
+            test_dataloader=data,
+            test_cfg={},
+            test_evaluator=metric,
+            default_hooks={
+                'logger': {'type': 'LoggerHook', 'interval': 1},
+                'checkpoint': {'type': 'auglocal_mm.CheckpointHook', 'interval': 1, **BEST},
+                'evaluation_record': {'type': 'auglocal_mm.EvaluationRecordHook'},
+            },
+            cfg=Config(config),
+            resume=settings['resume'],
+            load_from=settings['load_from'],
+            env_cfg={'dist_cfg': {'backend': 'gloo'}},
+            experiment_name=f'evaluation_record_{next(NUMBERS)}_{tmp_path.name}',
+        )
+        runner.test() if test else runner.train()
+        return runner
+
+    return run
+
+
+def test_the_last_validation_is_written_down_with_all_that_it_depends_on(run, tmp_path):
+    run('a', [0.5, 0.25], lr=0.1)
+    validation = read_evaluations(tmp_path / 'a').validation
+    assert (validation.epoch, validation.iteration, validation.checkpoint) == (2, 2, None)
+    assert validation.metrics == {
+        'coco/bbox_mAP': 0.25,
+        'coco/segm_mAP': -1.0,
+        'coco/person_precision': 'nan',
+        'coco/size': 3,
+    }
+    assert validation.settings['lr'] == 0.1
+    assert validation.training.backbone == str(tmp_path / 'backbone.pth')
+    result = read_work_dir(tmp_path / 'a')
+    assert (result.evaluation.metrics['bbox_mAP'], result.evaluation.metrics['segm_mAP']) == (25.0, None)
+    assert (result.evaluation.epoch, result.evaluation.run) == (2, 'validation')
+    assert (result.pretraining.method, result.pretraining.top1) == ('AugLocalHead', 70.5)
+    assert result.config.get('lr') == 0.1
+
+
+def test_a_training_that_begins_anew_forgets_the_earlier_one_and_its_backbone(run, tmp_path):
+    run('a', [0.5, 0.5, 0.5])
+    first = read_evaluations(tmp_path / 'a').validation.training
+    (tmp_path / 'backbone.json').write_text('{"method": "BP"}')
+    (tmp_path / 'a' / 'pretraining.json').write_text('{"method": "of an earlier version"}')
+    run('a', [0.125], lr=0.3)
+    result = read_work_dir(tmp_path / 'a')
+    assert (result.evaluation.epoch, result.evaluation.metrics['bbox_mAP']) == (1, 12.5)
+    assert (result.pretraining.method, result.config.get('lr')) == ('BP', 0.3)
+    assert read_evaluations(tmp_path / 'a').validation.training.id != first.id
+
+
+def test_a_training_that_begins_anew_has_no_evaluation_before_its_first(run, tmp_path):
+    run('a', [0.5])
+    run('a', [])
+    with pytest.raises(InputError, match='holds no evaluation on COCO yet'):
+        read_work_dir(tmp_path / 'a')
+
+
+def test_a_resumed_training_is_the_same_and_keeps_the_record_of_its_backbone(run, tmp_path):
+    run('a', [0.5])
+    first = read_evaluations(tmp_path / 'a').validation.training
+    (tmp_path / 'backbone.json').write_text('{"method": "exported since"}')
+    (tmp_path / 'a').rename(tmp_path / 'b')
+    run('b', [0.25], load_from=tmp_path / 'b' / 'epoch_1.pth')
+    validation = read_evaluations(tmp_path / 'b').validation
+    assert (validation.epoch, validation.training) == (2, first)
+    assert read_work_dir(tmp_path / 'b').pretraining.method == 'AugLocalHead'
+
+
+def test_a_training_resumed_in_another_ones_folder_does_not_have_its_evaluation(run, tmp_path):
+    run('a', [0.5])
+    run('b', [0.25])
+    run('b', [], load_from=tmp_path / 'a' / 'epoch_1.pth')
+    assert read_evaluations(tmp_path / 'b').validation is None
+
+
+def test_a_test_run_replaces_no_validation_and_counts_where_there_is_none(run, tmp_path):
+    run('a', [0.5, 0.25])
+    run('a', [0.125], load_from=tmp_path / 'a' / 'epoch_1.pth', test=True)
+    both = read_evaluations(tmp_path / 'a')
+    assert both.test.metrics['coco/bbox_mAP'] == 0.125
+    assert both.test.training == both.validation.training
+    assert read_work_dir(tmp_path / 'a').evaluation.metrics['bbox_mAP'] == 25.0
+    run('tested', [0.125], load_from=tmp_path / 'a' / 'epoch_1.pth', test=True)
+    tested = read_work_dir(tmp_path / 'tested')
+    assert (tested.evaluation.run, tested.evaluation.epoch, tested.evaluation.iteration) == ('test', 1, 1)
+    assert tested.pretraining.method == 'AugLocalHead'
+    comparison = compare({'validated': [tmp_path / 'a'], 'tested': [tmp_path / 'tested']})
+    assert list(comparison.settings_that_differ) == ['evaluation.epoch', 'evaluation.iteration', 'evaluation.run']
+
+
+def test_a_tested_best_checkpoint_is_refused(run, tmp_path):
+    run('a', [0.5])
+    (best,) = (tmp_path / 'a').glob('best_*.pth')
+    run('b', [0.5], load_from=best, test=True)
+    with pytest.raises(InputError, match='best_coco_bbox_mAP_epoch_1'):
+        read_work_dir(tmp_path / 'b')
+
+
+def test_a_validation_that_finds_nothing_is_not_replaced_by_an_earlier_one(run, tmp_path):
+    run('a', [None])
+    with pytest.raises(InputError, match='COCO metrics'):
+        read_work_dir(tmp_path / 'a')
+
+
+def test_a_damaged_file_is_told_before_a_test(run, tmp_path):
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'a' / 'evaluation.json').write_text('{"validation": ')
+    with pytest.raises(InputError, match=r'evaluation\.json is not valid JSON'):
+        run('a', [0.5], test=True)
+
+
+def test_a_copy_does_not_remove_the_best_checkpoint_of_the_original(run, tmp_path):
+    run('a', [0.25])
+    shutil.copytree(tmp_path / 'a', tmp_path / 'b')
+    run('b', [0.5], load_from=tmp_path / 'b' / 'epoch_1.pth')
+    assert [path.name for path in (tmp_path / 'a').glob('best_*')] == ['best_coco_bbox_mAP_epoch_1.pth']
+    assert [path.name for path in (tmp_path / 'b').glob('best_*')] == ['best_coco_bbox_mAP_epoch_2.pth']
