@@ -2,19 +2,20 @@
 
 import logging
 import os.path as osp
+from pathlib import Path
 from typing import Any
 
-from mmengine.dist import get_world_size
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
-from auglocal_mm.engine.checkpoint import check_resumable, check_start
+from auglocal_mm.engine.checkpoint import NONE_YET, check_resumable, check_start, latest_checkpoint
 from auglocal_mm.engine.memory_order import align_state
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import atomic_write
+from auglocal_mm.files import atomic_write, write_text
 from auglocal_mm.registry import HOOKS
 
 
@@ -49,10 +50,14 @@ class CheckpointHook(MMEngineCheckpointHook):
         super().__init__(*args, max_keep_ckpts=max_keep_ckpts, **kwargs)
 
     def before_train(self, runner: Runner) -> None:
-        """Lays the state of a resumed optimizer out as the weights are now, and looks for the best checkpoint here.
+        """Lays the state of a resumed optimizer out as the weights are now, and keeps other trainings' checkpoints apart.
 
-        MMEngine has its path from before, which after a move or in a copy is another training's, and would remove it there.
+        Those of an earlier training in the work_dir are not resumed for this one. The path that MMEngine has of the best
+        one is another training's after a move or in a copy, where MMEngine would remove it.
         """
+        pointer = Path(runner.work_dir, 'last_checkpoint')
+        if runner.iter == 0 and is_main_process() and (pointer.is_file() or latest_checkpoint(runner.work_dir)):
+            write_text(pointer, NONE_YET)
         super().before_train(runner)
         path: str | None = getattr(self, 'best_ckpt_path', None)
         if path:
