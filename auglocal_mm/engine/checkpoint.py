@@ -9,6 +9,9 @@ from torch import nn
 from auglocal_mm.errors import InputError
 from auglocal_mm.load_weights import select_weights
 
+NONE_YET = 'none yet: the checkpoints here are of an earlier training'
+"""In ``last_checkpoint``, from the start of a training in a used work_dir to its first checkpoint."""
+
 
 def latest_checkpoint(work_dir: str, out_dir: str | None = None) -> str | None:
     """The newest checkpoint of a training, also where ``last_checkpoint`` was not written to its end.
@@ -25,7 +28,10 @@ def latest_checkpoint(work_dir: str, out_dir: str | None = None) -> str | None:
         folder = elsewhere / folder.resolve().name  # as MMEngine's CheckpointHook
     pointer = Path(work_dir) / 'last_checkpoint'
     if pointer.is_file():
-        named = Path(pointer.read_text(encoding='utf-8', errors='replace').strip())
+        text = pointer.read_text(encoding='utf-8', errors='replace').strip()
+        if text == NONE_YET:
+            return None
+        named = Path(text)
         # The path is absolute: after a move it is the place of another training, unless checkpoints stayed elsewhere.
         places = [folder / named.name] + ([named] if out_dir and named.is_relative_to(elsewhere.absolute()) else [])
         for place in places:

@@ -28,11 +28,38 @@ def test_a_pointer_that_a_kill_left_behind_does_not_matter(tmp_path, pointer):
     assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_10.pth')
 
 
-def test_a_work_dir_may_be_moved(tmp_path):
-    (tmp_path / 'epoch_1.pth').touch()
-    (tmp_path / 'epoch_2.pth').touch()
-    (tmp_path / 'last_checkpoint').write_text('/elsewhere/epoch_1.pth')
-    assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_1.pth')
+def test_a_work_dir_may_be_moved_also_where_its_old_name_is_taken(tmp_path):
+    for folder in ('old', 'new'):
+        (tmp_path / folder).mkdir()
+        for epoch in (1, 2):
+            (tmp_path / folder / f'epoch_{epoch}.pth').touch()
+    (tmp_path / 'new' / 'last_checkpoint').write_text(str(tmp_path / 'old' / 'epoch_1.pth'))
+    assert latest_checkpoint(str(tmp_path / 'new')) == str(tmp_path / 'new' / 'epoch_1.pth')
+    for epoch in (1, 2):
+        (tmp_path / 'new' / f'epoch_{epoch}.pth').unlink()
+    assert latest_checkpoint(str(tmp_path / 'new')) is None
+
+
+def test_checkpoints_are_elsewhere_where_the_config_says_so(tmp_path):
+    for folder, epoch in (('out/run', 3), ('out/earlier_name', 4), ('foreign', 5)):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / f'epoch_{epoch}.pth').touch()
+    run, out = tmp_path / 'run', str(tmp_path / 'out')
+    run.mkdir()
+    for named, expected in (
+        ('out/run/epoch_3.pth', 'out/run/epoch_3.pth'),
+        ('out/earlier_name/epoch_4.pth', 'out/earlier_name/epoch_4.pth'),
+        ('foreign/epoch_5.pth', 'out/run/epoch_3.pth'),
+    ):
+        (run / 'last_checkpoint').write_text(str(tmp_path / named))
+        assert latest_checkpoint(str(run), out) == str(tmp_path / expected)
+        assert latest_checkpoint(str(run)) is None
+
+
+def test_the_best_checkpoint_is_none_to_go_on_from(tmp_path):
+    for name in ('epoch_2', 'best_coco_bbox_mAP_epoch_7'):
+        (tmp_path / f'{name}.pth').touch()
+    assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_2.pth')
 
 
 def test_a_training_goes_on_from_the_state_of_its_own_alone():

@@ -3,9 +3,10 @@
 import logging
 import os.path as osp
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from mmengine.dist import all_reduce_params, get_world_size
+from mmengine.dist import all_reduce_params, get_world_size, is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.hooks import SyncBuffersHook
@@ -13,14 +14,14 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import Tensor
 
-from auglocal_mm.engine.checkpoint import check_resumable
+from auglocal_mm.engine.checkpoint import NONE_YET, check_resumable, latest_checkpoint
 from auglocal_mm.engine.divergence import divergence
 from auglocal_mm.engine.local_optimizer import average_gradients
 from auglocal_mm.engine.memory_order import align_state, like
 from auglocal_mm.engine.resumed_settings import apply_settings
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import atomic_write
+from auglocal_mm.files import atomic_write, write_text
 from auglocal_mm.finite import non_finite
 from auglocal_mm.load_weights import select_weights
 from auglocal_mm.registry import HOOKS
@@ -63,11 +64,15 @@ class CheckpointHook(MMEngineCheckpointHook):
         self.gradients: dict[str, Tensor] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Lays the state of a resumed optimizer out as the weights are now, takes up gradients that were accumulated, and looks
-        for the best checkpoint here.
+        """Lays the state of a resumed optimizer out as the weights are now, takes up gradients that were accumulated, and keeps
+        other trainings' checkpoints apart.
 
-        MMEngine has its path from before, which after a move or in a copy is another training's, and would remove it there.
+        Those of an earlier training in the work_dir are not resumed for this one. The path that MMEngine has of the best
+        one is another training's after a move or in a copy, where MMEngine would remove it.
         """
+        pointer = Path(runner.work_dir, 'last_checkpoint')
+        if runner.iter == 0 and is_main_process() and (pointer.is_file() or latest_checkpoint(runner.work_dir)):
+            write_text(pointer, NONE_YET)
         super().before_train(runner)
         path: str | None = getattr(self, 'best_ckpt_path', None)
         if path:

@@ -15,6 +15,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from auglocal_mm.engine.checkpoint import latest_checkpoint
 from auglocal_mm.errors import InputError
 from auglocal_mm.transfer.comparison import compare, read_work_dir
 from auglocal_mm.transfer.evaluation_record import read_evaluations
@@ -183,6 +184,15 @@ def test_a_damaged_file_is_told_before_a_test(run, tmp_path):
     (tmp_path / 'a' / 'evaluation.json').write_text('{"validation": ')
     with pytest.raises(InputError, match=r'evaluation\.json is not valid JSON'):
         run('a', [0.5], test=True)
+
+
+def test_a_training_that_begins_anew_is_not_resumed_from_the_checkpoints_of_an_earlier_one(run, tmp_path):
+    run('a', [0.5, 0.5])
+    assert latest_checkpoint(str(tmp_path / 'a')) == str(tmp_path / 'a' / 'epoch_2.pth')
+    run('a', [])  # ended before its first checkpoint
+    assert latest_checkpoint(str(tmp_path / 'a')) is None
+    run('a', [0.5])
+    assert latest_checkpoint(str(tmp_path / 'a')) == str(tmp_path / 'a' / 'epoch_1.pth')
 
 
 def test_a_copy_does_not_remove_the_best_checkpoint_of_the_original(run, tmp_path):
