@@ -171,7 +171,7 @@ def test_a_checkpoint_from_the_middle_of_an_epoch_goes_on_from_its_beginning(tin
     path = saved(param_scheduler=schedulers)
     checkpoint = torch.load(path, weights_only=False)
     checkpoint['meta']['iter'] = 5
-    checkpoint['gradients'] = {'head.fc.bias': torch.ones(3)}
+    checkpoint['local_learning'] = {'gradients': {'head.fc.bias': torch.ones(3)}}
     torch.save(checkpoint, path)
     runner = resume(tiny_config('bp', **{'train_cfg.max_epochs': 4, 'param_scheduler': schedulers}), path)
     assert (runner.epoch, runner.iter) == (1, 3)
