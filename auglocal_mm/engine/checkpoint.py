@@ -51,8 +51,7 @@ def check_resumable(model: nn.Module, checkpoint: Mapping[str, Any], source: str
     Raises:
         InputError: It holds weights alone, or those of another network or rule.
     """
-    needed = {'meta', 'state_dict', 'optimizer', 'message_hub'}
-    if not needed <= set(checkpoint) or not {'epoch', 'iter'} <= set(checkpoint['meta']):
+    if not {'meta', 'state_dict', 'optimizer'} <= set(checkpoint):
         raise InputError(
             f'{source} holds weights without the state of a training; resume from an epoch_N.pth of the work_dir, or start '
             'from these weights with load_from'

@@ -14,6 +14,8 @@ from auglocal_mm.errors import InputError
 
 COUNTERS = ('last_step', 'base_values', 'verbose', 'best', 'num_bad_epochs', 'cooldown_counter')
 """What a scheduler keeps besides its settings; so is all that starts with an underscore."""
+STATEFUL = ('amsgrad', 'centered')
+"""Settings of PyTorch's optimizers that need a state which is made in the first step."""
 SCALING = ('growth_factor', 'backoff_factor', 'growth_interval')
 """Settings among the state of a loss scaler."""
 
@@ -117,6 +119,12 @@ def _changed_groups(before: Sequence[dict], now: Sequence[dict], source: str) ->
         for key in _settings(other)
         if key in group
     ]
+    late = next((key for key, old, new in pairs if key in STATEFUL and new and not old), None)
+    if late:
+        raise InputError(
+            f'optimizer.{late} is True, but {source} has no state for it; set it to False, or start from these weights with '
+            'load_from'
+        )
     return [f'optimizer.{key} {old} -> {new}' for key, old, new in pairs if old != new]
 
 

@@ -133,6 +133,15 @@ def test_what_cannot_take_effect_is_refused(tiny_config, saved, changes, words):
         resume(tiny_config('bp', **settings), saved(epoch=3))
 
 
+def test_a_setting_that_needs_a_state_of_its_own_is_refused(tiny_config, saved):
+    def adam(amsgrad: bool) -> dict:
+        optimizer = dict(_delete_=True, type='AdamW', lr=0.01, amsgrad=amsgrad)
+        return {'train_cfg.max_epochs': 4, 'param_scheduler': [COSINE], 'optim_wrapper.optimizer': optimizer}
+
+    with pytest.raises(InputError, match='amsgrad is True'):
+        resume(tiny_config('bp', **adam(True)), saved(**adam(False)))
+
+
 def test_rates_of_single_parameters_change_too(tiny_config, saved):
     paramwise = {'optim_wrapper.paramwise_cfg': dict(norm_decay_mult=0.0)}
     path = saved(**paramwise)
@@ -162,7 +171,7 @@ def test_a_checkpoint_from_the_middle_of_an_epoch_goes_on_from_its_beginning(tin
     path = saved(param_scheduler=schedulers)
     checkpoint = torch.load(path, weights_only=False)
     checkpoint['meta']['iter'] = 5
-    checkpoint['gradients'] = {'head.fc.bias': torch.ones(3)}
+    checkpoint['local_learning'] = {'gradients': {'head.fc.bias': torch.ones(3)}}
     torch.save(checkpoint, path)
     runner = resume(tiny_config('bp', **{'train_cfg.max_epochs': 4, 'param_scheduler': schedulers}), path)
     assert (runner.epoch, runner.iter) == (1, 3)

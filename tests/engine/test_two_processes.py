@@ -64,7 +64,7 @@ def test_resume_equals_never_stopped_while_gradients_accumulate(tiny_config, tmp
     settings = {**GROUP_NORM, 'train_dataloader.batch_size': 4, 'optim_wrapper.accumulative_counts': 2}
     whole = run(tiny_config(work_dir=str(tmp_path / 'whole'), **settings), 2)
     first = str(tmp_path / 'whole' / 'epoch_1.pth')
-    pending = torch.load(first, weights_only=False)['gradients']
+    pending = torch.load(first, weights_only=False)['local_learning']['gradients']
     assert pending, 'or there is nothing to test'
     resumed = run(tiny_config(work_dir=str(tmp_path / 'resumed'), **settings), 2, '--resume', first)
     assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []

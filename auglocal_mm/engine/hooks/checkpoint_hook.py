@@ -116,7 +116,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         checkpoint['meta']['world_size'] = get_world_size()
         if 'optimizer' in checkpoint:
             named = unwrapped(runner.model).named_parameters()
-            checkpoint['gradients'] = {name: p.grad.cpu() for name, p in named if p.grad is not None}
+            gradients = {name: p.grad.cpu() for name, p in named if p.grad is not None}
+            checkpoint.setdefault('local_learning', {})['gradients'] = gradients
         found = _non_finite_state(checkpoint)
         if found:
             raise divergence(runner, f'{found} after iteration {checkpoint["meta"]["iter"]}')
@@ -142,12 +143,13 @@ class CheckpointHook(MMEngineCheckpointHook):
         apply_settings(runner, checkpoint, source)
         self.kept = source
         if checkpoint['meta']['iter'] == iteration:  # or what was accumulated is computed again
-            self.gradients = checkpoint.get('gradients', {})
+            self.gradients = checkpoint.get('local_learning', {}).get('gradients', {})
 
 
 def _non_finite_state(checkpoint: Mapping[str, Any]) -> str | None:
     """What is not finite in a checkpoint; the log, and gradients that a loss scaler looks at, may be so."""
-    passed = {'message_hub', 'gradients'} if checkpoint.get('optimizer', {}).get('loss_scaler') else {'message_hub'}
+    scaled = checkpoint.get('optimizer', {}).get('loss_scaler')
+    passed = ('message_hub', 'local_learning') if scaled else ('message_hub',)
     return non_finite({key: value for key, value in checkpoint.items() if key not in passed})
 
 
