@@ -46,11 +46,13 @@ def main(processes: str, *command: str) -> None:
 
 def run_all(arguments: list[str], address: str) -> None:
     """What torchrun does with ``arguments``; exits with the status of the process that failed first."""
+    os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'ERROR')  # or lost connections are listed with their stacks
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
     logging.disable(logging.ERROR)  # torchrun's own words for what is said here
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until torchrun's handlers: it waits in C++, where none would be run
     try:
         run(parse_args(arguments))
     except SignalException as error:

@@ -52,12 +52,14 @@ def stop_signals() -> Iterator[None]:
 
     def stop(number: int, frame: FrameType | None) -> None:
         received.append(number)
+        signal.setitimer(signal.ITIMER_REAL, 1)  # once more, should a library swallow the exception
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
     try:
         yield
     except BaseException as error:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         if not received and not isinstance(error, KeyboardInterrupt):
             raise
         end('stopped', 128 + (received or [signal.SIGINT])[0])

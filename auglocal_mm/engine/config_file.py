@@ -52,6 +52,8 @@ def parse_config(path: str | Path, kind: str, folder: str) -> Config:
         return Config.fromfile(path)
     except FileNotFoundError as error:
         raise InputError(f'{path} needs {error.filename}, which does not exist; correct its _base_') from error
+    except PermissionError as error:
+        raise InputError(f'{error.filename} may not be read ({error.strerror}); correct its permissions') from error
     except RecursionError as error:
         raise InputError(f'{path} inherits from itself in the end; correct _base_') from error
     except Exception as error:  # a config is a program: whatever it raises is its own

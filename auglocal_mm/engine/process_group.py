@@ -43,8 +43,8 @@ def join_processes(config: Config) -> None:
     _check_environment(config.launcher)
     # A process that waits for others in a collective runs no handler of ours.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    if 'TORCHELASTIC_RUN_ID' in os.environ:  # torchrun's children would go on without it
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if 'TORCHELASTIC_RUN_ID' in os.environ:
+        end_with_parent()  # torchrun's processes would go on without it
     settings = dict(config.get('env_cfg', {}).get('dist_cfg', {}))
     with _said_if_it_takes_long(), _failures_as_sentences():
         if torch.cuda.is_available():
@@ -53,6 +53,11 @@ def join_processes(config: Config) -> None:
         else:
             limit = settings.get('timeout')
             torch.distributed.init_process_group('gloo', timeout=limit and timedelta(seconds=limit))
+
+
+def end_with_parent() -> None:
+    """Lets this process get SIGTERM when its parent dies, however that ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _check_environment(launcher: str) -> None:
@@ -79,14 +84,17 @@ def _check_environment(launcher: str) -> None:
 
 @contextmanager
 def _said_if_it_takes_long() -> Iterator[None]:
-    others = f'the other processes at {_address()}'
-    message = f'waiting for {others}; env_cfg.dist_cfg.timeout of the config is how many seconds'
+    message = (
+        f'waiting for the other processes at {_address()}; env_cfg.dist_cfg.timeout of the config limits it (seconds)'
+    )
     timer = threading.Timer(SECONDS_OF_SILENCE, lambda: print(message, file=sys.stderr, flush=True))
     timer.daemon = True
     timer.start()
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_DFL)  # PyTorch waits in C++, where no handler is run
     try:
         yield
     finally:
+        signal.signal(signal.SIGINT, interrupt)
         timer.cancel()
 
 
