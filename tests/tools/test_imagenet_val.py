@@ -112,7 +112,7 @@ def refused(val: Path, labels: str, message: str, capsys: pytest.CaptureFixture[
 
 def test_bad_folders_are_refused(val: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = lines('{name} {wnid}\n')
-    refused(val.parent / 'nowhere', good, 'cannot read .*nowhere', capsys)
+    refused(val.parent / 'nowhere', good, '.*nowhere cannot be read', capsys)
     (val.parent / 'out').mkdir()
     (val.parent / 'out/kept').write_text('')
     refused(val, good, 'out exists and is not an empty folder', capsys)
