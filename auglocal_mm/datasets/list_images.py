@@ -19,11 +19,11 @@ _LEFT_BEHIND = ('__MACOSX', '@eaDir')  # by macOS and by Synology, with copies o
 
 
 class Found(NamedTuple):
-    """An image file; ``identity`` is its device and inode, ``linked`` whether symbolic links lead to it."""
+    """An image file; ``real`` is its folder and name behind symbolic links, ``linked`` whether there are any."""
 
     folder: str
     name: str
-    identity: tuple[int, int]
+    real: tuple[str, str]
     linked: bool
 
     @property
@@ -156,13 +156,10 @@ def _walk(top: str, passed_over: PassedOver) -> Iterator[Found]:
             continue
         seen.add(real)
         images, folders = read_folder(folder, passed_over)
-        device = os.stat(folder).st_dev
         for image in images:
-            if image.is_symlink():
-                target = image.stat()
-                yield Found(folder, image.name, (target.st_dev, target.st_ino), linked=True)
-            else:
-                yield Found(folder, image.name, (device, image.inode()), linked)
+            link = image.is_symlink()
+            behind = os.path.split(os.path.realpath(image.path)) if link else (real, image.name)
+            yield Found(folder, image.name, behind, linked or link)
         for each in folders:
             if not each.is_symlink():
                 pending.appendleft((each.path, linked))
@@ -181,15 +178,15 @@ def _each_once(images: list[list[Found]], passed_over: PassedOver) -> list[tuple
     """(path, label) of the images of each class, without those that links lead to a second time."""
     if not any(image.linked for each in images for image in each):
         return [(image.path, label) for label, each in enumerate(images) for image in each]
-    real = {image.identity for each in images for image in each if not image.linked}
-    labels: dict[tuple[int, int], int] = {}
+    real = {image.real for each in images for image in each if not image.linked}
+    labels: dict[tuple[str, str], int] = {}
     samples = []
     for label, each in enumerate(images):
         for image in each:
-            if image.linked and (image.identity in real or labels.get(image.identity) == label):
+            if image.linked and (image.real in real or labels.get(image.real) == label):
                 passed_over.add('images that links lead to again', image.path)
                 continue
-            if image.linked and labels.setdefault(image.identity, label) != label:
+            if image.linked and labels.setdefault(image.real, label) != label:
                 raise InputError(
                     f'{image.path} is linked from the folder of another class too; remove one of the links'
                 )

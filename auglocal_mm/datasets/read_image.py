@@ -71,7 +71,7 @@ def _read_with_torchvision(file: BinaryIO, upright: bool) -> Tensor:
     try:
         image = decode_image(torch.from_numpy(data), ImageReadMode.RGB, apply_exif_orientation=upright)
     except RuntimeError:  # an animation, or a damaged file, of which Pillow says what is wrong
-        with Image.open(io.BytesIO(data), formats=FORMATS) as again:
+        with Image.open(io.BytesIO(data.tobytes()), formats=FORMATS) as again:
             return _read_with_pillow(again, upright)
     return image if image.dtype == torch.uint8 else (image.to(torch.int32) >> 8).to(torch.uint8)
 
