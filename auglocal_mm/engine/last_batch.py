@@ -41,4 +41,4 @@ def check_last_batch(runner: Runner) -> None:
 def _last_batch_size(loader: DataLoader) -> int | None:
     if loader.batch_size is None or loader.drop_last or isinstance(loader.sampler, InfiniteSampler):
         return loader.batch_size
-    return len(loader.sampler) % loader.batch_size or loader.batch_size
+    return len(loader.sampler) % loader.batch_size or loader.batch_size  # type: ignore[arg-type]

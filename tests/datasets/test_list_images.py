@@ -46,24 +46,20 @@ def test_ordinary_folders_are_listed_as_torchvision_lists_them_without_a_word(ro
     assert said == []
 
 
-@pytest.mark.parametrize(
-    ('name', 'form'),
-    [
+KINDS = [
+    *[
         ('x.jfif', 'jpeg'),
-        ('x.gif', 'gif'),
-        ('x.GIF', 'gif'),
         ('x.jpe', 'jpeg'),
-        ('x.avif', 'avif'),
-        ('x.jp2', 'jpeg2000'),
-    ]
-    + [
         ('x', 'jpeg'),
-        ('n02110185_10047.n02110185', 'png'),
-        ('x.txt', 'webp'),
         ('.hidden.jpg', 'jpeg'),
         ('x.png', 'tiff'),
+        ('x.txt', 'webp'),
     ],
-)
+    *[('x.gif', 'gif'), ('x.GIF', 'gif'), ('x.avif', 'avif'), ('x.jp2', 'jpeg2000'), ('n02110185_7.n02110185', 'png')],
+]
+
+
+@pytest.mark.parametrize(('name', 'form'), KINDS)
 def test_an_image_is_known_by_its_content(root: Path, said: list[str], name: str, form: str) -> None:
     save(root / 'b' / name, form)
     assert f'b/{name}' in names(root)
