@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from auglocal_mm.datasets.read_image import read_image
+from auglocal_mm.datasets.read_image import MAX_PIXELS, read_image
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import TRANSFORMS
 
@@ -20,19 +20,20 @@ class LoadImageFromFile(BaseTransform):
     Args:
         skip_corrupt: Whether an image that cannot be read is left out, with a warning, instead of an error. The data set
             puts another one in its place, in training only.
+        max_pixels: Height times width of the largest image that is read.
 
     Raises:
         InputError: The image cannot be read.
     """
 
-    def __init__(self, skip_corrupt: bool = False) -> None:
-        self.skip_corrupt = skip_corrupt
+    def __init__(self, skip_corrupt: bool = False, max_pixels: int = MAX_PIXELS) -> None:
+        self.skip_corrupt, self.max_pixels = skip_corrupt, max_pixels
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any] | None:
         """Adds ``img``, uint8 of shape (H, W, 3) in BGR, ``img_shape`` and ``ori_shape``."""
         path = results['img_path']
         try:
-            image = read_image(path, upright=True).permute(1, 2, 0).numpy()[..., ::-1]
+            image = read_image(path, upright=True, max_pixels=self.max_pixels).permute(1, 2, 0).numpy()[..., ::-1]
         except InputError as error:
             if not self.skip_corrupt:
                 raise

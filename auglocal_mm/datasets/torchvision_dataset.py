@@ -43,7 +43,9 @@ class TorchvisionDataset(LabelledImages):
             )
         try:
             self.source, labels, classes = LOADERS[name](Path(data_root).expanduser(), split, download)
-        except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+            if len(self.source) != len(labels):
+                raise ValueError(f'{len(self.source)} images and {len(labels)} labels')
+        except Exception as error:  # what torchvision, pickle and SciPy stumble over has no common class
             raise InputError(
                 f'{name} is not in {data_root}, or not all of it ({str(error).splitlines()[0]}); fetch it with --cfg-options '
                 'train_dataloader.dataset.download=True val_dataloader.dataset.download=True, remove a half-downloaded file '

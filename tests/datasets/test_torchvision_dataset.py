@@ -70,20 +70,39 @@ def test_svhn(tmp_path, monkeypatch):
     assert torch.equal(data[1]['inputs'], torch.from_numpy(PIXELS[1]))
 
 
-def test_stl10(tmp_path, monkeypatch):
+@pytest.fixture
+def stl10(tmp_path, monkeypatch):
+    """Four images, and the pixels and the folder of them."""
     folder = tmp_path / datasets.STL10.base_folder
     folder.mkdir()
     pixels = np.random.default_rng(1).integers(0, 256, (4, 3, 96, 96), dtype=np.uint8)
     (folder / 'x.bin').write_bytes(pixels.transpose(0, 1, 3, 2).tobytes())
     (folder / 'y.bin').write_bytes(bytes([1, 10, 2, 3]))
     (folder / 'classes').write_text('\n'.join('abcdefghij'))
-    files = [[name, checksum(folder / name)] for name in ('x.bin', 'y.bin')]
-    monkeypatch.setattr(datasets.STL10, 'test_list', files)
+    monkeypatch.setattr(datasets.STL10, 'test_list', [['x.bin', None], ['y.bin', None]])
     monkeypatch.setattr(datasets.STL10, 'train_list', [])
     monkeypatch.setattr(datasets.STL10, 'class_names_file', 'classes')
+    return pixels, folder
+
+
+def test_stl10(stl10, tmp_path):
     data = TorchvisionDataset('STL10', str(tmp_path), split='test')
     assert data.labels == [0, 9, 1, 2]
-    assert torch.equal(data[3]['inputs'], torch.from_numpy(pixels[3]))
+    assert torch.equal(data[3]['inputs'], torch.from_numpy(stl10[0][3]))
+
+
+@pytest.mark.parametrize(('name', 'size'), [('y.bin', 3), ('x.bin', 3 * 3 * 96 * 96), ('x.bin', 1000), ('classes', 0)])
+def test_short_files_are_refused(stl10, tmp_path, name, size):
+    path = stl10[1] / name
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(InputError, match='STL10'):
+        TorchvisionDataset('STL10', str(tmp_path), split='test')
+
+
+def test_a_lost_list_of_classes_is_refused(stl10, tmp_path):
+    (stl10[1] / 'classes').unlink()
+    with pytest.raises(InputError, match='STL10 is not in .*, or not all of it'):
+        TorchvisionDataset('STL10', str(tmp_path), split='test')
 
 
 def test_labels_outside_the_classes_are_refused(cifar10):

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 TOOL = Path(__file__).parents[2] / 'tools/dataset_converters/imagenet_val.py'
 NAMES = ['ILSVRC2012_val_00000001', 'ILSVRC2012_val_00000002', 'ILSVRC2012_val_00000003']
@@ -63,6 +64,13 @@ def test_sorts_by_every_kind_of_list(val: Path, labels: str, capsys: pytest.Capt
     assert out.stat().st_mode == val.stat().st_mode
 
 
+def test_images_are_known_by_their_content_and_pipes_are_left_alone(val: Path) -> None:
+    Image.new('RGB', (4, 4)).save(val / NAMES[2], 'gif')
+    (val / f'{NAMES[2]}.JPEG').unlink()
+    os.mkfifo(val / 'pipe.JPEG')
+    assert len(list(run(val, lines('{name} {wnid}\n'), '--copy').rglob('ILSVRC*'))) == 3
+
+
 def test_links_by_default_and_copies_on_demand(val: Path) -> None:
     original = val / f'{NAMES[0]}.JPEG'
     out = run(val, lines('{name} {wnid}\n'))
@@ -112,7 +120,7 @@ def refused(val: Path, labels: str, message: str, capsys: pytest.CaptureFixture[
 
 def test_bad_folders_are_refused(val: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = lines('{name} {wnid}\n')
-    refused(val.parent / 'nowhere', good, 'cannot read .*nowhere', capsys)
+    refused(val.parent / 'nowhere', good, '.*nowhere cannot be read', capsys)
     (val.parent / 'out').mkdir()
     (val.parent / 'out/kept').write_text('')
     refused(val, good, 'out exists and is not an empty folder', capsys)

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from torchvision.datasets.folder import is_image_file
-
+from auglocal_mm.datasets.list_images import PassedOver, read_folder
 from auglocal_mm.errors import InputError
 
 
@@ -49,15 +48,14 @@ def read_labels(path: Path) -> dict[str, str]:
 
 
 def find_images(folder: Path) -> dict[str, Path]:
-    """Lists the images that lie flat in ``folder`` by name without extension.
+    """Lists the images that lie flat in ``folder`` by name without extension, and says what else is there.
 
     Raises:
         InputError: The folder cannot be read, has no images, or has two of one name.
     """
-    try:
-        paths = sorted(path for path in folder.iterdir() if is_image_file(path.name))
-    except OSError as error:
-        raise InputError(f'cannot read {folder}: {error.strerror}; give the folder of the validation images') from error
+    passed_over = PassedOver()
+    paths = sorted(Path(entry.path) for entry in read_folder(str(folder), passed_over)[0])
+    passed_over.say(folder)
     if not paths:
         raise InputError(f'{folder} has no images, expected them flat in it; give the folder of the validation images')
     images: dict[str, Path] = {}

@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from auglocal_mm.engine.last_batch import check_last_batch
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import HOOKS
@@ -26,8 +27,8 @@ class DataCheckHook(Hook):
         """Checks the training data.
 
         Raises:
-            InputError: Less than a batch, another number of classes than the model's, other classes in the validation data, or
-                images of the annotations that do not exist.
+            InputError: Less than a batch, a last batch of one image that cannot be trained on, another number of classes than
+                the model's, other classes in the validation data, or images of the annotations that do not exist.
         """
         dataset = runner.train_dataloader.dataset
         if not len(runner.train_dataloader):
@@ -38,6 +39,7 @@ class DataCheckHook(Hook):
             )
         model = unwrapped(runner.model)
         check_classes(dataset, model)
+        check_last_batch(runner)
         validation = [] if runner.val_loop is None else [runner.val_loop.dataloader.dataset]
         for other in validation:
             _compare_classes(_classes(dataset), _classes(other), 'validation')

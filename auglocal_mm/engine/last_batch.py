@@ -1,0 +1,44 @@
+"""Whether a last batch of one image can be trained on, found out before training."""
+
+import copy
+
+import torch
+from mmengine.dataset import InfiniteSampler
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from auglocal_mm.datasets import collate_images
+from auglocal_mm.engine.unwrapped import unwrapped
+from auglocal_mm.errors import InputError
+from auglocal_mm.local_learning import local_step
+
+
+def check_last_batch(runner: Runner) -> None:
+    """Takes one image through a copy of the classifier where the last batch has no more.
+
+    Normalisation needs more than one value per channel in training: one image is enough as long as its feature maps are
+    larger than 1x1.
+
+    Raises:
+        InputError: The classifier cannot be trained on one image.
+    """
+    model, loader = unwrapped(runner.model), runner.train_dataloader
+    if not hasattr(model, 'local_modules') or runner.max_iters < len(loader) or _last_batch_size(loader) != 1:
+        return
+    copied = copy.deepcopy(model).train()
+    item = next(item for item in loader.dataset if item is not None)
+    try:
+        with torch.no_grad(), torch.random.fork_rng():
+            batch = copied.data_preprocessor(collate_images([item]), training=True)
+            local_step(copied.local_modules(), batch['inputs'], batch['data_samples'], lambda *_: None)
+    except ValueError as error:
+        raise InputError(
+            f'the last batch of an epoch has 1 image (train_dataloader.batch_size={loader.batch_size}), on which this network '
+            f'cannot be trained ({error}); set train_dataloader.drop_last=True, or another batch_size'
+        ) from error
+
+
+def _last_batch_size(loader: DataLoader) -> int | None:
+    if loader.batch_size is None or loader.drop_last or isinstance(loader.sampler, InfiniteSampler):
+        return loader.batch_size
+    return len(loader.sampler) % loader.batch_size or loader.batch_size  # type: ignore[arg-type]

@@ -1,0 +1,28 @@
+import pytest
+from mmengine.runner import Runner
+
+from auglocal_mm.errors import InputError
+
+ONE_PIXEL = {'train_dataloader.dataset.transforms': [dict(type='Resize', size=32)]}  # maps of 1x1 in the last stage
+
+
+@pytest.mark.parametrize('method', ['bp', 'auglocal'])
+def test_one_image_of_one_pixel_in_the_last_stage_is_refused(tiny_config, method):
+    config = tiny_config(
+        method, **ONE_PIXEL, **{'train_dataloader.batch_size': 23, 'train_dataloader.drop_last': False}
+    )
+    with pytest.raises(InputError, match=r'last batch.* 1 image .*batch_size=23.*drop_last=True'):
+        Runner.from_cfg(config).train()
+
+
+def test_what_can_be_trained_on_is_trained(tiny_config):
+    for settings in (
+        {'train_dataloader.batch_size': 23, 'train_dataloader.drop_last': True},
+        {
+            'train_dataloader.batch_size': 23,
+            'train_dataloader.drop_last': False,
+            'train_dataloader.dataset.transforms': [dict(type='Resize', size=64)],
+        },
+    ):
+        config = tiny_config('bp', **{'train_cfg.max_epochs': 1}, **settings)
+        Runner.from_cfg(config).train()
