@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from auglocal_mm.datasets.image_size import check_size
 from auglocal_mm.datasets.read_image import read_image
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import TRANSFORMS
@@ -22,7 +23,7 @@ class LoadImageFromFile(BaseTransform):
             puts another one in its place, in training only.
 
     Raises:
-        InputError: The image cannot be read.
+        InputError: The image cannot be read, or has another size than in the annotations.
     """
 
     def __init__(self, skip_corrupt: bool = False) -> None:
@@ -38,6 +39,8 @@ class LoadImageFromFile(BaseTransform):
                 raise
             warnings.warn(f'{path} is corrupt and left out: {error.__cause__}', stacklevel=2)
             return None
+        if 'height' in results:
+            check_size(path, image.shape[:2], (results['height'], results['width']))
         return {
             **results,
             'img': np.ascontiguousarray(image),
