@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from auglocal_mm.datasets.coco_masks import check_mask, mask_area
+from auglocal_mm.datasets.coco_masks import PARTS, check_mask, mask_area
 from auglocal_mm.errors import InputError
 
 NUMBERS = {int, float}
 FLAGS: dict[Any, int] = {0: 0, 1: 1, '0': 0, '1': 1}
+LARGEST = 1_000_000
+"""Pixels of a side of an image."""
 MARGIN = 2
 """Pixels that a box may reach out of its image without a word."""
 OUTSIDE = 'boxes reach out of their images (expected are x, y, width and height)'
@@ -80,7 +82,7 @@ class Entry:
     def side(self, name: str) -> int:
         """The width or height of an image, in pixels."""
         value = self.record.get(name)
-        if type(value) not in (int, float) or value < 1 or value != value // 1:
+        if type(value) not in NUMBERS or not 1 <= value <= LARGEST or value != value // 1:
             self.refuse(name, 'a number of pixels')
         return int(value)
 
@@ -153,9 +155,12 @@ def _entries(path: str, content: dict[str, Any], key: str) -> Iterator[Entry]:
 def _images(path: str, content: dict[str, Any], notes: Counter[str]) -> dict[int | str, dict[str, Any]]:
     """The images by their ids; where one of the ids is no number, all are texts, for NumPy cannot sort a mixture."""
     entries = [*_entries(path, content, 'images')]
-    ids = [entry.identifier('id', notes) for entry in entries]
+    converted: Counter[str] = Counter()
+    ids = [entry.identifier('id', converted) for entry in entries]
     if any(isinstance(each, str) for each in ids):
         ids = [str(entry.record['id']) for entry in entries]
+    else:
+        notes.update(converted)
     images: dict[int | str, dict[str, Any]] = {}
     names: set[str] = set()
     for number, entry in zip(ids, entries, strict=True):
@@ -206,28 +211,33 @@ class _Annotations:
     def read(self, entry: Entry) -> dict[str, Any] | None:
         """The record made uniform, or ``None`` if its image is not in the file."""
         record, notes = entry.record, self.notes
-        number = entry.identifier('id', notes)
-        if number in self.ids:
-            entry.refuse('id', 'each id once (merged files must be numbered anew)')
-        self.ids.add(number)
-        image_id = entry.identifier('image_id', notes)
-        image_id = image_id if image_id in self.images else str(record['image_id'])
-        category_id = entry.identifier('category_id', notes)
-        if category_id not in self.categories:
-            entry.refuse('category_id', 'the id of one of the categories')
-        if image_id not in self.images:
+        self._identify(entry)
+        if record['image_id'] not in self.images:
             notes['annotations belong to no image of the file, and are left out'] += 1
             return None
         if record.get('iscrowd') is None:
             notes['annotations have no iscrowd, and are taken as single objects'] += 1
-        record.update(
-            id=len(self.ids), image_id=image_id, category_id=category_id, iscrowd=entry.flag('iscrowd', notes)
-        )
+        record['iscrowd'] = entry.flag('iscrowd', notes)
         if 'ignore' in record:
             record['ignore'] = entry.flag('ignore', notes)
             notes['annotations are marked "ignore": left out of training, but evaluated'] += record['ignore']
-        self._geometry(entry, self.images[image_id])
+        self._geometry(entry, self.images[record['image_id']])
         return record
+
+    def _identify(self, entry: Entry) -> None:
+        record, notes = entry.record, self.notes
+        number = entry.identifier('id', notes)
+        if number in self.ids:
+            entry.refuse('id', 'each id once (merged files must be numbered anew)')
+        self.ids.add(number)
+        image_id = record.get('image_id')
+        if not isinstance(image_id, str) or image_id not in self.images:
+            image_id = entry.identifier('image_id', notes)
+            image_id = image_id if image_id in self.images else str(image_id)
+        category_id = entry.identifier('category_id', notes)
+        if category_id not in self.categories:
+            entry.refuse('category_id', 'the id of one of the categories')
+        record.update(id=len(self.ids), image_id=image_id, category_id=category_id)
 
     def _geometry(self, entry: Entry, image: dict[str, Any]) -> None:
         record, width, height = entry.record, image['width'], image['height']
@@ -240,7 +250,7 @@ class _Annotations:
         if self.with_masks:
             check_mask(entry, width, height, self.notes)
         area = record.get('area')
-        if type(area) not in (int, float) or not 0 < area <= w * h + width * height:
+        if type(area) not in NUMBERS or not 0 < area <= w * h + width * height:
             self.notes[AREA] += 1
             record['area'] = (self.with_masks and mask_area(record['segmentation'], width, height)) or w * h
 
@@ -277,7 +287,7 @@ def _annotations(
             f'none of the {len(given)} annotations of {path} is of a pixel or more in an image of the file; give boxes in '
             'pixels (not in shares of the image), and the images that the annotations belong to'
         )
-    for note in (AREA, TINY):
+    for note in (AREA, TINY, PARTS):
         if notes[note] * 1000 <= len(kept):  # COCO itself has a handful
             del notes[note]
     return kept

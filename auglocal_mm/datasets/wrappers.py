@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine import dataset as mmengine_dataset
 
+from auglocal_mm.errors import InputError
 from auglocal_mm.registry import DATASETS
 
 
@@ -34,7 +35,20 @@ class RepeatDataset(mmengine_dataset.RepeatDataset):
 
 @DATASETS.register_module()
 class ConcatDataset(mmengine_dataset.ConcatDataset):
-    """MMEngine's ``ConcatDataset``."""
+    """MMEngine's ``ConcatDataset``.
+
+    Raises:
+        InputError: The data sets have different classes.
+    """
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        try:
+            super().__init__(*arguments, **settings)
+        except ValueError as error:
+            raise InputError(
+                f'the data sets that ConcatDataset joins have different classes ({error}), so that labels would mean other '
+                'things; give each the same folders of classes'
+            ) from error
 
     def __getitem__(self, index: int) -> Any:
         return self.draw(index)

@@ -1,16 +1,20 @@
 """COCO's average precision."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmdet.evaluation import CocoMetric as MMDetCocoMetric
 from mmengine.fileio import get_local_path
 
 from auglocal_mm.datasets.coco_annotations import CocoAnnotations
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import METRICS
+
+with warnings.catch_warnings():
+    warnings.filterwarnings('ignore', message='faster_coco_eval is not installed')  # another metric's
+    from mmdet.evaluation import CocoMetric as MMDetCocoMetric
 
 
 @METRICS.register_module()
