@@ -69,8 +69,11 @@ def write_scenes(folder: Path, content: Any, name: str = 'annotations.json') -> 
 
 def read(path: str, **settings: Any) -> CocoDataset:
     """The data set of an annotation file, for training."""
-    defaults = dict(serialize_data=False, 
-        metainfo=dict(classes=CLASSES), pipeline=WITH_MASKS, data_prefix=dict(img=f'{Path(path).parent}/images')
+    defaults = dict(
+        metainfo=dict(classes=CLASSES),
+        pipeline=WITH_MASKS,
+        data_prefix=dict(img=f'{Path(path).parent}/images'),
+        serialize_data=False,  # faster
     )
     return CocoDataset(ann_file=path, **{**defaults, **settings})
 

@@ -22,14 +22,15 @@ def check_annotations(config: Config, model: Any) -> None:
         InputError: The data are refused, or have no annotated objects.
     """
     batches = _batches(config.train_dataloader)
-    classes = getattr(next(inner_datasets(batches.dataset)), 'metainfo', {}).get('classes')
-    if not classes or not hasattr(batches.dataset, 'get_data_info'):
+    first = next(inner_datasets(batches.dataset))
+    if not hasattr(first, 'get_data_info'):
         raise InputError(
             f'--check is for classifiers that AugLocal can partition, and for detectors, not for a {type(model).__name__}'
         )
     validation = _validation(config)
+    classes = first.metainfo['classes']
     check_training_data(batches, model, validation)
-    next(iter(batches))
+    next(iter(batches))  # the pipeline runs
     readings = [read_dataset('training', batches.dataset)]
     if validation is not None:
         dataset, evaluator = validation

@@ -6,6 +6,8 @@ from PIL import Image
 
 from auglocal_mm.errors import InputError
 
+TURNED = ('JPEG', 'MPO', 'PNG')
+"""Formats that are turned when they are read, as OpenCV does it; Pillow gives the size of a TIFF as it is turned."""
 EXIF_ORIENTATION = 0x0112
 LYING = 5
 """From this value of the EXIF orientation on, width and height change places."""
@@ -15,7 +17,7 @@ def image_size(path: str) -> tuple[int, int] | None:
     """Height and width in pixels of the upright image; ``None`` where it cannot be told, which reading the image says better."""
     try:
         with Image.open(path) as image:
-            lying = image.getexif().get(EXIF_ORIENTATION, 1) >= LYING
+            lying = image.format in TURNED and image.getexif().get(EXIF_ORIENTATION, 1) >= LYING
             return image.size if lying else image.size[::-1]
     except (
         OSError,
