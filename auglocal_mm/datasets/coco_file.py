@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-from auglocal_mm.datasets.coco_masks import PARTS, check_mask, mask_area
+from auglocal_mm.datasets.coco_masks import BEYOND, PARTS, check_mask, mask_area
 from auglocal_mm.errors import InputError
 
 NUMBERS = {int, float}
@@ -287,7 +287,7 @@ def _annotations(
             f'none of the {len(given)} annotations of {path} is of a pixel or more in an image of the file; give boxes in '
             'pixels (not in shares of the image), and the images that the annotations belong to'
         )
-    for note in (AREA, TINY, PARTS):
+    for note in (AREA, TINY, PARTS, BEYOND):
         if notes[note] * 1000 <= len(kept):  # COCO itself has a handful
             del notes[note]
     return kept

@@ -11,17 +11,18 @@ if TYPE_CHECKING:
 NUMBERS = {int, float}
 POLYGON = 'a list of polygons, each x1, y1, x2, y2, ... in pixels with 3 corners or more'
 RUNS = 'run lengths that fill an image of'
+BEYOND = 'masks reach out of their boxes'
 PARTS = 'masks have parts of less than 3 corners, which are left out'
 
 
 def check_mask(entry: 'Entry', width: int, height: int, notes: Counter[str]) -> None:
-    """Makes sure that ``segmentation`` is a mask in the object's box; parts that are lines or points are left out.
+    """Makes sure that ``segmentation`` is a mask in or at the object's box; parts that are lines or points are left out.
 
     Args:
         entry: An annotation with a valid ``bbox``.
         width: Of the image, in pixels.
         height: Of the image, in pixels.
-        notes: Counts the masks that lose parts.
+        notes: Counts the masks that lose parts or reach out of their boxes.
 
     Raises:
         InputError: It is not.
@@ -46,6 +47,8 @@ def check_mask(entry: 'Entry', width: int, height: int, notes: Counter[str]) -> 
         return
     if left > x + w + 1 or right < x - 1 or top > y + h + 1 or bottom < y - 1:
         entry.refuse('segmentation', f'a mask in the box {entry.record["bbox"]}')
+    if max(x - left, y - top, right - x - w, bottom - y - h) > 2 + 0.1 * max(w, h):
+        notes[BEYOND] += 1
     if left == right or top == bottom:
         entry.refuse('segmentation', f'a mask that is not empty in the box {entry.record["bbox"]}')
 

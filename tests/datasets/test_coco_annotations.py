@@ -284,7 +284,8 @@ def test_what_is_ignored_or_reaches_out_is_said_aloud(tmp_path, monkeypatch):
     path = write_scenes(tmp_path, content)
     dataset = read(path, pipeline=[])
     assert len(taught(dataset)) == 7
-    notes = ' '.join(dataset.notes)
+    notes = ' '.join(dataset.notes) + ' '.join(CocoAnnotations(path, with_masks=True).notes)
+    assert 'masks reach out of their boxes' in notes
     assert 'marked "ignore"' in notes and 'reach out of their images' in notes
     read(path, pipeline=[])
     assert said.count(f'{path}: 1 boxes reach out of their images (expected are x, y, width and height).') == 1, 'once'
