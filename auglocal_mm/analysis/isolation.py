@@ -11,6 +11,7 @@ from mmengine.runner import Runner, set_random_seed
 from rich.console import Console
 from torch import Tensor
 
+from auglocal_mm.analysis.annotation_check import check_annotations
 from auglocal_mm.analysis.partition_table import module_costs, to_table
 from auglocal_mm.engine.hooks.data_check_hook import check_classes
 from auglocal_mm.errors import InputError
@@ -35,7 +36,8 @@ def check_run(config: Config) -> None:
     set_random_seed(config.get('randomness', {}).get('seed', 0))
     model = MODELS.build(config.model)
     if not hasattr(model, 'local_modules'):
-        raise InputError(f'--check is for classifiers that AugLocal can partition, not for a {type(model).__name__}')
+        check_annotations(config, model)
+        return
     loader = {**config.train_dataloader, 'num_workers': 0, 'persistent_workers': False, 'timeout': 0}
     loader['batch_size'] = min(IMAGES, loader['batch_size'])
     _init_quietly(model)

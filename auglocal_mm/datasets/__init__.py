@@ -7,12 +7,16 @@ from auglocal_mm.datasets.labelled_images import LabelledImages
 from auglocal_mm.datasets.load_image import LoadImageFromFile
 from auglocal_mm.datasets.torchvision_dataset import TorchvisionDataset
 from auglocal_mm.datasets.transforms import build_transform
+from auglocal_mm.datasets.wrappers import ClassBalancedDataset, ConcatDataset, RepeatDataset
 
 __all__ = [
+    'ClassBalancedDataset',
     'CocoDataset',
+    'ConcatDataset',
     'ImageFolder',
     'LabelledImages',
     'LoadImageFromFile',
+    'RepeatDataset',
     'TorchvisionDataset',
     'build_transform',
     'collate_images',

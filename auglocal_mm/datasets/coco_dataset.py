@@ -1,20 +1,24 @@
-"""COCO's annotations, which must be those of the config's classes."""
+"""COCO's images and objects."""
 
+from collections import Counter
 from typing import Any
 
 from mmdet.datasets import CocoDataset as MMDetCocoDataset
 
+from auglocal_mm.datasets.coco_annotations import CocoAnnotations, warn_once
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import DATASETS
 
 
 @DATASETS.register_module()
 class CocoDataset(MMDetCocoDataset):
-    """MMDetection's ``CocoDataset``, which refuses annotations that it would train on, or evaluate, wrongly.
+    """MMDetection's ``CocoDataset`` of annotations that mean what they say; labels are in the order of the classes.
+
+    Attributes:
+        notes: How many annotations were repaired or left out, by a description of what was done.
 
     Raises:
-        InputError: No folder of images is named; or the file is no annotation file of COCO's, lacks classes of the config or
-            masks that the pipeline asks for, or has no box or no image to train on.
+        InputError: No folder of images is named; or the annotations are refused, or have no box or no image to train on.
     """
 
     def load_data_list(self) -> list[dict[str, Any]]:
@@ -23,26 +27,12 @@ class CocoDataset(MMDetCocoDataset):
             raise InputError(
                 "data_prefix of the data set has no img, the folder of the images; add dict(img='train2017/')"
             )
-        try:
-            images = super().load_data_list()
-        except (AssertionError, KeyError, TypeError) as error:  # what pycocotools and MMDetection stumble over
-            raise InputError(
-                f'{self.ann_file} is no annotation file of COCO ({type(error).__name__}: {error}); give one with images, '
-                'annotations and categories'
-            ) from error
-        classes = self.metainfo['classes']
-        if len(self.cat_ids) != len(classes):
-            raise InputError(
-                f'{self.ann_file} has {len(self.cat_ids)} of the {len(classes)} classes of the config, so that labels would '
-                'mean other things; set metainfo.classes of the data sets and num_classes of the model to what is there'
-            )
-        instances = [instance for image in images for instance in image['instances']]
-        if not images or not (instances or self.test_mode):
+        self.COCOAPI = self._read
+        images = super().load_data_list()
+        if not images or not (self.test_mode or any(image['instances'] for image in images)):
             raise InputError(
                 f'{self.ann_file} has {len(images)} images and no box that can be trained on; give another annotation file'
             )
-        if any(getattr(each, 'with_mask', False) for each in self.pipeline.transforms):
-            self._check_masks(instances)
         return images
 
     def filter_data(self) -> list[dict[str, Any]]:
@@ -52,12 +42,17 @@ class CocoDataset(MMDetCocoDataset):
             raise InputError(
                 f'no image of {self.ann_file} passes filter_cfg={self.filter_cfg}; give another annotation file or filter'
             )
+        smallest = 0 if self.test_mode else (self.filter_cfg or {}).get('min_size', 0)
+        small = sum(min(image['width'], image['height']) < smallest for image in self.data_list)
+        if small:
+            self.notes[f'images are smaller than min_size={smallest}, and left out of training'] = small
+            warn_once(
+                f'{self.ann_file}: {small} images are smaller than min_size={smallest}, and left out of training.'
+            )
         return kept
 
-    def _check_masks(self, instances: list[dict[str, Any]]) -> None:
-        lacking = sum('mask' not in instance for instance in instances)
-        if lacking:
-            raise InputError(
-                f'{lacking} of {len(instances)} instances of {self.ann_file} have no segmentation, which this detector is '
-                'trained on; give annotations with masks, or train a detector of boxes'
-            )
+    def _read(self, path: str) -> CocoAnnotations:
+        with_masks = any(getattr(each, 'with_mask', False) for each in self.pipeline.transforms)
+        annotations = CocoAnnotations(path, with_masks)
+        self.notes: Counter[str] = annotations.notes
+        return annotations

@@ -18,8 +18,9 @@ from auglocal_mm.errors import InputError
 class LabelledImages(Dataset, metaclass=ABCMeta):
     """Images with one label each.
 
-    The augmentation of an image depends on seed, epoch and index alone, whatever the number of workers and however
-    often the run was resumed. :meth:`set_epoch` must be called before each epoch, or every epoch looks the same.
+    The augmentation of an image depends on seed, epoch, index and repetition (in a wrapper) alone, whatever the number of
+    workers and however often the run was resumed. :meth:`set_epoch` must be called before each epoch, or every epoch looks
+    the same.
 
     Args:
         classes: Names of the classes in the order of their labels.
@@ -80,14 +81,25 @@ class LabelledImages(Dataset, metaclass=ABCMeta):
         Raises:
             InputError: The transforms fail, or left something else than a uint8 image.
         """
+        return self.draw(index)
+
+    def draw(self, index: int, repetition: int = 0) -> dict[str, Any] | None:
+        """As ``dataset[index]``, augmented anew for every repetition of the image within an epoch."""
         seed, epoch = self._seed_and_epoch.tolist()
         epoch = getattr(index, 'epoch', epoch)
         index = range(len(self))[index]
         image = self.read(index)
         if image is None:
             return None
-        mixed = int(np.random.SeedSequence([seed, epoch, index]).generate_state(1)[0])
+        mixed = int(np.random.SeedSequence([seed, epoch, index, repetition]).generate_state(1)[0])
         return {'inputs': self._augment(image, index, mixed), 'data_samples': self.labels[index]}
+
+    def full_init(self) -> None:
+        """Nothing is left to do; the wrappers of MMEngine ask for it."""
+
+    def get_cat_ids(self, index: int) -> list[int]:
+        """The labels of an image, by which ``ClassBalancedDataset`` repeats it."""
+        return [self.labels[index]]
 
     @abstractmethod
     def read(self, index: int) -> Tensor | Image.Image | None:

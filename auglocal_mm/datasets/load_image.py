@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from auglocal_mm.datasets.image_size import check_size
 from auglocal_mm.datasets.read_image import MAX_PIXELS, read_image
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import TRANSFORMS
@@ -23,7 +24,7 @@ class LoadImageFromFile(BaseTransform):
         max_pixels: Height times width of the largest image that is read.
 
     Raises:
-        InputError: The image cannot be read.
+        InputError: The image cannot be read, or has another size than in the annotations.
     """
 
     def __init__(self, skip_corrupt: bool = False, max_pixels: int = MAX_PIXELS) -> None:
@@ -39,6 +40,8 @@ class LoadImageFromFile(BaseTransform):
                 raise
             warnings.warn(f'{path} is corrupt and left out: {error.__cause__}', stacklevel=2)
             return None
+        if 'height' in results:
+            check_size(path, image.shape[:2], (results['height'], results['width']))
         return {
             **results,
             'img': np.ascontiguousarray(image),

@@ -5,6 +5,7 @@ from mmcv.transforms import LoadImageFromFile as MMCVLoadImageFromFile
 from PIL import Image
 
 from auglocal_mm.datasets import LoadImageFromFile, read_image
+from auglocal_mm.datasets.image_size import image_size
 from auglocal_mm.errors import InputError
 
 
@@ -16,7 +17,7 @@ def photograph(tmp_path):
     return path
 
 
-@pytest.mark.parametrize(('suffix', 'orientation'), [('.jpg', 1), ('.jpg', 6), ('.webp', 6), ('.tiff', 8)])
+@pytest.mark.parametrize(('suffix', 'orientation'), [('.jpg', 1), ('.jpg', 6), ('.png', 8), ('.webp', 6), ('.tiff', 8)])
 def test_equals_mmcv(photograph, suffix, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation  # how the camera was held
@@ -30,6 +31,16 @@ def test_equals_mmcv(photograph, suffix, orientation):
     assert ours.keys() == theirs.keys()
     assert np.array_equal(ours['img'], theirs['img'])
     assert (ours['img_shape'], ours['ori_shape']) == (theirs['img_shape'], theirs['ori_shape'])
+    assert image_size(str(photograph)) == ours['ori_shape'], 'from the head alone'
+
+
+def test_an_image_of_another_size_than_annotated_is_refused(photograph):
+    load = LoadImageFromFile().transform
+    assert load({'img_path': str(photograph), 'height': 48, 'width': 64})['img'].shape == (48, 64, 3)
+    with pytest.raises(
+        InputError, match=r'photograph.jpg is 64 pixels wide and 48 high, but has width=48 and height=64'
+    ):
+        load({'img_path': str(photograph), 'height': 64, 'width': 48})
 
 
 @pytest.mark.parametrize('upright', [False, True])

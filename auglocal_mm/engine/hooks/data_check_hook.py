@@ -6,14 +6,21 @@ import os
 from typing import Any
 
 from mmengine.dist import get_world_size
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
+from auglocal_mm.datasets.image_size import check_size, image_size
+from auglocal_mm.datasets.wrappers import inner_datasets
 from auglocal_mm.engine.last_batch import check_last_batch
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import HOOKS
+
+HEADS = 5000
+"""About so many images of a data set have their sizes looked at before anything is trained: all of COCO's validation."""
 
 
 @HOOKS.register_module()
@@ -24,39 +31,27 @@ class DataCheckHook(Hook):
         self.trained_on: list[str] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Checks the training data.
+        """Checks the data of training and validation, and what the validation is judged by.
 
         Raises:
-            InputError: Less than a batch, a last batch of one image that cannot be trained on, another number of classes than
-                the model's, other classes in the validation data, or images of the annotations that do not exist.
+            InputError: As :func:`check_training_data`, or a last batch of one image that cannot be trained on.
         """
-        dataset = runner.train_dataloader.dataset
-        if not len(runner.train_dataloader):
-            raise InputError(
-                f'the training data have {len(dataset)} images, which do not fill one batch of {get_world_size()} processes '
-                f'with {runner.train_dataloader.batch_size} each: nothing would be trained; set train_dataloader.batch_size to '
-                'fewer'
-            )
-        model = unwrapped(runner.model)
-        check_classes(dataset, model)
+        validation = runner.val_loop and (runner.val_loop.dataloader.dataset, runner.val_loop.evaluator)
+        check_training_data(runner.train_dataloader, unwrapped(runner.model), validation)
         check_last_batch(runner)
-        validation = [] if runner.val_loop is None else [runner.val_loop.dataloader.dataset]
-        for other in validation:
-            _compare_classes(_classes(dataset), _classes(other), 'validation')
-        for each in (dataset, *validation):
-            if hasattr(each, 'get_data_info'):
-                _check_images(each)
 
     def before_test(self, runner: Runner) -> None:
         """Checks the test data.
 
         Raises:
-            InputError: Another number of classes than the model's, or other classes than the checkpoint's.
+            InputError: Another number of classes than the model's, other classes than the checkpoint's, images that do not
+                exist or have another size, or annotations of other images.
         """
-        model = unwrapped(runner.model)
         dataset = runner.test_loop.dataloader.dataset
-        check_classes(dataset, model, 'test')
+        check_classes(dataset, unwrapped(runner.model), 'test')
         _compare_classes(self.trained_on, _classes(dataset), 'test')
+        _check_images(dataset)
+        _check_evaluator(runner.test_loop.evaluator, dataset)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Remembers what the checkpoint was trained on."""
@@ -64,20 +59,50 @@ class DataCheckHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Says how many corrupt images were skipped so far."""
-        skipped = getattr(runner.train_dataloader.dataset, 'num_skipped', 0)
+        skipped = sum(getattr(each, 'num_skipped', 0) for each in inner_datasets(runner.train_dataloader.dataset))
         if skipped:
             print_log(
                 f'{skipped} corrupt training images were skipped so far.', logger='current', level=logging.WARNING
             )
 
 
-def check_classes(dataset: Any, model: Any, name: str = 'training') -> None:
-    """Makes sure that the model has as many classes as the data.
+def check_training_data(batches: DataLoader, model: Any, validation: tuple[Any, Evaluator] | None) -> None:
+    """Makes sure that the data are all there and fit the model and each other.
+
+    Args:
+        batches: Of the training data.
+        model: The model.
+        validation: The data set and its evaluator.
 
     Raises:
-        InputError: It has not.
+        InputError: Less than a batch, another number of classes than the model's, other classes in the validation data,
+            images of the annotations that do not exist or have another size, or an evaluator with annotations of other images.
     """
-    classes = getattr(dataset, 'metainfo', {}).get('classes')
+    dataset: Any = batches.dataset
+    if not len(batches):
+        raise InputError(
+            f'the training data have {len(dataset)} images, which do not fill one batch of {get_world_size()} processes '
+            f'with {batches.batch_size} each: nothing would be trained; set train_dataloader.batch_size to fewer'
+        )
+    check_classes(dataset, model)
+    _check_images(dataset)
+    if validation is not None:
+        judged, evaluator = validation
+        _compare_classes(_classes(dataset), _classes(judged), 'validation')
+        _check_images(judged)
+        _check_evaluator(evaluator, judged)
+
+
+def check_classes(dataset: Any, model: Any, name: str = 'training') -> None:
+    """Makes sure that the data have the same classes throughout, and the model as many.
+
+    Raises:
+        InputError: They have not.
+    """
+    first, *others = inner_datasets(dataset)
+    for other in others:
+        _compare_classes(_classes(first), _classes(other), f'other {name}')
+    classes = getattr(first, 'metainfo', {}).get('classes')
     for key in ('head', 'roi_head.bbox_head', 'roi_head.mask_head'):
         head = functools.reduce(lambda part, attribute: getattr(part, attribute, None), key.split('.'), model)
         expected = getattr(head, 'num_classes', None)
@@ -98,14 +123,37 @@ def _compare_classes(ours: list[str], theirs: list[str], name: str) -> None:
 
 
 def _classes(dataset: Any) -> list[str]:
-    return list(getattr(dataset, 'metainfo', {}).get('classes') or ())
+    first = next(inner_datasets(dataset))
+    return list(getattr(first, 'metainfo', {}).get('classes') or ())
 
 
 def _check_images(dataset: Any) -> None:
-    paths = (dataset.get_data_info(index)['img_path'] for index in range(len(dataset)))
+    for each in inner_datasets(dataset):
+        if hasattr(each, 'get_data_info'):
+            infos = map(each.get_data_info, range(len(each)))
+            sizes = {info['img_path']: (info.get('height'), info.get('width')) for info in infos}
+            _check_files([*sizes], each.ann_file)
+            _check_sizes(sizes, each.ann_file)
+
+
+def _check_files(paths: list[str], annotations: str) -> None:
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         raise InputError(
-            f'{len(missing)} of {len(dataset)} images of the annotations {dataset.ann_file} do not exist, the first is '
+            f'{len(missing)} of {len(paths)} images of the annotations {annotations} do not exist, the first is '
             f'{missing[0]}; set data_root and data_prefix to the folder that holds them'
         )
+
+
+def _check_sizes(sizes: dict[str, Any], annotations: str) -> None:
+    """Reads the heads of images all over the data set; the others are looked at when they are loaded."""
+    for path, expected in [*sizes.items()][:: max(1, len(sizes) // HEADS)]:
+        found = image_size(path)
+        if found is not None and expected[0] is not None:
+            check_size(path, found, expected, annotations)
+
+
+def _check_evaluator(evaluator: Evaluator, dataset: Any) -> None:
+    for metric in evaluator.metrics:
+        if hasattr(metric, 'check_dataset'):
+            metric.check_dataset(dataset)

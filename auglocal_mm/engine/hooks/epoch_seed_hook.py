@@ -7,6 +7,7 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import DistSamplerSeedHook
 from mmengine.runner import Runner, set_random_seed
 
+from auglocal_mm.datasets.wrappers import inner_datasets
 from auglocal_mm.engine.passes import PassSampler, counts_iterations, finished_passes
 from auglocal_mm.registry import HOOKS
 
@@ -43,9 +44,9 @@ class EpochSeedHook(DistSamplerSeedHook):
 
 
 def _set_epoch(runner: Runner, epoch: int) -> None:
-    dataset = runner.train_dataloader.dataset
-    if hasattr(dataset, 'set_epoch'):
-        dataset.set_epoch(runner.seed, epoch)
+    for dataset in inner_datasets(runner.train_dataloader.dataset):
+        if hasattr(dataset, 'set_epoch'):
+            dataset.set_epoch(runner.seed, epoch)
 
 
 def _seed_generators(seed: int, step: int) -> None:

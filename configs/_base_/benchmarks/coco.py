@@ -9,11 +9,11 @@ load_image = dict(type='auglocal_mm.LoadImageFromFile')  # refuses truncated ima
 
 train_pipeline = [load_image, *_base_.train_pipeline[1:]]
 test_pipeline = [load_image, *_base_.test_pipeline[1:]]
-dataset = dict(type='auglocal_mm.CocoDataset', data_root=data_root)  # refuses annotations of other classes
+dataset = dict(type='auglocal_mm.CocoDataset', data_root=data_root)
 train_dataloader = dict(dataset=dict(**dataset, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(**dataset, pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=data_root + '/annotations/instances_val2017.json')
+val_evaluator = dict(type='auglocal_mm.CocoMetric', ann_file=data_root + '/annotations/instances_val2017.json')
 test_evaluator = val_evaluator
 
 default_hooks = dict(

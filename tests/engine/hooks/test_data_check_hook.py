@@ -1,9 +1,18 @@
 import shutil
+from types import SimpleNamespace
 
 import pytest
+from mmdet.datasets import MultiImageMixDataset
+from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
+from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
+from PIL import Image
+from tests_coco import read, scenes, write_scenes
+from torch.utils.data import DataLoader
 
+from auglocal_mm.engine.hooks.data_check_hook import check_training_data
 from auglocal_mm.errors import InputError
+from auglocal_mm.evaluation import CocoMetric
 
 
 def test_validation_data_with_other_classes_are_refused(tiny_config, image_folder):
@@ -35,3 +44,93 @@ def test_test_data_must_have_the_classes_that_the_checkpoint_was_trained_on(tiny
     shutil.move(image_folder / 'val' / 'cat', image_folder / 'val' / 'fox')
     with pytest.raises(InputError, match='3 classes and the test data 3, and they differ in cat'):
         Runner.from_cfg(tiny_config('bp', load_from=f'{config.work_dir}/epoch_1.pth')).test()
+
+
+WRAPPERS = {
+    'bare': lambda dataset: dataset,
+    'repeated': lambda dataset: RepeatDataset(dataset, times=2),
+    'joined': lambda dataset: ConcatDataset([dataset, dataset]),
+    'balanced': lambda dataset: ClassBalancedDataset(dataset, oversample_thr=0.5),
+    'mixed': lambda dataset: MultiImageMixDataset(dataset, pipeline=[]),
+}
+
+
+def check(dataset, judged=None, annotations=None, num_classes=2):
+    """The checks of a detector with so many classes."""
+    model = SimpleNamespace(roi_head=SimpleNamespace(bbox_head=SimpleNamespace(num_classes=num_classes)))
+    validation = judged and (judged, Evaluator(CocoMetric(ann_file=annotations)))
+    check_training_data(DataLoader(dataset), model, validation)
+
+
+@pytest.mark.parametrize('wrap', WRAPPERS.values(), ids=WRAPPERS)
+def test_data_in_wrappers_are_checked(wrap, tmp_path):
+    path = write_scenes(tmp_path, scenes())
+    check(wrap(read(path)), read(path), path)
+    with pytest.raises(InputError, match=r'2 classes, but num_classes of the model is 3'):
+        check(wrap(read(path)), num_classes=3)
+    (tmp_path / 'images' / '2.png').unlink()
+    with pytest.raises(InputError, match=r'1 of 3 images .* do not exist, the first is .*2.png'):
+        check(wrap(read(path)))
+
+
+@pytest.mark.parametrize('wrap', [WRAPPERS['bare'], WRAPPERS['joined']])
+def test_sizes_in_the_annotations_must_be_those_of_the_images(wrap, tmp_path):
+    path = write_scenes(tmp_path, scenes())
+    Image.new('RGB', (60, 80)).save(tmp_path / 'images' / '1.png')
+    with pytest.raises(InputError, match=r'1.png is 60 pixels wide and 80 high, but has width=80 and height=60'):
+        check(wrap(read(path)))
+
+
+def test_images_that_lie_are_taken_upright(tmp_path):
+    path = write_scenes(tmp_path, scenes())
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new('RGB', (60, 80)).save(tmp_path / 'images' / '1.png', exif=exif)
+    check(read(path))
+
+
+def test_parts_of_joined_data_must_have_the_same_classes(tmp_path):
+    path = write_scenes(tmp_path, scenes())
+    parts = [read(path), read(path, metainfo=dict(classes=('cat', 'dog')))]
+    with pytest.raises(InputError, match='they differ in their order'):
+        check(Joined(parts))
+
+
+class Joined(list):
+    """As MMDetection's ``ConcatDataset``, which takes data sets of different classes."""
+
+    @property
+    def datasets(self):
+        return [*self]
+
+
+@pytest.mark.parametrize('wrap', [WRAPPERS['repeated'], WRAPPERS['joined']])
+def test_an_image_is_judged_once(wrap, tmp_path):
+    path = write_scenes(tmp_path, scenes())
+    with pytest.raises(InputError, match='or the data set has it twice'):
+        check(read(path), wrap(read(path)), path)
+
+
+def test_validation_by_another_file_is_refused(tmp_path):
+    path = write_scenes(tmp_path, scenes())
+    content = scenes()
+    content['images'][0]['file_name'] = 'other.png'
+    with pytest.raises(InputError, match=r'other.json.* has no image 1 that is 1.png'):
+        check(read(path), read(path), write_scenes(tmp_path, content, 'other.json'))
+
+
+def test_classifiers_train_on_wrapped_data(tiny_config, image_folder):
+    config = tiny_config('bp', **{'train_cfg.max_epochs': 1})
+    inner = config.train_dataloader.dataset
+    config.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=inner)
+    config.val_dataloader.dataset = dict(type='ConcatDataset', datasets=[config.val_dataloader.dataset])
+    runner = Runner.from_cfg(config)
+    runner.train()
+    assert runner.iter == 6
+    wrapped = runner.train_dataloader.dataset
+    first, again = wrapped[3]['inputs'], wrapped[27]['inputs']
+    assert not first.equal(again), 'augmented anew'
+    config.model.head.num_classes = 4
+    config.experiment_name += '_4'
+    with pytest.raises(InputError, match='3 classes, but num_classes of the model is 4'):
+        Runner.from_cfg(config).train()

@@ -1,0 +1,293 @@
+"""The one door for COCO's annotation files: what comes through means what it says, is counted aloud, or is refused."""
+
+import gc
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from auglocal_mm.datasets.coco_masks import BEYOND, PARTS, check_mask, mask_area
+from auglocal_mm.errors import InputError
+
+NUMBERS = {int, float}
+FLAGS: dict[Any, int] = {0: 0, 1: 1, '0': 0, '1': 1}
+LARGEST = 1_000_000
+"""Pixels of a side of an image."""
+MARGIN = 2
+"""Pixels that a box may reach out of its image without a word."""
+OUTSIDE = 'boxes reach out of their images (expected are x, y, width and height)'
+TINY = 'boxes have less than a pixel in their images: left out of training, but evaluated'
+AREA = 'annotations have no area that is possible, and get that of the mask or box'
+
+
+class Entry:
+    """One record of the file, which names itself in errors.
+
+    Args:
+        path: Of the file.
+        key: ``images``, ``annotations`` or ``categories``.
+        index: Of the record, from 0.
+        record: Its keys and values.
+
+    Raises:
+        InputError: It is not an object of JSON.
+    """
+
+    __slots__ = ('index', 'key', 'path', 'record')
+
+    def __init__(self, path: str, key: str, index: int, record: Any) -> None:
+        self.path, self.key, self.index, self.record = path, key, index, record
+        if type(record) is not dict:
+            raise InputError(f'{key}[{index}] of {path} is {record!r:.60}, expected an object; correct the file')
+
+    def refuse(self, name: str, expected: str) -> NoReturn:
+        """Raises an :class:`InputError` about the value at ``name``."""
+        found = f'is {self.record[name]!r:.80}' if name in self.record else 'is missing'
+        raise InputError(
+            f'{self.key}[{self.index}].{name} of {self.path} {found}, expected {expected}; correct the annotation file'
+        )
+
+    def identifier(self, name: str, notes: Counter[str]) -> int | str:
+        """The id at ``name``: an integer, also one written as text, or another text."""
+        value = self.record.get(name)
+        if type(value) is int:
+            return value
+        if type(value) is float and value.is_integer():
+            return int(value)
+        if type(value) is not str or not value:
+            self.refuse(name, 'an integer')
+        if value.isascii() and value.removeprefix('-').isdecimal():
+            notes[f'{self.key} have {name} as text, which is taken as the number'] += 1
+            return int(value)
+        return value
+
+    def flag(self, name: str, notes: Counter[str]) -> int:
+        """0 or 1 at ``name``, also as text; 0 if there is none."""
+        value = self.record.get(name)
+        if value is None:
+            return 0
+        if not isinstance(value, int | float | str) or value not in FLAGS:
+            self.refuse(name, '0 or 1')
+        if isinstance(value, str):
+            notes[f'{self.key} have {name} as text, which is taken as the number'] += 1
+        return FLAGS[value]
+
+    def text(self, name: str) -> str:
+        """The text at ``name``."""
+        value = self.record.get(name)
+        if not isinstance(value, str) or not value:
+            self.refuse(name, 'a text')
+        return value
+
+    def side(self, name: str) -> int:
+        """The width or height of an image, in pixels."""
+        value = self.record.get(name)
+        if type(value) not in NUMBERS or not 1 <= value <= LARGEST or value != value // 1:
+            self.refuse(name, 'a number of pixels')
+        return int(value)
+
+
+def read_annotations(path: str, with_masks: bool = False) -> tuple[dict[str, Any], Counter[str]]:
+    """Reads an annotation file and makes its records uniform: ids are integers, ``iscrowd`` is there, areas are positive.
+
+    Annotations are numbered anew from 1: pycocotools counts an object with the id 0 as never found.
+
+    Args:
+        path: A JSON file in UTF-8 with ``images`` and ``categories``, and ``annotations`` unless it only lists images to test.
+        with_masks: Whether the masks are used; then each annotation must have one.
+
+    Returns:
+        The content, and how many records were repaired or are left out, by a description of what is done.
+
+    Raises:
+        InputError: The file means nothing, or something else than it seems to.
+    """
+    content = read_json(path)
+    notes: Counter[str] = Counter()
+    images = _images(path, content, notes)
+    categories = _categories(path, content, notes)
+    content.setdefault('annotations', [])  # images to test
+    content['annotations'] = _annotations(path, content, notes, images, categories, with_masks)
+    return content, +notes
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """The object of a JSON file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        InputError: It is another kind of file, has a key twice, or a number that is not finite.
+    """
+    gc.disable()  # it would walk through millions of records again and again, and takes half of the time
+    try:
+        with open(path, encoding='utf-8-sig') as file:
+            content = json.load(file, object_pairs_hook=_unique, parse_constant=_not_finite)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f'{path} is not valid JSON in UTF-8 ({error}); write it again, or give another file'
+        ) from error
+    if not isinstance(content, dict):
+        raise InputError(
+            f'{path} holds a {type(content).__name__}, expected an object with images, annotations and categories; '
+            'give the annotation file itself (a list is a file of results)'
+        )
+    return content
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        (twice, _), *_ = (Counter(name for name, _ in pairs) - Counter(record.keys())).most_common(1)
+        raise ValueError(f'the key {twice!r} is there twice in one object')
+    return record
+
+
+def _not_finite(literal: str) -> NoReturn:
+    raise ValueError(f'it has the number {literal}')
+
+
+def _entries(path: str, content: dict[str, Any], key: str) -> Iterator[Entry]:
+    records = content.get(key)
+    if not isinstance(records, list):
+        raise InputError(f'{path} has {key} {records!r:.60}, expected a list; give an annotation file of COCO')
+    return (Entry(path, key, index, record) for index, record in enumerate(records))
+
+
+def _images(path: str, content: dict[str, Any], notes: Counter[str]) -> dict[int | str, dict[str, Any]]:
+    """The images by their ids; where one of the ids is no number, all are texts, for NumPy cannot sort a mixture."""
+    entries = [*_entries(path, content, 'images')]
+    converted: Counter[str] = Counter()
+    ids = [entry.identifier('id', converted) for entry in entries]
+    if any(isinstance(each, str) for each in ids):
+        ids = [str(entry.record['id']) for entry in entries]
+    else:
+        notes.update(converted)
+    images: dict[int | str, dict[str, Any]] = {}
+    names: set[str] = set()
+    for number, entry in zip(ids, entries, strict=True):
+        name = entry.text('file_name')
+        if number in images:
+            entry.refuse('id', 'each id once (merged files must be numbered anew)')
+        if name in names:
+            entry.refuse('file_name', 'each image once, with all its annotations')
+        names.add(name)
+        images[number] = entry.record
+        entry.record.update(id=number, width=entry.side('width'), height=entry.side('height'))
+    return images
+
+
+def _categories(path: str, content: dict[str, Any], notes: Counter[str]) -> dict[int | str, dict[str, Any]]:
+    """The categories by their ids."""
+    categories: dict[int | str, dict[str, Any]] = {}
+    for entry in _entries(path, content, 'categories'):
+        number = entry.identifier('id', notes)
+        entry.text('name')
+        if isinstance(number, str) or number in categories:
+            entry.refuse('id', 'each integer once')
+        categories[number] = entry.record
+        entry.record['id'] = number
+    return categories
+
+
+class _Annotations:
+    """Reads the annotations one by one.
+
+    Args:
+        images: By their ids.
+        categories: By their ids.
+        with_masks: Whether each must have a mask.
+        notes: Counts what is repaired or left out.
+    """
+
+    def __init__(
+        self,
+        images: dict[int | str, dict[str, Any]],
+        categories: dict[int | str, dict[str, Any]],
+        with_masks: bool,
+        notes: Counter[str],
+    ) -> None:
+        self.images, self.categories, self.with_masks, self.notes = images, categories, with_masks, notes
+        self.ids: set[int | str] = set()
+
+    def read(self, entry: Entry) -> dict[str, Any] | None:
+        """The record made uniform, or ``None`` if its image is not in the file."""
+        record, notes = entry.record, self.notes
+        self._identify(entry)
+        if record['image_id'] not in self.images:
+            notes['annotations belong to no image of the file, and are left out'] += 1
+            return None
+        if record.get('iscrowd') is None:
+            notes['annotations have no iscrowd, and are taken as single objects'] += 1
+        record['iscrowd'] = entry.flag('iscrowd', notes)
+        if 'ignore' in record:
+            record['ignore'] = entry.flag('ignore', notes)
+            notes['annotations are marked "ignore": left out of training, but evaluated'] += record['ignore']
+        self._geometry(entry, self.images[record['image_id']])
+        return record
+
+    def _identify(self, entry: Entry) -> None:
+        record, notes = entry.record, self.notes
+        number = entry.identifier('id', notes)
+        if number in self.ids:
+            entry.refuse('id', 'each id once (merged files must be numbered anew)')
+        self.ids.add(number)
+        image_id = record.get('image_id')
+        if not isinstance(image_id, str) or image_id not in self.images:
+            image_id = entry.identifier('image_id', notes)
+            image_id = image_id if image_id in self.images else str(image_id)
+        category_id = entry.identifier('category_id', notes)
+        if category_id not in self.categories:
+            entry.refuse('category_id', 'the id of one of the categories')
+        record.update(id=len(self.ids), image_id=image_id, category_id=category_id)
+
+    def _geometry(self, entry: Entry, image: dict[str, Any]) -> None:
+        record, width, height = entry.record, image['width'], image['height']
+        check_box(entry, width, height)
+        x, y, w, h = record['bbox']
+        if min(x, y, width - x - w, height - y - h) < -MARGIN:
+            self.notes[OUTSIDE] += 1
+        if w < 1 or h < 1 or min(x + w, width) <= max(x, 0) or min(y + h, height) <= max(y, 0):
+            self.notes[TINY] += 1
+        if self.with_masks:
+            check_mask(entry, width, height, self.notes)
+        area = record.get('area')
+        if type(area) not in NUMBERS or not 0 < area <= w * h + width * height:
+            self.notes[AREA] += 1
+            record['area'] = (self.with_masks and mask_area(record['segmentation'], width, height)) or w * h
+
+
+def check_box(entry: Entry, width: int, height: int) -> None:
+    """Makes sure that ``bbox`` is a box that lies at least partly in the image.
+
+    Raises:
+        InputError: It is not.
+    """
+    box = entry.record.get('bbox')
+    if not isinstance(box, list) or len(box) != 4 or not set(map(type, box)) <= NUMBERS:
+        entry.refuse('bbox', 'four numbers: x, y, width and height in pixels')
+    x, y, w, h = box
+    if not (w >= 0 and h >= 0):
+        entry.refuse('bbox', 'x, y, width and height, which are not negative')
+    if not (-width <= x <= width and -height <= y <= height and 0 <= x + w <= 2 * width and 0 <= y + h <= 2 * height):
+        entry.refuse('bbox', f'x, y, width and height in pixels of an image of {width} x {height}')
+
+
+def _annotations(
+    path: str,
+    content: dict[str, Any],
+    notes: Counter[str],
+    images: dict[int | str, dict[str, Any]],
+    categories: dict[int | str, dict[str, Any]],
+    with_masks: bool,
+) -> list[dict[str, Any]]:
+    reader = _Annotations(images, categories, with_masks, notes)
+    given = [reader.read(entry) for entry in _entries(path, content, 'annotations')]
+    kept = [record for record in given if record is not None]
+    if given and notes[TINY] == len(kept):
+        raise InputError(
+            f'none of the {len(given)} annotations of {path} is of a pixel or more in an image of the file; give boxes in '
+            'pixels (not in shares of the image), and the images that the annotations belong to'
+        )
+    for note in (AREA, TINY, PARTS, BEYOND):
+        if notes[note] * 1000 <= len(kept):  # COCO itself has a handful
+            del notes[note]
+    return kept
