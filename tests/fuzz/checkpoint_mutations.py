@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import get_torch_safe_globals
 
 from fuzz.mutations import Mutant, Mutator
 from fuzz.sandbox import TRAP
@@ -144,11 +145,11 @@ def _attributes() -> Any:
     """``eval`` by way of ``getattr``, which MMEngine has among the globals that it calls safe."""
     code = f"__import__('os').mkdir({TRAP!r})"
     rebuild = torch._tensor._rebuild_from_type_v2
-    globals_of_it = Call(getattr, Call(getattr, HistoryBuffer, 'mean'), '__globals__')
-    builtins = Call(rebuild, Call(getattr, globals_of_it, '__getitem__'), dict, ('__builtins__',), {})
-    kind = Call(getattr, Call(getattr, builtins, '__getitem__'), '__class__')
-    evaluate = Call(rebuild, Call(getattr, builtins, '__getitem__'), kind, ('eval',), {})
-    return Call(rebuild, evaluate, dict, (code,), {})
+    kinds = [Call(getattr, value, '__class__') for value in ({}, Call(getattr, {}, 'get'))]
+    get_global = Call(getattr, Call(getattr, Call(getattr, HistoryBuffer, 'mean'), '__globals__'), 'get')
+    builtins = Call(rebuild, get_global, kinds[0], ('__builtins__',), {})
+    evaluate = Call(rebuild, Call(getattr, builtins, 'get'), kinds[1], ('eval',), {})
+    return Call(rebuild, evaluate, kinds[0], (code,), {})
 
 
 HOSTILE: dict[str, Callable[[], Any]] = {
@@ -290,7 +291,8 @@ CHECKPOINT: tuple[Mutator, ...] = (*ZIP, hostile, hostile, legacy, *TENSORS)
 
 
 def _load(content: bytes) -> dict[str, Any]:
-    return torch.load(io.BytesIO(content), weights_only=False)
+    with torch.serialization.safe_globals(get_torch_safe_globals()):
+        return torch.load(io.BytesIO(content), weights_only=True)
 
 
 def _saved(value: Any) -> bytes:

@@ -89,9 +89,9 @@ def _weights(path: str) -> Any:
 
 
 TARGETS = (
-    Target('checkpoint-exported', trained, export),
-    Target('checkpoint-tested', known_network, evaluate, share=0.5),
-    Target('checkpoint-started', exported, start, share=0.25),
-    Target('checkpoint-resumed', known_network, resume, share=0.25),
-    Target('description-started', described, start, share=0.25),
+    Target('checkpoint-exported', trained, export, share=0.5),
+    Target('checkpoint-tested', known_network, evaluate, share=0.25, short=1),
+    Target('checkpoint-started', exported, start, share=0.25, short=1),
+    Target('checkpoint-resumed', known_network, resume, share=0.25, short=1),
+    Target('description-started', described, start, share=0.25, short=1),
 )

@@ -6,6 +6,7 @@ A mutant that is right may well mean something else than the clean file: only wh
 import ast
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -136,9 +137,7 @@ def _is_inside(instance: Instance, image: Image) -> bool:
     mask = instance.segmentation
     if isinstance(mask, Rle):
         return box and mask.size == [image.height, image.width] and sum(mask.counts) == image.height * image.width
-    inside = all(
-        0 <= v <= (image.height if i % 2 else image.width) for polygon in mask for i, v in enumerate(polygon)
-    )
+    inside = all(0 <= v <= (image.height if i % 2 else image.width) for polygon in mask for i, v in enumerate(polygon))
     return box and inside and all(len(polygon) % 2 == 0 for polygon in mask)
 
 
@@ -149,10 +148,8 @@ def is_log(content: bytes) -> bool:
         lines = [json.loads(line) for line in lines]  # the NaN of a diverged loss is in it as it is
     except (ValueError, RecursionError):
         return False
-    try:
+    with suppress(ValueError, RecursionError):
         lines += [json.loads(last)]
-    except (ValueError, RecursionError):
-        pass
     return all(map(_is_record, lines))
 
 

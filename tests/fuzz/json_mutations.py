@@ -184,7 +184,9 @@ def _values(document: Any) -> list[Any]:
 
 
 def _indent(rng: random.Random, content: bytes) -> Mutant:
-    return Mutant('indent', json.dumps(json.loads(content), indent=rng.choice((1, 4))).encode() + b'\n\n', harmless=True)
+    return Mutant(
+        'indent', json.dumps(json.loads(content), indent=rng.choice((1, 4))).encode() + b'\n\n', harmless=True
+    )
 
 
 def _whole(rng: random.Random, content: bytes) -> Mutant:
@@ -208,4 +210,6 @@ def _not_ascii(rng: random.Random, content: bytes) -> Mutant:
 
 
 def _more_than_one(rng: random.Random, content: bytes) -> Mutant:
-    return Mutant('more_than_one', content + rng.choice((b'{}', b',', b'\n{}\n', b'null', content[: len(content) // 2])))
+    return Mutant(
+        'more_than_one', content + rng.choice((b'{}', b',', b'\n{}\n', b'null', content[: len(content) // 2]))
+    )

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from fuzz.formats import Description, Results, is_log, is_of, is_plain_config, is_test_record
 from fuzz.json_mutations import json_mutators
 from fuzz.mutations import BYTES
@@ -40,7 +42,9 @@ RESULTS = {
         '0': {'method': 'bp', 'accuracy': {'accuracy/top1': 71.25}, 'epoch': 3, 'options': {'train_cfg.max_epochs': 3}},
         '1': {'accuracy': {'accuracy/top1': 72.5, 'accuracy/top5': 90.0}, 'overrides': {}, 'machine': {'cpus': 2}},
     },
-    'r-d=3': {'0': {'accuracy': {'accuracy/top1': 70.125}, 'overrides': {'train_cfg.max_iters': 7}, 'config_hash': None}},
+    'r-d=3': {
+        '0': {'accuracy': {'accuracy/top1': 70.125}, 'overrides': {'train_cfg.max_iters': 7}, 'config_hash': None}
+    },
 }
 
 
@@ -70,14 +74,13 @@ def evaluations(world: Path) -> list[Sample]:
 def descriptions(world: Path) -> list[Sample]:
     content = (world / 'trained' / 'backbone.json').read_bytes()
     named = by_content(is_of(Description))
-    return [
-        Sample(name, content, (*json_mutators(), *BYTES), named) for name in ('pretraining.json', 'backbone.json')
-    ]
+    return [Sample(name, content, (*json_mutators(), *BYTES), named) for name in ('pretraining.json', 'backbone.json')]
 
 
 def dumped_configs(world: Path) -> list[Sample]:
     return [
-        Sample(name, CONFIG.encode(), (*SOURCE, *BYTES), by_content(is_plain_config)) for name in ('config.py', 'own.py')
+        Sample(name, CONFIG.encode(), (*SOURCE, *BYTES), by_content(is_plain_config))
+        for name in ('config.py', 'own.py')
     ]
 
 
@@ -89,6 +92,12 @@ def results(world: Path) -> list[Sample]:
 def curves(world: Path) -> list[Sample]:
     (log,) = (world / 'trained').glob('*/vis_data/scalars.json')
     return [Sample('scalars.json', log.read_bytes(), (*json_mutators(lines=True), *BYTES), by_content(is_log))]
+
+
+def report(path: str, *arguments: str) -> None:
+    """Runs a tool without its figures, which take longest; nobody goes on in this process."""
+    Figure.savefig = lambda figure, file, **options: Path(file).write_bytes(b'')
+    tool(path).main(arguments)
 
 
 def compare(world: Path, name: str, content: bytes) -> Any:
@@ -115,9 +124,9 @@ def compare(world: Path, name: str, content: bytes) -> Any:
     if name != 'backbone.json':
         Path('other', 'pretraining.json').write_bytes(description)
     places[name].write_bytes(content)
-    tool('tools/analysis_tools/compare_transfer.py').main(['BP=control', 'AugLocal=other', '--out', 'report'])
-    report = json.loads(Path('report/comparison.json').read_text())
-    entry = report['names']['AugLocal']
+    report('tools/analysis_tools/compare_transfer.py', 'BP=control', 'AugLocal=other', '--out', 'report')
+    written = json.loads(Path('report/comparison.json').read_text())
+    entry = written['names']['AugLocal']
     (run,) = entry['runs']
     pretraining = {key: run['pretraining']['record'].get(key) for key in ('method', 'accuracy')}
     return digest([entry['metrics'], entry['difference_to_control'], run['epoch'], pretraining])
@@ -127,7 +136,7 @@ def table(world: Path, name: str, content: bytes) -> Any:
     """The table of a study."""
     Path('study.py').write_text(STUDY)
     Path(name).write_bytes(content)
-    tool('projects/paper_tables/make_tables.py').main(['study.py', '--results', '.'])
+    report('projects/paper_tables/make_tables.py', 'study.py', '--results', '.')
     return digest([Path('study_table.md').read_text(), json.loads(Path('study_table.json').read_text())])
 
 
@@ -136,7 +145,7 @@ def listing(world: Path, name: str, content: bytes) -> Any:
     Path('study.py').write_text(STUDY)
     Path(name).write_bytes(content)
     start = Path('output.txt').stat().st_size
-    tool('projects/paper_tables/run_study.py').main(['study.py', '--list', '--results', name])
+    report('projects/paper_tables/run_study.py', 'study.py', '--list', '--results', name)
     return [line for line in Path('output.txt').read_text()[start:].splitlines() if line.startswith('r-')]
 
 
@@ -145,15 +154,15 @@ def draw(world: Path, name: str, content: bytes) -> Any:
     data = Path('run', '20250101_000000', 'vis_data')
     data.mkdir(parents=True)
     (data / name).write_bytes(content)
-    tool('tools/analysis_tools/plot_curves.py').main(['BP=run', '--out', 'report'])
+    report('tools/analysis_tools/plot_curves.py', 'BP=run', '--out', 'report')
     return digest(json.loads(Path('report/curves.json').read_text()))
 
 
 TARGETS = (
-    Target('evaluation', evaluations, compare),
-    Target('description', descriptions, compare),
-    Target('config-of-a-run', dumped_configs, compare, share=0.5),
-    Target('results', results, table),
+    Target('evaluation', evaluations, compare, short=4),
+    Target('description', descriptions, compare, share=0.75, short=4),
+    Target('config-of-a-run', dumped_configs, compare, share=0.5, short=4),
+    Target('results', results, table, share=0.75),
     Target('results-listed', results, listing, share=0.25),
     Target('curves', curves, draw, share=0.5),
 )

@@ -5,6 +5,7 @@ Every failing file is kept in ``--out`` with its output; ``--only <target> --ind
 
 import argparse
 import gc
+import io
 import os
 import random
 import re
@@ -12,6 +13,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
@@ -68,9 +70,9 @@ def judge(sample: Sample, mutant: Mutant, clean: Reading, reading: Reading) -> s
 
 
 def _warnings(reading: Reading) -> set[str]:
-    """The lines that warn, whatever numbers and times are in them."""
+    """The lines of loggers and of Python that warn, whatever numbers and times are in them."""
     lines = (re.sub(r'\d+', '0', line) for line in reading.output.splitlines())
-    return {line for line in lines if re.search(r'\bwarning\b', line, re.IGNORECASE)}
+    return {line for line in lines if re.search(r'\bWARNING\b|[A-Z]\w*Warning: ', line)}
 
 
 def fuzz(target: Target, world: Path, places: Path, seed: int, indices: Sequence[int]) -> Iterator[Outcome]:
@@ -111,7 +113,8 @@ def build_world(root: Path) -> Path:
     root.mkdir(exist_ok=True)
     os.chdir(root)
     try:
-        make_world(root / 'world')
+        with redirect_stdout(io.StringIO()), redirect_stderr(sys.stdout):
+            make_world(root / 'world')
     finally:
         os.chdir(before)
     gc.collect()
@@ -131,7 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Reads the command line and fuzzes; 1 where anything failed."""
     names = [target.name for target in all_targets()]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--mutations', type=int, default=200, help='for each target; a share of them where one takes long')
+    parser.add_argument(
+        '--mutations', type=int, default=200, help='for each target; a share of them where one takes long'
+    )
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--only', nargs='+', default=names, metavar='TARGET', help=f'some of {", ".join(names)}')
     parser.add_argument('--index', type=int, nargs='+', help='only these mutations')

@@ -17,6 +17,7 @@ import torch
 from auglocal_mm.errors import InputError
 
 SECONDS = 20
+"""Of the processor; of the clock twice as many, as other processes may be at work."""
 MEMORY = 2 * 2**30
 """Bytes of resident memory beyond those of this process."""
 TRAP = 'fuzz-was-here'
@@ -55,7 +56,7 @@ def isolated(read: Callable[[], Any], place: Path) -> Reading:
     text = output.read_text(encoding='utf-8', errors='replace') if output.exists() else ''
     result = None
     if end == 'ended':
-        end, result = pickle.loads(answer.read_bytes())
+        end, result = pickle.loads(answer.read_bytes()) if answer.exists() else ('TRACEBACK', None)
     if end == 'refused' and not _is_one_sentence(text):
         end = 'TRACEBACK'
     if list(place.rglob(TRAP)):
@@ -104,11 +105,11 @@ def _is_one_sentence(output: str) -> bool:
 
 def _watch(child: int) -> str:
     """Waits for the end of a process, or brings it about."""
-    process, limit, most = os.pidfd_open(child), monotonic() + SECONDS, _resident(os.getpid()) + MEMORY
+    process, limit, most = os.pidfd_open(child), monotonic() + 2 * SECONDS, _resident(os.getpid()) + MEMORY
     end = ''
     try:
         while not end and not select.select([process], [], [], 0.02)[0]:
-            if monotonic() > limit:
+            if monotonic() > limit or _processor_seconds(child) > SECONDS:
                 end = 'HANG'
             elif _resident(child) > most:
                 end = 'MEMORY'
@@ -127,3 +128,11 @@ def _resident(process: int) -> int:
         return int(Path(f'/proc/{process}/statm').read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE')
     except (OSError, IndexError):  # it has just ended
         return 0
+
+
+def _processor_seconds(process: int) -> float:
+    try:
+        user, system = Path(f'/proc/{process}/stat').read_text().rsplit(')', 1)[1].split()[11:13]
+    except OSError:
+        return 0.0
+    return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')

@@ -34,7 +34,9 @@ def _without_line(rng: random.Random, content: bytes) -> Mutant:
 
 
 def _encoding(rng: random.Random, content: bytes) -> Mutant:
-    prefix = rng.choice((b'\xef\xbb\xbf', '# coding: latin-1\n# é\n'.encode('latin-1'), b'# coding: nothing\n', b'#\xff\n'))
+    prefix = rng.choice(
+        (b'\xef\xbb\xbf', '# coding: latin-1\n# é\n'.encode('latin-1'), b'# coding: nothing\n', b'#\xff\n')
+    )
     return Mutant('encoding', prefix + content)
 
 

@@ -43,13 +43,15 @@ class Target:
         name: Of the target.
         samples: Makes the clean files, given a folder with the results of :mod:`fuzz.world`.
         read: Reads a file of this name and content in the working directory, and gives what can be compared by ``==``.
-        share: Of the mutations asked for, as many are made: less than 1 where one takes seconds.
+        share: Of the mutations asked for, as many are made: those of one kind of file are shared by all who read it.
+        short: How many are made in a short run.
     """
 
     name: str
     samples: Callable[[Path], Sequence[Sample]]
     read: Callable[[Path, str, bytes], Any]
     share: float = 1
+    short: int = 10
 
 
 @cache
@@ -67,10 +69,9 @@ def digest(value: Any) -> Any:
     """Tensors as type, shape and hash, also inside of dicts and lists; NaN, which is not equal to itself, as text."""
     if isinstance(value, torch.Tensor):
         # The same numbers in a wider type are the same.
-        exact = value.detach().cpu()
+        exact = value.detach().to_dense()
         exact = exact.double() if exact.is_floating_point() else exact
-        plain = exact.contiguous().numpy()
-        return f'{list(value.shape)} {hashlib.sha256(plain.tobytes()).hexdigest()[:16]}'
+        return f'{list(value.shape)} {hashlib.sha256(exact.contiguous().numpy().tobytes()).hexdigest()[:16]}'
     if isinstance(value, Mapping):
         return {str(key): digest(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

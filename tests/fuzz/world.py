@@ -23,11 +23,14 @@ def make_world(root: Path) -> None:
     make_coco(root / 'coco')
     for name, settings in (('train', {}), ('start', START)):
         classifier_config(root, settings).dump(str(root / f'{name}.py'))
-    (root / 'detector.py').write_text(DETECTOR.format(base=f'{REPOSITORY}/configs/_base_/benchmarks/coco.py', root=root))
+    (root / 'detector.py').write_text(
+        DETECTOR.format(base=f'{REPOSITORY}/configs/_base_/benchmarks/coco.py', root=root)
+    )
     options = ['--cfg-options', 'train_cfg.max_epochs=1']
     train = tool('tools/train.py').main
     train([str(root / 'train.py'), '--work-dir', str(root / 'trained'), *options])
-    train([str(root / 'detector.py'), '--work-dir', str(root / 'oracle')])
+    # MMEngine keeps visualizers by name: that of the readings, which are copies of this process, must be another.
+    train([str(root / 'detector.py'), '--work-dir', str(root / 'oracle'), '--cfg-options', 'visualizer.name=world'])
     # What draws takes long the first time.
     tool('tools/analysis_tools/plot_curves.py').main([f'BP={root / "trained"}', '--out', str(root / 'curves')])
 

@@ -1,0 +1,89 @@
+"""A short fuzz run, and whether a long one would notice what it looks for."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from auglocal_mm.errors import InputError
+from fuzz import sandbox
+from fuzz.mutations import Mutant
+from fuzz.run import FAILURES, build_world, fuzz, judge, mutant_of
+from fuzz.sandbox import Reading, isolated
+from fuzz.targets import Sample, Target, all_targets
+
+CLEAN = Reading('done', 1, 'Epoch 1\n')
+
+
+@pytest.fixture(scope='module')
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The clean files; the tools that make them change the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '0')
+        yield build_world(tmp_path_factory.mktemp('fuzz'))
+
+
+@pytest.mark.parametrize('target', all_targets(), ids=lambda target: target.name)
+def test_mutated_files_are_read_rightly_or_refused(target: Target, world: Path, tmp_path: Path) -> None:
+    """A failure is seen alone with ``python -m fuzz.run --only <target> --index <number>`` in ``tests``."""
+    outcomes = fuzz(target, world, tmp_path, seed=0, indices=range(target.short))
+    assert [str(outcome) for outcome in outcomes if outcome.verdict in FAILURES] == []
+
+
+@pytest.mark.parametrize('target', all_targets(), ids=lambda target: target.name)
+def test_a_mutant_is_told_by_seed_and_index(target: Target, world: Path) -> None:
+    first, again = (mutant_of(target, target.samples(world), 5, 2)[1] for _ in range(2))
+    assert first == again
+
+
+def refuse() -> None:
+    raise InputError('a sentence')
+
+
+def exit_without_a_word() -> None:
+    raise SystemExit(0)
+
+
+def be_hostile() -> None:
+    os.mkdir(sandbox.TRAP)
+
+
+@pytest.mark.parametrize(
+    ('read', 'end'),
+    [
+        (lambda: 5, 'done'),
+        (refuse, 'refused'),
+        (exit_without_a_word, 'TRACEBACK'),
+        (lambda: 1 / 0, 'TRACEBACK'),
+        (lambda: os.kill(os.getpid(), signal.SIGSEGV), 'TRACEBACK'),
+        (lambda: os._exit(0), 'TRACEBACK'),
+        (lambda: time.sleep(60), 'HANG'),
+        (lambda: len(b'1' * 2**30), 'MEMORY'),
+        (be_hostile, 'CODE'),
+    ],
+)
+def test_the_end_of_a_reading(read, end: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, 'SECONDS', 1)
+    monkeypatch.setattr(sandbox, 'MEMORY', 2**27)
+    assert isolated(read, tmp_path / 'place').end == end
+
+
+@pytest.mark.parametrize(
+    ('mutant', 'reading', 'verdict'),
+    [
+        (Mutant('x', b'b'), CLEAN, 'right'),
+        (Mutant('x', b'b'), Reading('done', 2, 'Epoch 1\n'), 'SILENT'),
+        (Mutant('may', b'b'), Reading('done', 2, 'Epoch 1\n'), 'plausible'),
+        (Mutant('may', b'b', harmless=True), Reading('done', 2, 'Epoch 1\n'), 'SILENT'),
+        (Mutant('x', b'b'), Reading('done', 2, 'mmengine - WARNING - 3 boxes are dropped\n'), 'told'),
+        (Mutant('x', b'b'), Reading('refused', None, 'error: no\n'), 'refused'),
+        (Mutant('x', b'b', harmless=True), Reading('refused', None, 'error: no\n'), 'ALARM'),
+        (Mutant('x', b'b'), Reading('HANG', None, ''), 'HANG'),
+    ],
+)
+def test_the_verdict_on_a_reading(mutant: Mutant, reading: Reading, verdict: str) -> None:
+    sample = Sample('file', b'a', may_differ=lambda mutant: mutant.name == 'may')
+    assert judge(sample, mutant, CLEAN, reading) == verdict
