@@ -6,13 +6,17 @@ from typing import Any
 
 import torch
 
-from fuzz.checkpoint_mutations import CHECKPOINT
+from fuzz.archive_mutations import ARCHIVE
 from fuzz.json_mutations import json_mutators
 from fuzz.mutations import BYTES, Mutant
+from fuzz.pickle_mutations import PICKLE
 from fuzz.targets import Sample, Target, digest, tool
+from fuzz.tensor_mutations import TENSORS
+
+CHECKPOINT = (*ARCHIVE, *PICKLE, *TENSORS)
 
 PRECISION = {'half', 'bfloat16'}
-NO_CHECKSUM = {'legacy_damaged', 'swap_entries'}
+NO_CHECKSUM = {'legacy_damaged', 'swap_entries', 'pickle_bytes'}
 """Nothing in the file tells that a number in it is another."""
 OTHER_NETWORK = {'missing', 'rename_one', 'shape', 'flat', 'no_numbers', 'more', 'legacy_damaged'}
 """Only who knows the network can tell that this is none."""

@@ -159,9 +159,9 @@ def draw(world: Path, name: str, content: bytes) -> Any:
 
 
 TARGETS = (
-    Target('evaluation', evaluations, compare, short=4),
-    Target('description', descriptions, compare, share=0.75, short=4),
-    Target('config-of-a-run', dumped_configs, compare, share=0.5, short=4),
+    Target('evaluation', evaluations, compare, short=2),
+    Target('description', descriptions, compare, share=0.75, short=2),
+    Target('config-of-a-run', dumped_configs, compare, share=0.5, short=2),
     Target('results', results, table, share=0.75),
     Target('results-listed', results, listing, share=0.25),
     Target('curves', curves, draw, share=0.5),

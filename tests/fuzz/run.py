@@ -1,18 +1,19 @@
 """Fuzzes the readers of files: ``python -m fuzz.run --mutations 200`` in ``tests``.
 
-Every failing file is kept in ``--out`` with its output; ``--only <target> --index <number>`` reads it once more.
+Every failing file is kept in ``--out`` with what was said; ``--again`` with that folder reads them once more.
 """
 
 import argparse
 import gc
 import io
+import json
 import os
 import random
 import re
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,10 @@ HARMLESS = ('right', 'refused', 'told', 'plausible')
 FAILURES = ('SILENT', 'ALARM', 'TRACEBACK', 'HANG', 'MEMORY', 'CODE')
 """Read as something else without a word; refused though it means the same; and as in :class:`Reading`."""
 
+SAID = 'said.json'
+Trial = tuple[int, Sample, Mutant]
+"""The index of a mutant in its run, the clean file and the mutant."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -48,12 +53,23 @@ class Outcome:
         return f'{self.target} {self.index} {self.mutant.name} of {self.sample}: {self.verdict}{said}'
 
 
-def mutant_of(target: Target, samples: Sequence[Sample], seed: int, index: int) -> tuple[Sample, Mutant]:
-    """The mutant of an index: every mutation has its turn, at a place that seed and index alone determine."""
-    rng = random.Random(f'{seed} {target.name} {index}')
-    sample = samples[index % len(samples)]
-    order = random.Random(f'{seed} {target.name} {sample.name}').sample(sample.mutators, len(sample.mutators))
-    return sample, order[index // len(samples) % len(order)](rng, sample.content)
+def mutants(target: Target, samples: Sequence[Sample], seed: int, number: int) -> Iterator[Trial]:
+    """Every mutation has its turn, at a place that seed and index alone determine."""
+    for index in range(number):
+        rng = random.Random(f'{seed} {target.name} {index}')
+        sample = samples[index % len(samples)]
+        order = random.Random(f'{seed} {target.name} {sample.name}').sample(sample.mutators, len(sample.mutators))
+        yield index, sample, order[index // len(samples) % len(order)](rng, sample.content)
+
+
+def kept_mutants(target: Target, samples: Sequence[Sample], folder: Path) -> Iterator[Trial]:
+    """The files that failed before."""
+    by_name = {sample.name: sample for sample in samples}
+    for path in sorted(folder.glob(f'{target.name}/*/{SAID}')):
+        said = json.loads(path.read_text())
+        sample = by_name[said['sample']]
+        mutant = Mutant(said['mutation'], (path.parent / sample.name).read_bytes(), said['harmless'])
+        yield int(path.parent.name), sample, mutant
 
 
 def judge(sample: Sample, mutant: Mutant, clean: Reading, reading: Reading) -> str:
@@ -75,24 +91,18 @@ def _warnings(reading: Reading) -> set[str]:
     return {line for line in lines if re.search(r'\bWARNING\b|[A-Z]\w*Warning: ', line)}
 
 
-def fuzz(target: Target, world: Path, places: Path, seed: int, indices: Sequence[int]) -> Iterator[Outcome]:
-    """Reads the mutants of these indices, and the clean files first.
-
-    Raises:
-        RuntimeError: A clean file is not read: nothing can be said of its mutants.
-    """
-    samples, cleans = target.samples(world), {}
-    for number in indices:
-        sample, mutant = mutant_of(target, samples, seed, number)
+def fuzz(target: Target, world: Path, places: Path, trials: Iterable[Trial]) -> Iterator[Outcome]:
+    """Reads mutants, and before the first of a clean file that one, which must not be refused either."""
+    cleans: dict[str, Reading] = {}
+    for index, sample, mutant in trials:
         if sample.name not in cleans:
-            cleans[sample.name] = _read(target, world, places / 'clean', sample, sample.content)
-        clean = cleans[sample.name]
-        if clean.end != 'done':
-            yield Outcome(target.name, number, Mutant('clean', sample.content), sample.name, 'ALARM', clean)
-            continue
-        reading = _read(target, world, places / 'mutant', sample, mutant.content)
-        verdict = judge(sample, mutant, clean, reading)
-        yield Outcome(target.name, number, mutant, sample.name, verdict, reading)
+            clean = cleans[sample.name] = _read(target, world, places / 'clean', sample, sample.content)
+            if clean.end != 'done':
+                yield Outcome(target.name, index, Mutant('clean', sample.content, True), sample.name, 'ALARM', clean)
+        if cleans[sample.name].end == 'done':
+            reading = _read(target, world, places / 'mutant', sample, mutant.content)
+            verdict = judge(sample, mutant, cleans[sample.name], reading)
+            yield Outcome(target.name, index, mutant, sample.name, verdict, reading)
 
 
 def _read(target: Target, world: Path, place: Path, sample: Sample, content: bytes) -> Reading:
@@ -124,42 +134,49 @@ def build_world(root: Path) -> Path:
 
 def keep(outcome: Outcome, out: Path) -> None:
     """Writes a failing file, and what was said about it."""
-    out.mkdir(parents=True, exist_ok=True)
-    stem = f'{outcome.target}-{outcome.index}-{outcome.mutant.name}-{outcome.verdict}'
-    (out / f'{stem}-{outcome.sample}').write_bytes(outcome.mutant.content)
-    (out / f'{stem}.txt').write_text(f'{outcome}\n\n{outcome.reading.output}\n')
+    place = out / outcome.target / str(outcome.index)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / outcome.sample).write_bytes(outcome.mutant.content)
+    told = {'mutation': outcome.mutant.name, 'harmless': outcome.mutant.harmless, 'sample': outcome.sample}
+    told |= {'verdict': outcome.verdict, 'output': outcome.reading.output.splitlines()}
+    (place / SAID).write_text(json.dumps(told, indent=2))
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    names = [target.name for target in all_targets()]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--mutations', type=int, default=200, help='of each kind of file, for all who read it together')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--only', nargs='+', default=names, help=f'targets, or how they start: {", ".join(names)}')
+    parser.add_argument('--again', type=Path, metavar='DIR', help='read the files that an earlier run kept there')
+    parser.add_argument('--out', type=Path, default=Path('fuzz_failures'), metavar='DIR', help='for files that fail')
+    return parser.parse_args(arguments)
+
+
+def row(name: str, cells: Iterable[object]) -> str:
+    return f'{name:20}' + ''.join(f'{cell:>10}' for cell in cells)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reads the command line and fuzzes; 1 where anything failed."""
-    names = [target.name for target in all_targets()]
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        '--mutations', type=int, default=200, help='for each target; a share of them where one takes long'
-    )
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--only', nargs='+', default=names, metavar='TARGET', help=f'some of {", ".join(names)}')
-    parser.add_argument('--index', type=int, nargs='+', help='only these mutations')
-    parser.add_argument('--out', type=Path, default=Path('fuzz_failures'), help='folder for files that failed')
-    options = parser.parse_args(arguments)
-    chosen = [target for target in all_targets() if any(target.name.startswith(name) for name in options.only)]
-    os.environ['OMP_NUM_THREADS'] = '1'
-    failed = False
+    options = parse_arguments(arguments)
+    failures = 0
     with tempfile.TemporaryDirectory(prefix='fuzz-') as folder:
         world = build_world(Path(folder))
-        print(f'{"":20}' + ''.join(f'{verdict:>10}' for verdict in (*HARMLESS, *FAILURES, 'seconds')), flush=True)
-        for target in chosen:
-            counts, started = Counter(), monotonic()
-            indices = options.index or range(max(1, round(options.mutations * target.share)))
-            for outcome in fuzz(target, world, Path(folder), options.seed, indices):
+        print(row('', (*HARMLESS, *FAILURES, 'seconds')), flush=True)
+        for target in (each for each in all_targets() if each.name.startswith(tuple(options.only))):
+            counts, started, samples = Counter(), monotonic(), target.samples(world)
+            made = mutants(target, samples, options.seed, max(1, round(options.mutations * target.share)))
+            trials = kept_mutants(target, samples, options.again) if options.again else made
+            for outcome in fuzz(target, world, Path(folder), trials):
                 counts[outcome.verdict] += 1
                 if outcome.verdict in FAILURES:
-                    failed = True
                     keep(outcome, options.out)
                     print(f'  {outcome}'[:300], file=sys.stderr, flush=True)
-            numbers = [*(counts[verdict] for verdict in (*HARMLESS, *FAILURES)), round(monotonic() - started)]
-            print(f'{target.name:20}' + ''.join(f'{number:>10}' for number in numbers), flush=True)
-    return int(failed)
+            failures += sum(counts[verdict] for verdict in FAILURES)
+            numbers = [counts[verdict] for verdict in (*HARMLESS, *FAILURES)]
+            print(row(target.name, (*numbers, round(monotonic() - started))), flush=True)
+    return int(failures > 0)
 
 
 if __name__ == '__main__':

@@ -51,7 +51,7 @@ class Target:
     samples: Callable[[Path], Sequence[Sample]]
     read: Callable[[Path, str, bytes], Any]
     share: float = 1
-    short: int = 10
+    short: int = 5
 
 
 @cache

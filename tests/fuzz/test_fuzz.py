@@ -11,7 +11,7 @@ import pytest
 from auglocal_mm.errors import InputError
 from fuzz import sandbox
 from fuzz.mutations import Mutant
-from fuzz.run import FAILURES, build_world, fuzz, judge, mutant_of
+from fuzz.run import FAILURES, build_world, fuzz, judge, mutants
 from fuzz.sandbox import Reading, isolated
 from fuzz.targets import Sample, Target, all_targets
 
@@ -28,15 +28,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.mark.parametrize('target', all_targets(), ids=lambda target: target.name)
 def test_mutated_files_are_read_rightly_or_refused(target: Target, world: Path, tmp_path: Path) -> None:
-    """A failure is seen alone with ``python -m fuzz.run --only <target> --index <number>`` in ``tests``."""
-    outcomes = fuzz(target, world, tmp_path, seed=0, indices=range(target.short))
+    """``python -m fuzz.run --only <target>`` in ``tests``, whose first mutants these are, keeps the failing files."""
+    outcomes = fuzz(target, world, tmp_path, mutants(target, target.samples(world), 0, target.short))
     assert [str(outcome) for outcome in outcomes if outcome.verdict in FAILURES] == []
 
 
 @pytest.mark.parametrize('target', all_targets(), ids=lambda target: target.name)
-def test_a_mutant_is_told_by_seed_and_index(target: Target, world: Path) -> None:
-    first, again = (mutant_of(target, target.samples(world), 5, 2)[1] for _ in range(2))
+def test_mutants_are_told_by_their_seed(target: Target, world: Path) -> None:
+    first, again, other = (
+        [mutant for _, _, mutant in mutants(target, target.samples(world), seed, 3)] for seed in (5, 5, 6)
+    )
     assert first == again
+    assert first != other
 
 
 def refuse() -> None:
