@@ -2,6 +2,7 @@
 
 import io
 import random
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -22,7 +23,8 @@ def zip_mutator(name: str, change: Callable[[random.Random, Entries], Any], harm
             entries = [(info, archive.read(info)) for info in archive.infolist()]
         change(rng, entries)
         written = io.BytesIO()
-        with zipfile.ZipFile(written, 'w') as archive:
+        with zipfile.ZipFile(written, 'w') as archive, warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # a name may be there twice
             for info, data in entries:
                 archive.writestr(info, data)
         return Mutant(name, written.getvalue(), harmless)

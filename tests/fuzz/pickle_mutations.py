@@ -48,14 +48,17 @@ HOSTILE: dict[str, Callable[[], Any]] = {
 }
 
 
-def hostile(rng: random.Random, content: bytes) -> Mutant:
+def _hostile(kind: str) -> Mutator:
     """Code in the place of a weight, or beside the weights."""
-    kind = rng.choice(list(HOSTILE))
-    loaded = load(content)
-    state = loaded.get('state_dict', loaded)
-    key = rng.choice(list(state))
-    rng.choice((state, loaded))[rng.choice((key, 'other'))] = HOSTILE[kind]()
-    return Mutant(f'hostile_{kind}', saved(loaded))
+
+    def mutate(rng: random.Random, content: bytes) -> Mutant:
+        loaded = load(content)
+        state = loaded.get('state_dict', loaded)
+        key = rng.choice(list(state))
+        rng.choice((state, loaded))[rng.choice((key, 'other'))] = HOSTILE[kind]()
+        return Mutant(f'hostile_{kind}', saved(loaded))
+
+    return mutate
 
 
 def _pickle_bytes(rng: random.Random, entries: Entries) -> None:
@@ -83,8 +86,7 @@ def _pickle_opcodes(rng: random.Random, entries: Entries) -> None:
 
 
 PICKLE: tuple[Mutator, ...] = (
-    hostile,
-    hostile,
+    *map(_hostile, HOSTILE),
     zip_mutator('pickle_bytes', _pickle_bytes),
     zip_mutator('pickle_opcodes', _pickle_opcodes),
 )

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
 from time import monotonic
+from typing import Any
 
 import torch
 
@@ -47,10 +48,17 @@ class Outcome:
     sample: str
     verdict: str
     reading: Reading
+    clean: Reading
+
+    @property
+    def detail(self) -> str:
+        """What differs, or what was said last."""
+        if self.reading.end == 'done' and self.reading.result != self.clean.result:
+            return first_difference(self.clean.result, self.reading.result)
+        return self.reading.last_line
 
     def __str__(self) -> str:
-        said = f': {self.reading.last_line}' if self.reading.last_line else ''
-        return f'{self.target} {self.index} {self.mutant.name} of {self.sample}: {self.verdict}{said}'
+        return f'{self.target} {self.index} {self.mutant.name} of {self.sample}: {self.verdict}: {self.detail}'
 
 
 def mutants(target: Target, samples: Sequence[Sample], seed: int, number: int) -> Iterator[Trial]:
@@ -72,7 +80,7 @@ def kept_mutants(target: Target, samples: Sequence[Sample], folder: Path) -> Ite
         yield int(path.parent.name), sample, mutant
 
 
-def judge(sample: Sample, mutant: Mutant, clean: Reading, reading: Reading) -> str:
+def judge(target: Target, sample: Sample, mutant: Mutant, clean: Reading, reading: Reading) -> str:
     """The verdict on a reading, beside that of the clean file."""
     if reading.end == 'refused':
         return 'ALARM' if mutant.harmless or mutant.content == sample.content else 'refused'
@@ -80,9 +88,23 @@ def judge(sample: Sample, mutant: Mutant, clean: Reading, reading: Reading) -> s
         return reading.end
     if reading.result == clean.result:
         return 'right'
-    if _warnings(reading) - _warnings(clean):
+    if target.may_tell and _warnings(reading) - _warnings(clean):
         return 'told'
     return 'plausible' if sample.may_differ(mutant) and not mutant.harmless else 'SILENT'
+
+
+def first_difference(clean: Any, read: Any, path: str = '') -> str:
+    """Where two results differ, and in what."""
+    if type(clean) is type(read) and isinstance(clean, dict | list) and len(clean) == len(read):
+        keys = clean if isinstance(clean, dict) else range(len(clean))
+        if isinstance(read, list) or clean.keys() == read.keys():
+            key = next(key for key in keys if clean[key] != read[key])
+            return first_difference(clean[key], read[key], f'{path}/{key}')
+    if isinstance(clean, dict) and isinstance(read, dict):
+        return (
+            f'{path or "/"} lacks {sorted(clean.keys() - read.keys())}, has {sorted(read.keys() - clean.keys())} more'
+        )
+    return f'{path or "/"} is {read!r:.150}, was {clean!r:.150}'
 
 
 def _warnings(reading: Reading) -> set[str]:
@@ -98,11 +120,13 @@ def fuzz(target: Target, world: Path, places: Path, trials: Iterable[Trial]) -> 
         if sample.name not in cleans:
             clean = cleans[sample.name] = _read(target, world, places / 'clean', sample, sample.content)
             if clean.end != 'done':
-                yield Outcome(target.name, index, Mutant('clean', sample.content, True), sample.name, 'ALARM', clean)
+                yield Outcome(
+                    target.name, index, Mutant('clean', sample.content, True), sample.name, 'ALARM', clean, clean
+                )
         if cleans[sample.name].end == 'done':
             reading = _read(target, world, places / 'mutant', sample, mutant.content)
-            verdict = judge(sample, mutant, cleans[sample.name], reading)
-            yield Outcome(target.name, index, mutant, sample.name, verdict, reading)
+            verdict = judge(target, sample, mutant, cleans[sample.name], reading)
+            yield Outcome(target.name, index, mutant, sample.name, verdict, reading, cleans[sample.name])
 
 
 def _read(target: Target, world: Path, place: Path, sample: Sample, content: bytes) -> Reading:
@@ -138,7 +162,7 @@ def keep(outcome: Outcome, out: Path) -> None:
     place.mkdir(parents=True, exist_ok=True)
     (place / outcome.sample).write_bytes(outcome.mutant.content)
     told = {'mutation': outcome.mutant.name, 'harmless': outcome.mutant.harmless, 'sample': outcome.sample}
-    told |= {'verdict': outcome.verdict, 'output': outcome.reading.output.splitlines()}
+    told |= {'verdict': outcome.verdict, 'detail': outcome.detail, 'output': outcome.reading.output.splitlines()}
     (place / SAID).write_text(json.dumps(told, indent=2))
 
 

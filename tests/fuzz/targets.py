@@ -45,6 +45,7 @@ class Target:
         read: Reads a file of this name and content in the working directory, and gives what can be compared by ``==``.
         share: Of the mutations asked for, as many are made: those of one kind of file are shared by all who read it.
         short: How many are made in a short run.
+        may_tell: Whether a warning will do where a part of the file is left out; else it is to be refused.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Target:
     read: Callable[[Path, str, bytes], Any]
     share: float = 1
     short: int = 5
+    may_tell: bool = False
 
 
 @cache

@@ -60,8 +60,9 @@ def state_mutator(name: str, change: Callable[[random.Random, dict[str, Any]], A
 
 def _one_number(value: float) -> Callable[[random.Random, torch.Tensor], torch.Tensor]:
     def change(rng: random.Random, tensor: torch.Tensor) -> torch.Tensor:
-        tensor.view(-1)[rng.randrange(tensor.numel())] = value
-        return tensor
+        flat = tensor.flatten().clone()
+        flat[rng.randrange(len(flat))] = value
+        return flat.view(tensor.shape)
 
     return change
 

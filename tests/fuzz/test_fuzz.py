@@ -11,7 +11,7 @@ import pytest
 from auglocal_mm.errors import InputError
 from fuzz import sandbox
 from fuzz.mutations import Mutant
-from fuzz.run import FAILURES, build_world, fuzz, judge, mutants
+from fuzz.run import FAILURES, build_world, first_difference, fuzz, judge, mutants
 from fuzz.sandbox import Reading, isolated
 from fuzz.targets import Sample, Target, all_targets
 
@@ -61,7 +61,7 @@ def be_hostile() -> None:
         (refuse, 'refused'),
         (exit_without_a_word, 'TRACEBACK'),
         (lambda: 1 / 0, 'TRACEBACK'),
-        (lambda: os.kill(os.getpid(), signal.SIGSEGV), 'TRACEBACK'),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), 'TRACEBACK'),
         (lambda: os._exit(0), 'TRACEBACK'),
         (lambda: time.sleep(60), 'HANG'),
         (lambda: len(b'1' * 2**30), 'MEMORY'),
@@ -72,6 +72,12 @@ def test_the_end_of_a_reading(read, end: str, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(sandbox, 'SECONDS', 1)
     monkeypatch.setattr(sandbox, 'MEMORY', 2**27)
     assert isolated(read, tmp_path / 'place').end == end
+
+
+def test_what_differs_is_said() -> None:
+    assert first_difference({'a': [1, {'b': 2}]}, {'a': [1, {'b': 3}]}) == '/a/1/b is 3, was 2'
+    assert first_difference({'a': {'b': 2}}, {'a': {'c': 3}}) == "/a lacks ['b'], has ['c'] more"
+    assert first_difference([1, 2], [1]) == '/ is [1], was [1, 2]'
 
 
 @pytest.mark.parametrize(
@@ -89,4 +95,5 @@ def test_the_end_of_a_reading(read, end: str, tmp_path: Path, monkeypatch: pytes
 )
 def test_the_verdict_on_a_reading(mutant: Mutant, reading: Reading, verdict: str) -> None:
     sample = Sample('file', b'a', may_differ=lambda mutant: mutant.name == 'may')
-    assert judge(sample, mutant, CLEAN, reading) == verdict
+    target = Target('x', lambda world: [sample], lambda *file: None, may_tell=True)
+    assert judge(target, sample, mutant, CLEAN, reading) == verdict
