@@ -1,0 +1,101 @@
+"""Checkpoints, read by the tools that export, test, start from and resume from them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fuzz.archive_mutations import ARCHIVE
+from fuzz.json_mutations import json_mutators
+from fuzz.mutations import BYTES, Mutant
+from fuzz.pickle_mutations import PICKLE
+from fuzz.targets import Sample, Target, digest, tool
+from fuzz.tensor_mutations import TENSORS
+
+CHECKPOINT = (*ARCHIVE, *PICKLE, *TENSORS)
+
+PRECISION = {'half', 'bfloat16'}
+NO_CHECKSUM = {'legacy_damaged', 'swap_entries', 'pickle_bytes'}
+"""Nothing in the file tells that a number in it is another."""
+OTHER_NETWORK = {'missing', 'rename_one', 'shape', 'flat', 'no_numbers', 'more', 'legacy_damaged'}
+"""Only who knows the network can tell that this is none."""
+
+
+def _unless(*allowed: set[str]) -> Any:
+    names = set().union(*allowed)
+    return lambda mutant: mutant.name in names
+
+
+def _is_described(mutant: Mutant) -> bool:
+    """Whether an export may differ without a word: also where what describes the weights is left out."""
+    return mutant.name in PRECISION | NO_CHECKSUM | OTHER_NETWORK
+
+
+def trained(world: Path) -> list[Sample]:
+    content = (world / 'trained' / 'epoch_1.pth').read_bytes()
+    return [Sample('epoch_1.pth', content, (*BYTES, *CHECKPOINT), _is_described)]
+
+
+def known_network(world: Path) -> list[Sample]:
+    content = (world / 'trained' / 'epoch_1.pth').read_bytes()
+    return [Sample('epoch_1.pth', content, (*CHECKPOINT, *BYTES), _unless(PRECISION, NO_CHECKSUM))]
+
+
+def exported(world: Path) -> list[Sample]:
+    content = (world / 'trained' / 'backbone.pth').read_bytes()
+    # The description beside it has its checksum, so that a change is told, but a user may have made the file otherwise.
+    return [Sample('backbone.pth', content, (*CHECKPOINT, *BYTES), _unless(PRECISION, NO_CHECKSUM))]
+
+
+def described(world: Path) -> list[Sample]:
+    content = (world / 'trained' / 'backbone.json').read_bytes()
+    return [Sample('backbone.json', content, (*json_mutators(), *BYTES))]
+
+
+def export(world: Path, name: str, content: bytes) -> Any:
+    Path(name).write_bytes(content)
+    tool('tools/model_converters/export_backbone.py').main([name, 'out.pth'])
+    description = json.loads(Path('out.json').read_text())
+    del description['sha256']
+    return [_weights('out.pth'), description]
+
+
+def evaluate(world: Path, name: str, content: bytes) -> Any:
+    """The scores of all images."""
+    Path(name).write_bytes(content)
+    tool('tools/test.py').main([str(world / 'train.py'), name, '--work-dir', 'test'])
+    (record,) = Path('test').glob('*/*.json')
+    return {key: repr(value) for key, value in json.loads(record.read_text()).items() if 'time' not in key}
+
+
+def start(world: Path, name: str, content: bytes) -> Any:
+    """The backbone that a training without steps writes."""
+    for each in ('backbone.pth', 'backbone.json'):
+        Path(each).write_bytes((world / 'trained' / each).read_bytes())
+    if name == 'backbone.pth':
+        Path('backbone.json').unlink()
+    Path(name).write_bytes(content)
+    init = ['model.backbone.init_cfg.type=Pretrained', 'model.backbone.init_cfg.checkpoint=backbone.pth']
+    tool('tools/train.py').main([str(world / 'start.py'), '--work-dir', 'run', '--cfg-options', *init])
+    return _weights('run/backbone.pth')
+
+
+def resume(world: Path, name: str, content: bytes) -> Any:
+    """The weights after the second epoch."""
+    Path(name).write_bytes(content)
+    tool('tools/train.py').main([str(world / 'train.py'), '--work-dir', 'run', '--resume', name])
+    return _weights('run/backbone.pth')
+
+
+def _weights(path: str) -> Any:
+    return digest(torch.load(path, weights_only=True))
+
+
+TARGETS = (
+    Target('checkpoint-exported', trained, export, share=0.5),
+    Target('checkpoint-tested', known_network, evaluate, share=0.25, short=1),
+    Target('checkpoint-started', exported, start, share=0.25, short=1),
+    Target('checkpoint-resumed', known_network, resume, share=0.25, short=1),
+    Target('description-started', described, start, share=0.25, short=1),
+)
