@@ -2,6 +2,7 @@ import pytest
 from mmengine.config import Config
 from tests_support import REPOSITORY
 
+from auglocal_mm.engine import config_names
 from auglocal_mm.engine.config_file import read_config_file
 from auglocal_mm.errors import InputError
 
@@ -56,11 +57,12 @@ def test_names_that_have_an_effect_pass(tmp_path, child):
     read(tmp_path, child)
 
 
-def test_what_keeps_the_old_value_beside_the_new_one_is_said(tmp_path, capfd):
+def test_what_keeps_the_old_value_beside_the_new_one_is_said(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(config_names, 'print_log', lambda message, **_: said.append(message))
     config = read(tmp_path, "data_root = 'new'\ntrain_dataloader = dict(dataset=dict(data_root=data_root))")
-    said = ''.join(capfd.readouterr())
-    assert 'child.py sets data_root' in said
-    assert 'val_dataloader.dataset.data_root' in said
+    assert 'child.py sets data_root' in said[0]
+    assert 'val_dataloader.dataset.data_root' in said[0]
     assert (config.train_dataloader.dataset.data_root, config.val_dataloader.dataset.data_root) == (
         'new',
         'data/old/val',
