@@ -48,7 +48,7 @@ def test_sixteen_bits_of_three_channels_too(path: str, suffix: str) -> None:
 @pytest.mark.parametrize('pixels', [np.float32(RAMP) / RAMP.max(), np.int32(RAMP) * 1000])
 def test_pixels_of_unknown_range_are_refused(path: str, pixels: np.ndarray) -> None:
     Image.fromarray(pixels).save(path, 'tiff')
-    with pytest.raises(InputError, match='image cannot be read: .*32 bits'):
+    with pytest.raises(InputError, match=r'image cannot be read: .*32 bits'):
         read(path)
 
 
@@ -132,7 +132,7 @@ def test_an_image_that_is_too_large_is_not_decoded(tmp_path: Path, monkeypatch: 
 def test_the_limit_is_pillows_and_can_be_raised(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new('1', (20000, 9000)).save(path, 'png')
     before = Image.MAX_IMAGE_PIXELS
-    with pytest.raises(InputError, match='20000 x 9000 pixels.*max_pixels=178956970'):
+    with pytest.raises(InputError, match=r'20000 x 9000 pixels.*max_pixels=178956970'):
         read(path)
     monkeypatch.setattr(read_image, 'decode_image', lambda *_, **__: torch.zeros(3, 1, 1, dtype=torch.uint8))
     with warnings.catch_warnings():
@@ -155,7 +155,7 @@ def test_what_is_no_image_is_refused(path: str, content: bytes) -> None:
 
 
 def test_what_is_not_there_is_named(path: str) -> None:
-    with pytest.raises(InputError, match='image cannot be read: .*No such file'):
+    with pytest.raises(InputError, match=r'image cannot be read: .*No such file'):
         read(path)
 
 
