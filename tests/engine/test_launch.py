@@ -33,6 +33,18 @@ def test_batches_are_pinned_for_a_gpu_alone(tiny_config, tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize(
+    ('given', 'expected'), [({'num_workers': 2}, 600), ({'num_workers': 2, 'timeout': 9}, 9), ({}, 0)]
+)
+def test_a_batch_is_not_waited_for_for_ever(tiny_config, tmp_path, monkeypatch, given, expected):
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    path = tmp_path / 'tiny.py'
+    tiny_config(**{f'val_dataloader.{key}': value for key, value in given.items()}).dump(path)
+    config = load_config(parse(str(path)))
+    assert config.val_dataloader.get('timeout', 0) == expected
+    assert 'timeout' not in config.train_dataloader, 'which has no workers'
+
+
+@pytest.mark.parametrize(
     ('launcher', 'variable'),
     [('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID'), ('mpi', 'OMPI_COMM_WORLD_RANK')],
 )
@@ -83,6 +95,10 @@ def test_a_missing_config_is_named():
             'error: README.md is a file, where a folder is needed; give another path',
         ),
         (FileNotFoundError('said already'), 'error: said already'),
+        (
+            PermissionError(13, 'Permission denied', 'x.json'),
+            'error: x.json may not be read or written (Permission denied); correct its permissions, or the path',
+        ),
     ],
 )
 def test_bad_input_ends_with_one_sentence(error, message, capsys):
