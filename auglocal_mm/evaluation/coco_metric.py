@@ -82,5 +82,20 @@ class CocoMetric(MMDetCocoMetric):
         return super().results2json(results, outfile_prefix)
 
 
+def check_order(metric: MMDetCocoMetric, classes: Sequence[str]) -> None:
+    """Makes sure that MMDetection's own metric, which numbers labels in the order of its file, means the same by them.
+
+    Raises:
+        InputError: It does not.
+    """
+    given = metric._coco_api
+    names = list(classes) if given is None else [given.cats[each]['name'] for each in given.get_cat_ids(list(classes))]
+    if names != list(classes):
+        raise InputError(
+            f"MMDetection's {type(metric).__name__} takes labels for {names}, the order of its file, but the classes are "
+            f"{list(classes)}; set type='auglocal_mm.CocoMetric' in the evaluator"
+        )
+
+
 def _describe(path: str, image: dict[str, Any]) -> str:
     return f'{os.path.basename(path)} of {image["width"]} x {image["height"]}'

@@ -17,6 +17,7 @@ from auglocal_mm.datasets.wrappers import inner_datasets
 from auglocal_mm.engine.last_batch import check_last_batch
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
+from auglocal_mm.evaluation.coco_metric import CocoMetric, MMDetCocoMetric, check_order
 from auglocal_mm.registry import HOOKS
 
 HEADS = 5000
@@ -155,5 +156,7 @@ def _check_sizes(sizes: dict[str, Any], annotations: str) -> None:
 
 def _check_evaluator(evaluator: Evaluator, dataset: Any) -> None:
     for metric in evaluator.metrics:
-        if hasattr(metric, 'check_dataset'):
+        if isinstance(metric, CocoMetric):
             metric.check_dataset(dataset)
+        elif isinstance(metric, MMDetCocoMetric):
+            check_order(metric, _classes(dataset))

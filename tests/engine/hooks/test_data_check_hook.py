@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 from mmdet.datasets import MultiImageMixDataset
+from mmdet.evaluation import CocoMetric as MMDetCocoMetric
 from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
@@ -10,6 +11,7 @@ from PIL import Image
 from tests_coco import read, scenes, write_scenes
 from torch.utils.data import DataLoader
 
+from auglocal_mm.engine.hooks import data_check_hook
 from auglocal_mm.engine.hooks.data_check_hook import check_training_data
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation import CocoMetric
@@ -117,6 +119,26 @@ def test_validation_by_another_file_is_refused(tmp_path):
     content['images'][0]['file_name'] = 'other.png'
     with pytest.raises(InputError, match=r'other.json.* has no image 1 that is 1.png'):
         check(read(path), read(path), write_scenes(tmp_path, content, 'other.json'))
+
+
+def test_a_metric_of_mmdetection_must_have_the_order_of_the_classes(tmp_path):
+    content = scenes()
+    path = write_scenes(tmp_path, content)
+    dataset, model = read(path), SimpleNamespace()
+    with pytest.raises(InputError, match=r"CocoMetric takes labels for \['cat', 'dog'\].*auglocal_mm.CocoMetric"):
+        check_training_data(DataLoader(dataset), model, (dataset, Evaluator(MMDetCocoMetric(path))))
+    check_training_data(DataLoader(dataset), model, (dataset, Evaluator(MMDetCocoMetric())))
+    content['categories'].reverse()
+    path = write_scenes(tmp_path, content)
+    check_training_data(DataLoader(dataset), model, (dataset, Evaluator(MMDetCocoMetric(path))))
+
+
+def test_skipped_images_of_all_parts_are_counted(monkeypatch):
+    said = []
+    monkeypatch.setattr(data_check_hook, 'print_log', lambda message, **_: said.append(message))
+    parts = Joined(SimpleNamespace(num_skipped=number) for number in (2, 3))
+    data_check_hook.DataCheckHook().after_train_epoch(SimpleNamespace(train_dataloader=SimpleNamespace(dataset=parts)))
+    assert said == ['5 corrupt training images were skipped so far.']
 
 
 def test_classifiers_train_on_wrapped_data(tiny_config, image_folder):

@@ -1,15 +1,17 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader, DistributedSampler, Subset
 
 from auglocal_mm.datasets import ImageFolder
 from auglocal_mm.engine.hooks import EpochSeedHook
 
 
-def test_sampler_and_data_set_get_the_epoch(image_folder):
-    dataset = ImageFolder(str(image_folder), 'train', [dict(type='RandomCrop', size=32, padding=8)])
+@pytest.mark.parametrize('wrap', [lambda inner: inner, lambda inner: Subset(inner, range(24))])
+def test_sampler_and_data_set_get_the_epoch(wrap, image_folder):
+    dataset = wrap(ImageFolder(str(image_folder), 'train', [dict(type='RandomCrop', size=32, padding=8)]))
     sampler = DistributedSampler(dataset, num_replicas=1, rank=0, seed=5)
     runner = SimpleNamespace(train_loop=SimpleNamespace(dataloader=DataLoader(dataset, sampler=sampler)), seed=5)
     runner.train_dataloader = runner.train_loop.dataloader
