@@ -32,7 +32,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
         that inherits or computes, or a damaged file.
     """
     try:
-        if path.stat().st_size > LARGEST:
+        if not path.is_file() or path.stat().st_size > LARGEST:
             return None
         values = _parser(path)(path.read_text(encoding='utf-8'))
         return values if isinstance(values, dict) and '_base_' not in values else None

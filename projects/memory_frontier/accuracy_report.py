@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from mmengine.registry import init_default_scope
+from pydantic import BaseModel, JsonValue
 from rich.progress import track
 
 from auglocal_mm.analysis.report import markdown_table, write_report
@@ -17,11 +18,28 @@ from auglocal_mm.benchmark.summary import machine
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import write_json
-from auglocal_mm.studies import Study, overrides, read_object, read_results, read_study, run_config
+from auglocal_mm.json_file import Count, Positive, read_json
+from auglocal_mm.studies import Study, overrides, read_results, read_study, run_config
 
 HERE = Path(__file__).parent
 METRIC = 'accuracy/top1'
 COSTS = {'activations': 'activations', 'flops': 'FLOPs', 'seconds': 'time'}
+
+
+class Cost(BaseModel):
+    """Of an iteration of one run."""
+
+    activations: Positive
+    flops: Positive
+    seconds: Positive
+
+
+class Costs(BaseModel):
+    """Of all runs of a study, on one machine."""
+
+    machine: dict[str, JsonValue]
+    batch_size: Count
+    runs: dict[str, Cost]
 
 
 def measure_costs(study: Study, rounds: int) -> dict[str, Any]:
@@ -117,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     study, path = read_study(HERE / 'accuracy.py'), options.results / 'accuracy_costs.json'
     if options.measure or not path.is_file():
         write_json(path, measure_costs(study, options.rounds))
-    costs = read_object(path)
+    costs = read_json(path, Costs, 'restore it, or measure again with --measure').model_dump()
     entries = collect(study, read_results(options.results / 'accuracy.json'), costs)
     here = costs['machine']
     note = (
