@@ -53,7 +53,8 @@ def stop_signals() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         received.append(number)
         signal.setitimer(signal.ITIMER_REAL, 1)  # once more, should a library swallow the exception
-        raise KeyboardInterrupt
+        # subprocess.run waits for the end of the program that it kills, but not over a KeyboardInterrupt.
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)}
     try:

@@ -129,6 +129,7 @@ def test_a_training_that_outlives_its_study_keeps_its_lock(long_study, tmp_path)
     with subprocess.Popen(command, cwd=REPOSITORY, env=environment) as study:
         wait_for(tmp_path / 'work/r-bp/seed0/work_dir/epoch_1.pth')
         (training,) = children(study.pid)
+        os.kill(training, signal.SIGSTOP)  # or it might end before the second study gives up
         study.kill()
     try:
         second = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
