@@ -30,7 +30,6 @@ setup(
         'pillow>=10',
         'scipy>=1.11',  # torchvision's SVHN reads .mat files with it
         'rich>=13',
-        'filelock>=3.16',
         'pydantic>=2.9',
         'safetensors>=0.4.5',
         'matplotlib>=3.8',

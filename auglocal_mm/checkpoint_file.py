@@ -31,7 +31,10 @@ def read_weights(source: str | os.PathLike[str]) -> dict[str, Any]:
         InputError: There is no such file, it is truncated or damaged, or it holds more than plain data and tensors.
     """
     with local_file(source) as path:
-        content: Any = _read_safetensors(path) if path.suffix == '.safetensors' else _read_pickle(path)
+        try:
+            content: Any = _read_safetensors(path) if path.suffix == '.safetensors' else _read_pickle(path)
+        except OSError as error:
+            raise InputError(f'{path} cannot be read ({error.strerror}); check its permissions and the disk') from error
     if not isinstance(content, dict) or not isinstance(content.get('meta', {}), dict):
         raise InputError(
             f'{source} holds a {type(content).__name__}, or a meta that is not a dict; expected a checkpoint'
@@ -62,8 +65,8 @@ def _read_pickle(path: Path) -> Any:
             f'{path} holds more than weights, or is not a checkpoint: PyTorch refused to load it safely; get it from a source '
             f'you trust and save it again as plain tensors ({_refused(str(error))})'
         ) from error
-    except OSError as error:
-        raise InputError(f'{path} cannot be read ({error.strerror}); check its permissions and the disk') from error
+    except OSError:
+        raise
     except Exception as error:  # whatever a file that torch.save did not write makes the reader stumble over
         said = (str(error).splitlines() or [''])[0]
         raise InputError(
@@ -77,7 +80,7 @@ def _read_pickle(path: Path) -> Any:
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError) as error:
         raise InputError(f'{path} is truncated, damaged or not a safetensors file ({error}); copy it again') from error
 
 
