@@ -103,4 +103,4 @@ def test_plans_measured_before_stay_and_each_network_is_written_when_it_is_there
     (tmp_path / 'plans.json').write_text('[')
     with pytest.raises(SystemExit):
         measure_plans.main(['ResNet-34', '--out', str(tmp_path)])
-    assert 'is no JSON' in capsys.readouterr().err
+    assert 'is not valid JSON' in capsys.readouterr().err
