@@ -88,7 +88,7 @@ def test_costs_are_measured_where_there_are_none(tmp_path, monkeypatch, capsys):
 
 def test_damaged_results_are_refused(tmp_path):
     (tmp_path / 'accuracy_costs.json').write_text('{')
-    assert_error(tool(f'{PROJECT}/accuracy_report.py', '--results', str(tmp_path)), 'is no JSON')
+    assert_error(tool(f'{PROJECT}/accuracy_report.py', '--results', str(tmp_path)), 'is not valid JSON')
 
 
 def test_plans_measured_before_stay_and_each_network_is_written_when_it_is_there(tmp_path, monkeypatch, capsys):
@@ -103,4 +103,4 @@ def test_plans_measured_before_stay_and_each_network_is_written_when_it_is_there
     (tmp_path / 'plans.json').write_text('[')
     with pytest.raises(SystemExit):
         measure_plans.main(['ResNet-34', '--out', str(tmp_path)])
-    assert 'is no JSON' in capsys.readouterr().err
+    assert 'is not valid JSON' in capsys.readouterr().err

@@ -174,7 +174,7 @@ def test_unknown_studies_and_runs_are_refused(tiny_study, tmp_path):
     assert_error(run_study(tmp_path / 'no.py', tmp_path / 'r.json'), 'there is no study')
     assert_error(run_study(tiny_study, tmp_path / 'r.json', '--only', 'zzz'), 'has no run zzz')
     (tmp_path / 'r.json').write_text('{')
-    assert_error(run_study(tiny_study, tmp_path / 'r.json'), 'is no JSON')
+    assert_error(run_study(tiny_study, tmp_path / 'r.json'), 'is not valid JSON')
 
 
 def test_results_that_cannot_be_written_are_told_before_the_training(tiny_study, tmp_path):
