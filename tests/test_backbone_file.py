@@ -157,6 +157,13 @@ def test_a_changed_file_is_noticed(tmp_path):
     path.write_bytes(path.read_bytes() + b'\0')
     with pytest.raises(InputError, match='SHA-256 differs'):
         check_sha256(path)
+    description = json.loads(path.with_suffix('.json').read_text())
+    description['sha'] = description.pop('sha256')
+    path.with_suffix('.json').write_text(json.dumps(description))
+    with pytest.raises(InputError, match='SHA-256 differs, or is missing'):
+        check_sha256(path)
+    path.with_suffix('.json').write_text('{"architectures": ["of another program"]}')
+    check_sha256(path)
 
 
 @pytest.mark.parametrize('full', ['weights', 'description'])

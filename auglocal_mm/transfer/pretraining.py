@@ -45,7 +45,9 @@ def read_pretraining(config: RunConfig, work_dir: Path) -> Pretraining:
     Raises:
         InputError: The record is damaged.
     """
-    checkpoint = config.get('model.backbone.init_cfg.checkpoint')
+    given = config.get('model.backbone.init_cfg')
+    parts = [part for part in (given if isinstance(given, list) else [given]) if isinstance(part, dict)]
+    checkpoint = next((part['checkpoint'] for part in parts if 'checkpoint' in part), None)
     if not isinstance(checkpoint, str):
         return Pretraining()
     places = (work_dir / KEPT_RECORD, Path(checkpoint).with_suffix('.json'))

@@ -21,6 +21,8 @@ def test_record_beside_the_checkpoint(tmp_path: Path) -> None:
     pretraining = read_pretraining(config_with({'type': 'Pretrained', 'checkpoint': checkpoint}), Path('no_work_dir'))
     assert pretraining == Pretraining(checkpoint, RECORD)
     assert (pretraining.method, pretraining.top1) == ('auglocal', 93.1)
+    several = [{'type': 'Normal', 'layer': 'Conv2d'}, {'type': 'Pretrained', 'checkpoint': checkpoint}]
+    assert read_pretraining(config_with(several), Path('no_work_dir')) == pretraining
 
 
 def test_the_record_that_the_detector_kept_counts_more(tmp_path: Path) -> None:
