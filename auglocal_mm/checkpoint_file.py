@@ -16,6 +16,9 @@ from torch import Tensor
 from auglocal_mm.errors import InputError
 from auglocal_mm.weight_sources import local_file
 
+NUMBERS = ('weight', 'bias', 'running_mean', 'running_var')
+"""Last parts of the names of what a network computes with."""
+
 
 def read_weights(source: str | os.PathLike[str]) -> dict[str, Any]:
     """Reads a checkpoint without running any code in it.
@@ -85,9 +88,18 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _check_tensors(state: Mapping[str, Any], source: str | os.PathLike[str]) -> None:
-    """Refuses tensors that are not what their shape says: a few bytes can claim any shape and fill the memory later."""
+    """Refuses weights that are no floating-point numbers, and tensors that are not what their shape says.
+
+    A few bytes can claim any shape, and fill the memory later.
+    """
     for name, value in state.items():
-        if isinstance(value, Tensor) and (
+        is_tensor = isinstance(value, Tensor)
+        if name.rpartition('.')[2] in NUMBERS and not (is_tensor and value.is_floating_point()):
+            raise InputError(
+                f'{source} holds {name} as {value.dtype if is_tensor else type(value).__name__}; expected floating-point '
+                'numbers: take the file before it was converted'
+            )
+        if is_tensor and (
             value.layout != torch.strided
             or value.is_quantized
             or value.is_meta

@@ -66,7 +66,7 @@ def test_a_prefix_chooses(weights, tmp_path, prefix):
         (torch.ones(64, 3, 7, 8), 'missing: conv1.weight'),
         (torch.ones(1).expand(64, 3, 7, 7), 'expanded'),
         (torch.ones(64, 3, 7, 7).to_sparse(), 'sparse'),
-        (5.0, 'missing: conv1.weight'),
+        (5.0, 'as float'),
     ],
 )
 def test_numbers_that_no_network_can_run_with_are_refused(weights, tmp_path, value, said):

@@ -4,6 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.json_file import Number, fit
 from auglocal_mm.scalar_log import read_lines
 
 
@@ -27,6 +28,5 @@ def read_curves(work_dir: Path) -> dict[str, list[tuple[int, float]]]:
     for log in logs:
         for line in read_lines(log):
             for name, value in line.scalars.items():
-                if isinstance(value, int | float):
-                    curves[name][line.step] = float(value)
+                curves[name][line.step] = fit(value, Number, f'{name} in {log}', 'restore the file')
     return {name: sorted(values.items()) for name, values in curves.items()}

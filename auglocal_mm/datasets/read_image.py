@@ -13,6 +13,7 @@ from torch import Tensor
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.v2.functional import pil_to_tensor
 
+from auglocal_mm.datasets.png_check import check_png
 from auglocal_mm.errors import InputError
 
 # What a file is, its first bytes say. Formats without such bytes (TGA), and those that run other programs (EPS), are left out.
@@ -44,6 +45,9 @@ def read_image(path: str, upright: bool = False, max_pixels: int = MAX_PIXELS) -
                 raise ValueError(
                     f'it has {image.width} x {image.height} pixels, more than max_pixels={max_pixels}, which can be raised'
                 )
+            if image.format == 'PNG':
+                file.seek(0)
+                check_png(file.read())
             if image.format in _TORCHVISION:
                 return _read_with_torchvision(file, upright)
             return _read_with_pillow(image, upright)

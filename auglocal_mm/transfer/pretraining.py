@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from auglocal_mm.backbone_record import read_backbone_record
+from auglocal_mm.errors import InputError
 from auglocal_mm.transfer.run_config import RunConfig
 
 KEPT_RECORD = 'pretraining.json'
@@ -54,4 +55,7 @@ def read_pretraining(config: RunConfig, work_dir: Path) -> Pretraining:
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         return Pretraining(checkpoint)
-    return Pretraining(checkpoint, read_backbone_record(path).model_dump(exclude_unset=True))
+    record = read_backbone_record(path).model_dump(exclude_unset=True)
+    if 'method' not in record:
+        raise InputError(f'{path} has no method, which every description of a backbone has; export the backbone again')
+    return Pretraining(checkpoint, record)
