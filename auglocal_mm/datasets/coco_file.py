@@ -4,6 +4,7 @@ import gc
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from auglocal_mm.datasets.coco_masks import BEYOND, PARTS, check_mask, mask_area
@@ -87,6 +88,19 @@ class Entry:
         return int(value)
 
 
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """It would walk through millions of records again and again, and takes half of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_without_garbage_collection()
 def read_annotations(path: str, with_masks: bool = False) -> tuple[dict[str, Any], Counter[str]]:
     """Reads an annotation file and makes its records uniform: ids are integers, ``iscrowd`` is there, areas are positive.
 
@@ -117,7 +131,6 @@ def read_json(path: str) -> dict[str, Any]:
     Raises:
         InputError: It is another kind of file, has a key twice, or a number that is not finite.
     """
-    gc.disable()  # it would walk through millions of records again and again, and takes half of the time
     try:
         with open(path, encoding='utf-8-sig') as file:
             content = json.load(file, object_pairs_hook=_unique, parse_constant=_not_finite)

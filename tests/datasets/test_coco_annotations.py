@@ -1,6 +1,7 @@
 """What an annotation file means, whatever it looks like: what is taught and what is measured."""
 
 import copy
+import gc
 import json
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from tests_coco import measure, read, scenes, taught, write_scenes
 
 from auglocal_mm.datasets import coco_annotations
 from auglocal_mm.datasets.coco_annotations import CocoAnnotations
+from auglocal_mm.datasets.coco_file import read_annotations
 from auglocal_mm.errors import InputError
 
 Change = Callable[[dict[str, Any]], Any]
@@ -289,3 +291,10 @@ def test_what_is_ignored_or_reaches_out_is_said_aloud(tmp_path, monkeypatch):
     assert 'marked "ignore"' in notes and 'reach out of their images' in notes
     read(path, pipeline=[])
     assert said.count(f'{path}: 1 boxes reach out of their images (expected are x, y, width and height).') == 1, 'once'
+
+
+def test_garbage_is_collected_again_whatever_the_file_is(tmp_path):
+    (tmp_path / 'a.json').write_text('{')
+    with pytest.raises(InputError, match='is not valid JSON'):
+        read_annotations(str(tmp_path / 'a.json'))
+    assert gc.isenabled()
