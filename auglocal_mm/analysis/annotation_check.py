@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from rich.console import Console
 
 from auglocal_mm.analysis.annotation_table import Reading, read_annotations, read_dataset, to_table
+from auglocal_mm.datasets.in_process import in_process
 from auglocal_mm.datasets.wrappers import inner_datasets
 from auglocal_mm.engine.hooks.data_check_hook import check_training_data
 from auglocal_mm.errors import InputError
@@ -42,7 +43,7 @@ def check_annotations(config: Config, model: Any) -> None:
 
 
 def _batches(loader: dict[str, Any]) -> Any:
-    return Runner.build_dataloader({**loader, 'num_workers': 0, 'persistent_workers': False})
+    return Runner.build_dataloader(in_process(loader))
 
 
 def _validation(config: Config) -> tuple[Any, Evaluator] | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from auglocal_mm.analysis.annotation_check import check_annotations
 from auglocal_mm.analysis.partition_table import module_costs, to_table
+from auglocal_mm.datasets.in_process import in_process
 from auglocal_mm.engine.hooks.data_check_hook import check_classes
 from auglocal_mm.errors import InputError
 from auglocal_mm.local_learning import isolation_errors
@@ -38,7 +39,7 @@ def check_run(config: Config) -> None:
     if not hasattr(model, 'local_modules'):
         check_annotations(config, model)
         return
-    loader = {**config.train_dataloader, 'num_workers': 0, 'persistent_workers': False, 'timeout': 0}
+    loader = in_process(config.train_dataloader)
     loader['batch_size'] = min(IMAGES, loader['batch_size'])
     _init_quietly(model)
     model.train()

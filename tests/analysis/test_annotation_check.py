@@ -22,7 +22,7 @@ def config(tmp_path):
         metainfo=dict(classes=CLASSES),
         pipeline=PIPELINE,
     )
-    loader = dict(batch_size=2, num_workers=2, persistent_workers=True, dataset=dataset)
+    loader = dict(batch_size=2, num_workers=2, persistent_workers=True, timeout=600, prefetch_factor=2, dataset=dataset)
     loader['sampler'] = dict(type='DefaultSampler', shuffle=True)
     return Config(
         dict(
