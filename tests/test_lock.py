@@ -29,10 +29,17 @@ def test_one_process_has_it_at_a_time(tmp_path):
 
 def test_data_workers_of_a_killed_training_do_not_keep_it(tmp_path):
     path = tmp_path / 'lock'
-    end = multiprocessing.get_context('fork').Event()
+    context = multiprocessing.get_context('fork')
+    begun, end = context.Event(), context.Event()
+
+    def work():
+        begun.set()
+        end.wait()
+
     with locked(path):
-        worker = multiprocessing.get_context('fork').Process(target=end.wait)
+        worker = context.Process(target=work)
         worker.start()
+        begun.wait()
     try:
         assert is_free(path)
     finally:

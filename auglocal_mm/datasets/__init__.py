@@ -1,5 +1,11 @@
 """Labelled images, their transforms, and how a batch is put together."""
 
+import io
+from contextlib import redirect_stdout
+
+with redirect_stdout(io.StringIO()):  # MMDetection prints which data sets it lacks, also where a report is printed
+    import mmdet.datasets  # noqa: F401
+
 from auglocal_mm.datasets.coco_dataset import CocoDataset
 from auglocal_mm.datasets.collate import collate_images
 from auglocal_mm.datasets.image_folder import ImageFolder
