@@ -38,6 +38,12 @@ def test_pretraining_transfer_and_comparison(tmp_path):
         'TINY_IMAGENET': str(tmp_path / 'tiny_imagenet10'),
         'COCO_SMALL': str(Path(DATA) / 'coco_small'),
     }
+    annotations = json.loads(Path(DATA, 'coco_small/annotations/instances_val_super12.json').read_text())
+    annotations['images'] = annotations['images'][:2]
+    kept = {image['id'] for image in annotations['images']}
+    annotations['annotations'] = [each for each in annotations['annotations'] if each['image_id'] in kept]
+    judged = tmp_path / 'two_images.json'
+    judged.write_text(json.dumps(annotations))
     narrow = ['model.backbone.base_channels=16', 'train_cfg.max_epochs=2', 'optim_wrapper.optimizer.lr=0.05']
     groups = []
     for method in ('bp', 'auglocal-d5'):
@@ -56,7 +62,8 @@ def test_pretraining_transfer_and_comparison(tmp_path):
             'model.test_cfg.rpn.nms_pre=50',
             'model.test_cfg.rpn.max_per_img=50',
             'train_dataloader.dataset.indices=8',
-            'val_dataloader.dataset.indices=2',
+            f'val_dataloader.dataset.ann_file={judged}',
+            f'val_evaluator.ann_file={judged}',
             'train_cfg.max_epochs=1',
             'train_cfg.val_interval=1',
         ]
