@@ -88,7 +88,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _check_tensors(state: Mapping[str, Any], source: str | os.PathLike[str]) -> None:
-    """Refuses weights that are no floating-point numbers, and tensors that are not what their shape says.
+    """Refuses weights that are not floating-point numbers, and tensors that are not what their shape says.
 
     A few bytes can claim any shape, and fill the memory later.
     """

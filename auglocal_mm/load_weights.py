@@ -119,7 +119,7 @@ def is_of_network(name: str) -> bool:
 
 
 def resnet_architecture(state: Mapping[str, Any]) -> str:
-    """``'ResNet-34'`` and so on, from the names of the weights; ``'unknown'`` where they are no plain ResNet's."""
+    """``'ResNet-34'`` and so on, from the names of the weights; ``'unknown'`` where they are not a plain ResNet's."""
     names = [name.removeprefix('backbone.') for name in state]
     blocks = {found.groups() for name in names if (found := re.match(r'layer(\d+)\.(\d+)\.', name))}
     counts = tuple(sum(stage == str(i) for stage, _ in blocks) for i in range(1, 5))

@@ -166,7 +166,7 @@ def _entries(path: str, content: dict[str, Any], key: str) -> Iterator[Entry]:
 
 
 def _images(path: str, content: dict[str, Any], notes: Counter[str]) -> dict[int | str, dict[str, Any]]:
-    """The images by their ids; where one of the ids is no number, all are texts, for NumPy cannot sort a mixture."""
+    """The images by id. If one id is not a number, all become strings, because NumPy cannot sort a mixture."""
     entries = [*_entries(path, content, 'images')]
     converted: Counter[str] = Counter()
     ids = [entry.identifier('id', converted) for entry in entries]

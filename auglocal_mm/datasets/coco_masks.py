@@ -63,7 +63,7 @@ def mask_area(mask: Any, width: int, height: int) -> float:
 
 
 def _hulls(mask: Any, width: int, height: int) -> list[tuple[float, float, float, float]]:
-    """Left, top, right and bottom of each polygon with 3 corners; none if one is no polygon in or near the image.
+    """Left, top, right and bottom of each polygon with 3 corners; none if one is not a polygon in or near the image.
 
     pycocotools walks along the edges, so that a corner far away fills the memory.
     """

@@ -33,7 +33,7 @@ class Found(NamedTuple):
 
 
 class PassedOver(dict[str, list[str]]):
-    """The paths that are no images of the data set, by the reason."""
+    """The paths that are not images of the data set, by reason."""
 
     def add(self, reason: str, path: str) -> None:
         """Notes one path."""

@@ -44,7 +44,7 @@ def last_evaluation(work_dir: Path) -> Evaluation:
     It is the last and never the best, because the best of many validations is chosen on the data it is judged by.
 
     Raises:
-        InputError: There is no COCO evaluation, a metric is no number from 0 to 1 (or -1 for "no such objects"), or there
+        InputError: There is no COCO evaluation, a metric is not a number from 0 to 1 (or -1 for "no such objects"), or there
             are several trainings.
     """
     starts = {path: read_lines(path) for path in sorted(work_dir.glob('*/vis_data/scalars.json'))}
@@ -65,7 +65,7 @@ def ap_points(metrics: Mapping[str, Any], source: Path) -> dict[str, float | Non
     """AP points by the names in ``METRICS``, of what mmdet's ``CocoMetric`` gives.
 
     Raises:
-        InputError: There is no AP, or one is no number from 0 to 1 (or -1 for "no such objects").
+        InputError: There is no AP, or one is not a number from 0 to 1 (or -1 for "no such objects").
     """
     if not any(f'coco/{name}' in metrics for name in METRICS):
         raise InputError(

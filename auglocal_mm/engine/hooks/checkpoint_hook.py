@@ -64,7 +64,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         self.gradients: dict[str, Tensor] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Lays the state of a resumed optimizer out as the weights are now, takes up gradients that were accumulated, and keeps
+        """Lays the state of a resumed optimizer out as the weights are now, restores accumulated gradients, and keeps
         other trainings' checkpoints apart.
 
         Those of an earlier training in the work_dir are not resumed for this one. The path that MMEngine has of the best
@@ -126,7 +126,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         """Checks what a run is to be resumed or started from, before anything is taken from it.
 
         Raises:
-            InputError: It is no checkpoint of this training, is not finite, or does not cover the backbone; or a setting
+            InputError: It is not a checkpoint of this training, is not finite, or does not cover the backbone; or a setting
                 cannot take effect any more.
         """
         model, source = unwrapped(runner.model), str(runner._load_from or find_latest_checkpoint(runner.work_dir))
@@ -142,7 +142,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         iteration = checkpoint['meta']['iter']
         apply_settings(runner, checkpoint, source)
         self.kept = source
-        if checkpoint['meta']['iter'] == iteration:  # or what was accumulated is computed again
+        if checkpoint['meta']['iter'] == iteration:  # otherwise the accumulated gradients are recomputed
             self.gradients = checkpoint.get('local_learning', {}).get('gradients', {})
 
 
