@@ -3,7 +3,6 @@ import importlib.util
 import json
 import os
 import resource
-from collections import OrderedDict
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -118,28 +117,6 @@ def test_a_changed_byte_is_noticed(tmp_path, legacy):
     else:
         with pytest.raises(InputError, match=r'weights.pth is damaged: the checksum of \S+ in it is another'):
             read_weights(path)
-
-
-class Hostile:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
-
-
-class HostileAttribute:
-    def __reduce__(self):
-        return getattr, (OrderedDict, 'fromkeys')
-
-
-@pytest.mark.parametrize('hostile', [Hostile, HostileAttribute])
-def test_hostile_files_run_nothing(tmp_path, hostile):
-    path, victim = tmp_path / 'backbone.pth', tmp_path / 'owned'
-    torch.save({'w': hostile(str(victim)) if hostile is Hostile else hostile()}, path)
-    with pytest.raises(InputError, match='refused to load it safely'):
-        read_weights(path)
-    assert not victim.exists()
 
 
 def test_the_same_weights_make_the_same_file(tmp_path):

@@ -1,8 +1,9 @@
-"""Classifiers for tests of heads and analyses, built without data where that is enough."""
+"""Classifiers for tests of heads and analyses, built without data where that is enough, and a detector that finds nothing."""
 
 from typing import Any
 
 import torch
+from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
 
 from auglocal_mm.models import ImageClassifier
@@ -31,3 +32,14 @@ def head_sizes(model: ImageClassifier) -> list[int]:
     """Parameters of each auxiliary head."""
     assert model.auxiliary_heads is not None
     return [sum(parameter.numel() for parameter in head.parameters()) for head in model.auxiliary_heads]
+
+
+class ToyDetector(BaseModel):
+    """One weight, and nothing found."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, inputs: torch.Tensor, mode: str) -> Any:
+        return {'loss': self.weight.sum()} if mode == 'loss' else [{}] * len(inputs)

@@ -74,7 +74,7 @@ class MakesFolder:
         return os.mkdir, (self.path,)
 
 
-class GetsEval:
+class GetsAttribute:
     """Through ``getattr``, which MMEngine counts among the safe functions."""
 
     def __reduce__(self):
@@ -85,7 +85,8 @@ class GetsEval:
 def hostile(request, tmp_path):
     victim = str(tmp_path / 'owned')
     torch.save(
-        {'state_dict': {'x': MakesFolder(victim) if request.param == 'call' else GetsEval()}}, tmp_path / 'hostile.pth'
+        {'state_dict': {'x': MakesFolder(victim) if request.param == 'call' else GetsAttribute()}},
+        tmp_path / 'hostile.pth',
     )
     yield str(tmp_path / 'hostile.pth')
     assert not os.path.exists(victim)

@@ -3,11 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
-from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from tests_models import ToyDetector
 from torch.utils.data import DataLoader
 
 from auglocal_mm.errors import InputError
@@ -130,15 +129,6 @@ def test_one_run_cannot_count_twice(make_work_dir: MakeWorkDir) -> None:
     work_dir = make_work_dir('bp')
     with pytest.raises(InputError, match='given twice'):
         compare({'BP': [work_dir, work_dir / '..' / 'bp'], 'AugLocal': [make_work_dir('auglocal')]})
-
-
-class ToyDetector(BaseModel):
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-
-    def forward(self, inputs: torch.Tensor, mode: str) -> Any:
-        return {'loss': self.weight.sum()} if mode == 'loss' else [{}] * len(inputs)
 
 
 class RisingMetric(BaseMetric):

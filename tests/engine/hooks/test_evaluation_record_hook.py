@@ -11,8 +11,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
-from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from tests_models import ToyDetector
 from torch.utils.data import DataLoader
 
 from auglocal_mm.engine.checkpoint import latest_checkpoint
@@ -22,15 +22,6 @@ from auglocal_mm.transfer.evaluation_record import read_evaluations
 
 BEST = {'save_best': 'coco/bbox_mAP', 'rule': 'greater'}
 NUMBERS = itertools.count()
-
-
-class ToyDetector(BaseModel):
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-
-    def forward(self, inputs: torch.Tensor, mode: str) -> Any:
-        return {'loss': self.weight.sum()} if mode == 'loss' else [{}] * len(inputs)
 
 
 class ListedMetric(BaseMetric):
