@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -39,11 +39,25 @@ def read_json(path: Path, shape: type[T], advice: str) -> T:
 
 def parse_json(data: bytes, shape: type[T], source: str, advice: str) -> T:
     """As :func:`read_json`, of ``data`` that came from ``source``."""
+    return fit(decode_json(data, source, advice), shape, source, advice)
+
+
+def decode_json(data: bytes, source: str, advice: str, parse_constant: Callable[[str], Any] | None = None) -> Any:
+    """The values in ``data``, of any shape.
+
+    Args:
+        data: JSON in UTF-8, with or without a byte order mark.
+        source: Its name in errors.
+        advice: What to do about an error.
+        parse_constant: As :func:`json.loads` takes it: what ``NaN`` and ``Infinity`` become.
+
+    Raises:
+        InputError: It is not valid JSON in UTF-8, or has a key twice.
+    """
     try:
-        content = json.loads(data.decode('utf-8-sig'), object_pairs_hook=_object)
+        return json.loads(data.decode('utf-8-sig'), object_pairs_hook=_object, parse_constant=parse_constant)
     except (ValueError, RecursionError) as error:
-        raise InputError(f'{source} is not valid JSON ({error}); {advice}') from error
-    return fit(content, shape, source, advice)
+        raise InputError(f'{source} is not valid JSON in UTF-8 ({error}); {advice}') from error
 
 
 def fit(content: Any, shape: type[T], source: str, advice: str) -> T:

@@ -1,14 +1,15 @@
 """The one door for COCO's annotation files: what comes through means what it says, is counted aloud, or is refused."""
 
 import gc
-import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 from auglocal_mm.datasets.coco_masks import BEYOND, PARTS, check_mask, mask_area
 from auglocal_mm.errors import InputError
+from auglocal_mm.json_file import decode_json
 
 NUMBERS = {int, float}
 FLAGS: dict[Any, int] = {0: 0, 1: 1, '0': 0, '1': 1}
@@ -116,7 +117,7 @@ def read_annotations(path: str, with_masks: bool = False) -> tuple[dict[str, Any
     Raises:
         InputError: The file means nothing, or something else than it seems to.
     """
-    content = read_json(path)
+    content = _content(path)
     notes: Counter[str] = Counter()
     images = _images(path, content, notes)
     categories = _categories(path, content, notes)
@@ -125,33 +126,14 @@ def read_annotations(path: str, with_masks: bool = False) -> tuple[dict[str, Any
     return content, +notes
 
 
-def read_json(path: str) -> dict[str, Any]:
-    """The object of a JSON file in UTF-8, with or without a byte order mark.
-
-    Raises:
-        InputError: It is another kind of file, has a key twice, or a number that is not finite.
-    """
-    try:
-        with open(path, encoding='utf-8-sig') as file:
-            content = json.load(file, object_pairs_hook=_unique, parse_constant=_not_finite)
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f'{path} is not valid JSON in UTF-8 ({error}); write it again, or give another file'
-        ) from error
+def _content(path: str) -> dict[str, Any]:
+    content = decode_json(Path(path).read_bytes(), path, 'write it again, or give another file', _not_finite)
     if not isinstance(content, dict):
         raise InputError(
             f'{path} holds a {type(content).__name__}, expected an object with images, annotations and categories; '
             'give the annotation file itself (a list is a file of results)'
         )
     return content
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        (twice, _), *_ = (Counter(name for name, _ in pairs) - Counter(record.keys())).most_common(1)
-        raise ValueError(f'the key {twice!r} is there twice in one object')
-    return record
 
 
 def _not_finite(literal: str) -> NoReturn:

@@ -93,7 +93,7 @@ def _is_run_lengths(mask: dict[str, Any], width: int, height: int) -> bool:
 
 
 def _decode(text: str) -> list[int] | None:
-    """The runs of COCO's compressed text: numbers of 5 bits a character, from the third on as differences to the last but one."""
+    """The runs of COCO's compressed text: 5 bits a character, from the fourth number on differences to the last but one."""
     runs: list[int] = []
     value = shift = 0
     for character in text:

@@ -1,6 +1,7 @@
 """Whether a last batch of one image can be trained on, found out before training."""
 
 import copy
+from typing import Any
 
 import torch
 from mmengine.dataset import InfiniteSampler
@@ -41,4 +42,5 @@ def check_last_batch(runner: Runner) -> None:
 def _last_batch_size(loader: DataLoader) -> int | None:
     if loader.batch_size is None or loader.drop_last or isinstance(loader.sampler, InfiniteSampler):
         return loader.batch_size
-    return len(loader.sampler) % loader.batch_size or loader.batch_size  # type: ignore[arg-type]
+    sampler: Any = loader.sampler  # PyTorch's base class has no length
+    return len(sampler) % loader.batch_size or loader.batch_size
