@@ -24,6 +24,7 @@ from auglocal_mm.engine.cfg_options import CfgOptions, parse_value
         ('work_dirs/a.pth', 'work_dirs/a.pth'),
         ('mmdet.ResNet', 'mmdet.ResNet'),
         ('[data/a.json,data/b.json]', ['data/a.json', 'data/b.json']),
+        ('[(a/b, c/d), [e/f, g], h]', [('a/b', 'c/d'), ['e/f', 'g'], 'h']),
         ('2026-11-26', '2026-11-26'),
         # what they do not
         ("[dict(type='DGLHead'), 3]", [dict(type='DGLHead'), 3]),

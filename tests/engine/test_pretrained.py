@@ -32,8 +32,8 @@ class Detector(BaseModule):
 
 WEIGHT = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
 WHOLE = {
-    f'{part}.layer.{name}': WEIGHT if name == 'weight' else WEIGHT[0]
-    for part in ('backbone', 'neck')
+    f'{part}.layer.{name}': sign * (WEIGHT if name == 'weight' else WEIGHT[0])
+    for part, sign in (('backbone', 1), ('neck', -1))
     for name in ('weight', 'bias')
 }
 
