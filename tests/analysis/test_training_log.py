@@ -22,3 +22,9 @@ def test_the_last_line_of_a_run_that_was_killed_may_be_cut(tmp_path):
 def test_other_damage_is_named(line, tmp_path):
     with pytest.raises(InputError, match=r'line 1 of .*scalars\.json.*(is not valid JSON|step is|the content is)'):
         read_curves(log(tmp_path, f'{line}\n'))
+
+
+@pytest.mark.parametrize('value', ['"0.5"', 'true', 'null', '[0.5]'])
+def test_a_value_that_is_not_a_number_is_named(tmp_path, value):
+    with pytest.raises(InputError, match=r'loss in .*scalars\.json'):
+        read_curves(log(tmp_path, f'{{"loss": {value}, "step": 1}}\n'))
