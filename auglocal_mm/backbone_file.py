@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torchvision.models import get_model, list_models
 
 from auglocal_mm.backbone_record import BackboneRecord, read_backbone_record
 from auglocal_mm.checkpoint_file import read_weights
@@ -27,7 +28,8 @@ def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
         InputError: There are no weights of a backbone.
     """
     state = weights.get('state_dict', weights)
-    if any(name.startswith('backbone.') for name in state):
+    whole = any(name.startswith('backbone.') for name in state)
+    if whole:
         state = {
             name.removeprefix('backbone.').removeprefix('head.'): value
             for name, value in state.items()
@@ -36,11 +38,22 @@ def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
     # Contiguous, so that the file does not depend on the layout in which the network ran.
     plain = {'memory_format': torch.contiguous_format}
     state = {n: value.detach().cpu().clone(**plain) for n, value in state.items() if isinstance(value, Tensor)}
-    if not any(name.startswith(('conv1.', 'stem.', 'layer1.', 'features.')) for name in state):
+    if not whole and not any(name.startswith(('conv1.', 'stem.', 'layer1.', 'features.')) for name in state):
         raise InputError(
             'the checkpoint holds no backbone: expected keys such as backbone.conv1.weight, conv1.weight or features.0.weight'
         )
     return state
+
+
+def named_as_torchvision(state: Mapping[str, Tensor], architecture: str | None) -> dict[str, Tensor]:
+    """The weights of one of torchvision's networks with the name that its linear classifier has there, such as ``heads.head``."""
+    if architecture not in list_models() or 'fc.weight' not in state:
+        return dict(state)
+    with torch.random.fork_rng(devices=[]):
+        *_, (path, last) = (each for each in get_model(architecture).named_modules() if isinstance(each[1], nn.Linear))
+    if last.in_features != state['fc.weight'].shape[1]:
+        return dict(state)
+    return {f'{path}.{name[3:]}' if name.startswith('fc.') else name: value for name, value in state.items()}
 
 
 def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> Path:
@@ -56,13 +69,15 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) 
     Raises:
         InputError: There are no weights of a backbone, some are not finite, or the disk is full.
     """
-    state, meta = backbone_weights(checkpoint), checkpoint.get('meta', {})
+    meta = checkpoint.get('meta', {})
+    state = backbone_weights(checkpoint)
     found = non_finite(state)
     if found:
         raise InputError(f'the checkpoint is of a training that diverged: {found}; export an earlier one')
     advice = 'give a checkpoint of a training with this project, or its weights alone'
     recorded = fit(meta.get('auglocal_mm', {}), dict[str, Any], 'meta.auglocal_mm of the checkpoint', advice)
     beside = Path(path).with_suffix('.json')
+    state = named_as_torchvision(state, recorded.get('architecture'))
     with atomic_write(beside) as described, atomic_write(path) as weights:
         _save(state, weights)
         description = {

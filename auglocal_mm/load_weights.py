@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from auglocal_mm.errors import InputError
 from auglocal_mm.finite import non_finite
 
-CLASSIFIERS = ('fc.', 'classifier.')
+CLASSIFIERS = ('fc.', 'classifier.', 'heads.')
 RESNET_DEPTHS = {
     (False, 2, 2, 2, 2): 18,
     (False, 3, 4, 6, 3): 34,

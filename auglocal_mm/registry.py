@@ -4,12 +4,19 @@ from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry
 
 MODELS = Registry('model', parent=mmengine_registry.MODELS, locations=['auglocal_mm.models'])
+EXECUTORS = Registry('executor', locations=['auglocal_mm.runtime'])
 HOOKS = Registry('hook', parent=mmengine_registry.HOOKS, locations=['auglocal_mm.engine'])
 OPTIM_WRAPPERS = Registry('optim wrapper', parent=mmengine_registry.OPTIM_WRAPPERS, locations=['auglocal_mm.engine'])
 DATASETS = Registry('dataset', parent=mmengine_registry.DATASETS, locations=['auglocal_mm.datasets'])
 TRANSFORMS = Registry('transform', parent=mmengine_registry.TRANSFORMS, locations=['auglocal_mm.datasets'])
 FUNCTIONS = Registry('function', parent=mmengine_registry.FUNCTIONS, locations=['auglocal_mm.datasets'])
 METRICS = Registry('metric', parent=mmengine_registry.METRICS, locations=['auglocal_mm.evaluation'])
+
+OPTIM_WRAPPER_CONSTRUCTORS = Registry(
+    'optimizer wrapper constructor',
+    parent=mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS,
+    locations=['auglocal_mm.runtime'],
+)
 
 # Nothing of ours is registered in these. MMEngine warns at every look-up where the default scope has no child.
 DATA_SAMPLERS = Registry('data sampler', parent=mmengine_registry.DATA_SAMPLERS, locations=['auglocal_mm.datasets'])
@@ -18,11 +25,6 @@ LOG_PROCESSORS = Registry('log processor', parent=mmengine_registry.LOG_PROCESSO
 LOOPS = Registry('loop', parent=mmengine_registry.LOOPS, locations=['auglocal_mm.engine'])
 MODEL_WRAPPERS = Registry('model wrapper', parent=mmengine_registry.MODEL_WRAPPERS, locations=['auglocal_mm.models'])
 OPTIMIZERS = Registry('optimizer', parent=mmengine_registry.OPTIMIZERS, locations=['auglocal_mm.engine'])
-OPTIM_WRAPPER_CONSTRUCTORS = Registry(
-    'optimizer wrapper constructor',
-    parent=mmengine_registry.OPTIM_WRAPPER_CONSTRUCTORS,
-    locations=['auglocal_mm.engine'],
-)
 PARAM_SCHEDULERS = Registry(
     'parameter scheduler', parent=mmengine_registry.PARAM_SCHEDULERS, locations=['auglocal_mm.engine']
 )

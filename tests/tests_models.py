@@ -15,9 +15,8 @@ def classifier(
 ) -> ImageClassifier:
     """An :class:`ImageClassifier` of ten classes on images of 32 pixels, unless said otherwise."""
     init_default_scope('auglocal_mm')
-    config = dict(
-        type='ImageClassifier', backbone=backbone, head=dict(type='LinearHead', num_classes=10), image_size=32
-    )
+    head = dict(type='LinearHead', num_classes=10)
+    config = dict(type='ImageClassifier', backbone=backbone, head=head, image_size=32)
     if rule is not None:
         config['auxiliary_heads'] = rule
     with torch.device(device):

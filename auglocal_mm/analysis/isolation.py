@@ -3,20 +3,18 @@
 import logging
 import sys
 
-import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 from rich.console import Console
-from torch import Tensor
 
 from auglocal_mm.analysis.annotation_check import check_annotations
 from auglocal_mm.analysis.partition_table import module_costs, to_table
 from auglocal_mm.datasets.in_process import in_process
 from auglocal_mm.engine.hooks.data_check_hook import check_classes
 from auglocal_mm.errors import InputError
-from auglocal_mm.local_learning import isolation_errors
+from auglocal_mm.local.isolation import isolation_errors
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.registry import MODELS
 
@@ -30,8 +28,7 @@ def check_run(config: Config) -> None:
     """Builds the model and data of ``config``, prints the partition, and checks that no gradient crosses a border.
 
     Raises:
-        InputError: The model cannot be partitioned or has other classes than the data, its local layers are not the
-            backbone, or a gradient does cross.
+        InputError: The model cannot be partitioned or has other classes than the data, or a gradient does cross.
     """
     init_default_scope(config.default_scope)
     set_random_seed(config.get('randomness', {}).get('seed', 0))
@@ -50,7 +47,6 @@ def check_run(config: Config) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)  # a file has room for the whole table
     costs = module_costs(modules, [layer.name for layer in model.layers], inputs[:1])
     console.print(to_table(costs, inputs.shape[2:]))
-    _check_chain(model, inputs)
     if len(modules) == 1:
         console.print('One module: backpropagation, there is no border to check.')
         return
@@ -73,20 +69,3 @@ def _init_quietly(model: ImageClassifier) -> None:
     logger.setLevel(logging.WARNING)
     model.init_weights()
     logger.setLevel(level)
-
-
-@torch.no_grad()
-def _check_chain(model: ImageClassifier, inputs: Tensor) -> None:
-    """Refuses local layers that, one after the other, compute something else than the backbone."""
-    model.eval()
-    expected = model.backbone(inputs)
-    expected = expected[-1] if isinstance(expected, tuple) else expected
-    features = inputs
-    for layer in model.layers:
-        features = layer.module(features)
-    model.train()
-    if features.shape != expected.shape or not torch.allclose(features, expected, rtol=1e-4, atol=1e-5):
-        raise InputError(
-            'the local layers, one after the other, do not compute what the backbone computes; partition.chain leaves a '
-            'layer out, names one twice, or has them in another order than they run'
-        )

@@ -1,13 +1,18 @@
 """Multiply-adds and parameters of the primary network and of its auxiliary networks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
+from auglocal_mm.local.state import State
 from auglocal_mm.models import ImageClassifier
+
+T = TypeVar('T')
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,12 @@ def network_cost(model: ImageClassifier, image_size: int) -> NetworkCost:
     """
     training = model.training
     model.eval()
-    features = torch.empty(1, 3, image_size, image_size, device=next(model.parameters()).device)
+    state = State(torch.empty(1, 3, image_size, image_size, device=next(model.parameters()).device))
     sums = [[0, 0], [0, 0]]
     for module in model.local_modules():
         own = int(module.head is not model.head)
-        layers, features = _count(module.layers, features)
-        head, _ = _count(module.head, features)
+        layers, state = _count(module.layers, module, state)
+        head, _ = _count(module.head, module.head.logits, state)
         for row, counts in ((0, layers), (own, head)):
             sums[row] = [a + b for a, b in zip(sums[row], counts, strict=True)]
     model.train(training)
@@ -65,7 +70,7 @@ def network_cost(model: ImageClassifier, image_size: int) -> NetworkCost:
     return NetworkCost(primary, heads, primary_norms, head_norms, everything - auxiliary, auxiliary)
 
 
-def _count(network: nn.Module, inputs: Tensor) -> tuple[tuple[int, int], Tensor]:
+def _count(network: nn.Module, function: Callable[[State], T], state: State) -> tuple[tuple[int, int], T]:
     """Multiply-adds and normalised elements of a forward pass, and its output."""
     elements: list[int] = []
     hooks = [
@@ -74,7 +79,7 @@ def _count(network: nn.Module, inputs: Tensor) -> tuple[tuple[int, int], Tensor]
         if isinstance(module, _BatchNorm)
     ]
     with FlopCounterMode(display=False) as counter:
-        outputs = network(inputs)
+        outputs = function(state)
     for hook in hooks:
         hook.remove()
     return (counter.get_total_flops() // 2, sum(elements)), outputs

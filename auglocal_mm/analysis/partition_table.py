@@ -1,15 +1,19 @@
 """What a partition costs: parameters and FLOPs of every local module and its auxiliary network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from rich.table import Table
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from auglocal_mm.local.module import LocalModule
+from auglocal_mm.local.state import State
 from auglocal_mm.models import AuxiliaryHead
-from auglocal_mm.partition import LocalModule
+
+T = TypeVar('T')
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,10 @@ def module_costs(modules: Sequence[LocalModule], names: Sequence[str], image: Te
         names: Names of all local layers, in order.
         image: One image (1, 3, H, W).
     """
-    costs, features = [], image
+    costs, state = [], State(image)
     for module in modules:
-        flops, features = _count(module.layers, features)
-        head_flops, _ = _count(module.head, features)
+        flops, state = _count(module.layers, module, state)
+        head_flops, _ = _count(module.head, module.head.logits, state)
         costs.append(
             ModuleCost(
                 module.name, _structure(module.head, names), _size(module.layers), _size(module.head), flops, head_flops
@@ -74,11 +78,11 @@ def to_table(costs: Sequence[ModuleCost], image_size: Sequence[int]) -> Table:
     return table
 
 
-def _count(network: nn.Module, inputs: Tensor) -> tuple[int, Tensor]:
+def _count(network: nn.Module, function: Callable[[State], T], state: State) -> tuple[int, T]:
     training = network.training
     network.eval()
     with FlopCounterMode(display=False) as counter:
-        outputs = network(inputs)
+        outputs = function(state)
     network.train(training)
     return counter.get_total_flops(), outputs
 

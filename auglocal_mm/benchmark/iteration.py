@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, TypeAlias
 
 import torch
@@ -10,33 +9,36 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from auglocal_mm.engine.compiled_modules import compile_settings
+from auglocal_mm.local.state import State, Targets
 from auglocal_mm.models import ImageClassifier
-from auglocal_mm.registry import HOOKS
+from auglocal_mm.runtime import Executor, build_executor
+from auglocal_mm.runtime.compile import compile_settings
 
 Step: TypeAlias = Callable[[dict[str, Tensor]], Any]
 """Takes a batch as the data loader gives it: pre-processing, forward, backward, update."""
 
 
 def training_step(config: Config, model: ImageClassifier, optim_wrapper: OptimWrapper, released: bool = False) -> Step:
-    """The iteration that trains ``model``: its own, or the one that ``AugLocalHook`` puts in its place.
+    """The iteration that trains ``model``: its own, or that of the executor with which ``AugLocalHook`` trains it.
 
     Args:
-        config: Of the whole training; of its hooks only ``AugLocalHook`` has a part in the iteration.
+        config: Of the whole training.
         model: Where it has no auxiliary heads it is trained by backpropagation.
-        optim_wrapper: Around an optimizer of all parameters.
+        optim_wrapper: Of one optimizer, or of one for each local module.
         released: Whether to take :func:`released_step`.
     """
     if released:
         return released_step(model, optim_wrapper)
     if model.auxiliary_heads is not None:
-        hooks = [hook for hook in config.get('custom_hooks', []) if hook['type'].endswith('AugLocalHook')]
-        # All that the hook asks of a runner.
-        runner = SimpleNamespace(model=model, optim_wrapper=optim_wrapper, cfg=config, iter=0, epoch=0)
-        HOOKS.build(hooks[0] if hooks else {'type': 'AugLocalHook'}).before_train(runner)
-    elif (settings := compile_settings(config)) is not None:
+        return partial(_local_step, model, build_executor(model, optim_wrapper, config))
+    if (settings := compile_settings(config)) is not None:
         model.train_step = torch.compile(model.train_step, **settings)  # type: ignore[method-assign]  # as MMEngine does
     return partial(model.train_step, optim_wrapper=optim_wrapper)
+
+
+def _local_step(model: ImageClassifier, executor: Executor, data: dict[str, Tensor]) -> list[dict[str, Tensor]]:
+    data = model.data_preprocessor(data, True)
+    return executor.step(data['inputs'], data['data_samples'])
 
 
 def released_step(model: ImageClassifier, optim_wrapper: OptimWrapper) -> Step:
@@ -50,10 +52,10 @@ def released_step(model: ImageClassifier, optim_wrapper: OptimWrapper) -> Step:
     def step(data: dict[str, Tensor]) -> Tensor:
         with optim_wrapper.optim_context(model):
             data = model.data_preprocessor(data, True)
-            features, losses = data['inputs'], []
+            state, targets, losses = State(data['inputs']), Targets(data['data_samples'], data['inputs']), []
             for module in modules:
-                features = module.layers(features.detach())
-                losses.append(module.head.loss(features, data['data_samples'], data['inputs'])['loss'])  # type: ignore
+                state = module(state.detach())
+                losses.append(module.loss(state, targets)['loss'])
         total = torch.stack(losses).sum()
         optim_wrapper.update_params(total)
         return total.detach()

@@ -24,6 +24,7 @@ from auglocal_mm.benchmark.iteration import Step, random_batch, training_step
 from auglocal_mm.benchmark.schemes import Scheme
 from auglocal_mm.planning.activation_meter import ActivationMeter
 from auglocal_mm.registry import MODELS
+from auglocal_mm.runtime.optimizers import each_wrapper
 
 PR_SET_PDEATHSIG = 1
 """Of Linux's ``prctl``."""
@@ -112,7 +113,9 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
     # The peaks come first: the meters below hold memory of their own.
     peaks = _memory_of_process('VmHWM'), torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
     gradients = gradient_bytes(model)
-    state = sum(tensor.nbytes for tensor in tree_leaves(dict(optim_wrapper.optimizer.state)) if _is_tensor(tensor))
+    optimizers = [wrapper.optimizer for wrapper in each_wrapper(optim_wrapper)]
+    states = tree_leaves([dict(optimizer.state) for optimizer in optimizers])
+    state = sum(tensor.nbytes for tensor in states if isinstance(tensor, Tensor))
     flops, peak_gradients = flops_and_gradients(step, batch, model)
     auxiliary = _size(model.auxiliary_heads) if model.auxiliary_heads is not None else 0
     return Measurement(
@@ -186,7 +189,3 @@ def _memory_of_process(entry: str) -> int:
 
 def _size(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
-
-
-def _is_tensor(value: object) -> bool:
-    return isinstance(value, Tensor)

@@ -103,13 +103,13 @@ def planned_scheme(config: Config, costs: NetworkCosts, share: float) -> Scheme:
 
 
 def _released(config: Config) -> Config:
-    """As the paper's code trains: float32, every activation kept, no layout but the default, an unfused optimizer."""
+    """As the paper's code trains: float32, every activation kept, no layout but the default, one unfused optimizer."""
     model = config.model.to_dict()
     heads = {key: value for key, value in model['auxiliary_heads'].items() if key != 'checkpointed'}
     changed = _with_model(config, {**model, 'checkpointed': (), 'auxiliary_heads': heads, 'channels_last': False})
     wrapper = changed.optim_wrapper.to_dict()
     optimizer = {key: value for key, value in wrapper['optimizer'].items() if key != 'fused'}
-    plain = {key: value for key, value in wrapper.items() if key not in ('dtype', 'loss_scale')}
+    plain = {key: value for key, value in wrapper.items() if key not in ('dtype', 'loss_scale', 'constructor')}
     changed.optim_wrapper = {**plain, 'type': 'OptimWrapper', 'optimizer': optimizer}
     return changed
 

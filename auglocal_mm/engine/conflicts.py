@@ -4,6 +4,7 @@ from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import Runner
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.runtime import LocalOptimWrapper
 
 
 def refuse_conflicts(runner: Runner) -> None:
@@ -23,6 +24,11 @@ def refuse_conflicts(runner: Runner) -> None:
         raise InputError(
             "AugLocalHook needs auxiliary heads to train; add model=dict(auxiliary_heads=dict(type='AugLocalHead', "
             'depth=5)) to the config, or remove the hook to train by backpropagation'
+        )
+    if not isinstance(runner.optim_wrapper, LocalOptimWrapper):
+        raise InputError(
+            f'optim_wrapper is a {type(runner.optim_wrapper).__name__} over all local modules, but each needs its own; set '
+            "optim_wrapper=dict(constructor='LocalOptimWrapperConstructor')"
         )
     if runner.cfg.get('activation_checkpointing'):
         raise InputError(

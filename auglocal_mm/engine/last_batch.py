@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from auglocal_mm.datasets import collate_images
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
-from auglocal_mm.local_learning import local_step
+from auglocal_mm.local.step import local_step
 
 
 def check_last_batch(runner: Runner) -> None:

@@ -14,12 +14,12 @@ from mmengine.config import Config
 from auglocal_mm.engine.accidents import accident_message, end, stop_signals
 from auglocal_mm.engine.build_errors import build_error_message
 from auglocal_mm.engine.cfg_options import CfgOptions
-from auglocal_mm.engine.compiled_modules import compile_settings
 from auglocal_mm.engine.config_checks import LOADERS
 from auglocal_mm.engine.config_file import read_config_file
 from auglocal_mm.engine.process_group import RANKS, join_processes
 from auglocal_mm.engine.work_dir import keep_users_config
 from auglocal_mm.errors import InputError
+from auglocal_mm.runtime.compile import compile_settings
 
 WAIT_FOR_BATCH = 600
 """Seconds after which a batch that no data worker delivers is given up, unless the config says otherwise."""

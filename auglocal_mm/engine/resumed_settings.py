@@ -3,19 +3,24 @@
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmengine.hooks import EMAHook
 from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
+from torch.optim import SGD, Optimizer
 
 from auglocal_mm.engine.passes import counts_iterations
 from auglocal_mm.errors import InputError
+from auglocal_mm.runtime.optimizers import each_wrapper
 
 COUNTERS = ('last_step', 'base_values', 'verbose', 'best', 'num_bad_epochs', 'cooldown_counter')
 """What a scheduler keeps besides its settings; so is all that starts with an underscore."""
-STATEFUL = ('amsgrad', 'centered')
-"""Settings of PyTorch's optimizers that need a state which is made in the first step."""
+STATEFUL = ('amsgrad', 'centered', 'momentum')
+"""Settings of PyTorch's optimizers that need a state, which all but SGD make in the first step."""
+FIRST = ('Adagrad.initial_accumulator_value', 'Rprop.lr')
+"""Settings that are only read before the first step."""
 SCALING = ('growth_factor', 'backoff_factor', 'growth_interval')
 """Settings among the state of a loss scaler."""
 
@@ -29,30 +34,66 @@ def apply_settings(runner: Runner, checkpoint: dict[str, Any], source: str) -> N
     Raises:
         InputError: A setting cannot take effect any more.
     """
+    _refuse_other_modules(runner.optim_wrapper, checkpoint['optimizer'], source)
     _refuse(runner, checkpoint, source)
     _take_seed(runner, checkpoint)
-    optimizer, schedulers = checkpoint['optimizer'], runner.param_schedulers or []
-    groups = runner.optim_wrapper.optimizer.param_groups
-    changed = [
-        *_set_position(runner, checkpoint, source),
-        *_changed_groups(optimizer['param_groups'], groups, source),
-        *_changed_schedulers(checkpoint.get('param_schedulers') or [], schedulers),
-        *_apply_scaling(runner, checkpoint),
-    ]
+    parts = _parts(runner, checkpoint)
+    changed = [*_set_position(runner, checkpoint, source), *_apply_scaling(parts, checkpoint['meta'])]
+    for part in parts:
+        changed += _changed_groups(part.saved['param_groups'], part.wrapper.optimizer, source)
+        changed += _changed_schedulers(part.saved_schedulers, part.schedulers)
     if not changed:
         return
-    if any(getattr(scheduler, 'need_val_args', False) for scheduler in schedulers):
+    if any(getattr(scheduler, 'need_val_args', False) for part in parts for scheduler in part.schedulers):
         raise InputError(
             f'{_listed(changed)}: changed since {source}, but a scheduler that follows a metric, such as ReduceOnPlateauLR, '
             'cannot be put where it would be; resume with the old settings, or start from these weights with load_from'
         )
-    _replay(schedulers, checkpoint['meta'])
-    optimizer['param_groups'] = [
-        {**group, 'params': saved['params']} for group, saved in zip(groups, optimizer['param_groups'], strict=True)
-    ]
-    optimizer['base_param_settings'] = runner.optim_wrapper.base_param_settings
-    checkpoint['param_schedulers'] = [scheduler.state_dict() for scheduler in schedulers]
+    for part in parts:
+        _replay(part.schedulers, checkpoint['meta'])
+        groups = zip(part.wrapper.optimizer.param_groups, part.saved['param_groups'], strict=True)
+        part.saved['param_groups'] = [{**group, 'params': saved['params']} for group, saved in groups]
+        part.saved['base_param_settings'] = part.wrapper.base_param_settings
+        part.saved_schedulers[:] = [scheduler.state_dict() for scheduler in part.schedulers]
     print_log(f'Changed since {source}, and now as if it had been so from the start: {_listed(changed)}', 'current')
+
+
+class _Part(NamedTuple):
+    """An optimizer and its schedulers as the config has them, and their states in the checkpoint."""
+
+    wrapper: OptimWrapper
+    schedulers: Sequence[Any]
+    saved: dict[str, Any]
+    saved_schedulers: list[dict[str, Any]]
+
+
+def _parts(runner: Runner, checkpoint: dict[str, Any]) -> list[_Part]:
+    """One for each optimizer: that of the whole model, or those of the local modules."""
+    schedulers: Any = runner.param_schedulers or {}
+    saved: Any = checkpoint.get('param_schedulers') or {}
+    if not isinstance(runner.optim_wrapper, OptimWrapperDict):
+        saved = checkpoint['param_schedulers'] = saved or []
+        return [_Part(runner.optim_wrapper, schedulers or [], checkpoint['optimizer'], saved)]
+    checkpoint['param_schedulers'] = saved
+    return [
+        _Part(wrapper, schedulers.get(name, []), checkpoint['optimizer'][name], saved.setdefault(name, []))
+        for name, wrapper in runner.optim_wrapper.items()
+    ]
+
+
+def _refuse_other_modules(optim_wrapper: OptimWrapper, saved: Mapping[str, Any], source: str) -> None:
+    """Refuses the optimizers of other local modules, or one for all of them, as earlier versions saved it."""
+    own = list(optim_wrapper.keys()) if isinstance(optim_wrapper, OptimWrapperDict) else []
+    theirs = [] if 'param_groups' in saved else list(saved)
+    if own != theirs:
+        raise InputError(
+            f'{source} was saved with {_optimizers(theirs)}, but the config has {_optimizers(own)}; resume with the partition '
+            'and the version that it was trained with, or start from these weights with load_from'
+        )
+
+
+def _optimizers(modules: Sequence[str]) -> str:
+    return f'optimizers of the local modules {_listed(modules)}' if modules else 'one optimizer of the whole model'
 
 
 def _refuse(runner: Runner, checkpoint: Mapping[str, Any], source: str) -> None:
@@ -68,6 +109,12 @@ def _refuse(runner: Runner, checkpoint: Mapping[str, Any], source: str) -> None:
         raise InputError(
             f'randomness.seed is {seed}, but {source} was trained with {meta["seed"]}, which a resumed run keeps; set it to '
             f'{meta["seed"]}, or start from these weights with load_from'
+        )
+    trained, optimizer = meta.get('optimizer'), type(each_wrapper(runner.optim_wrapper)[0].optimizer).__name__
+    if trained not in (None, optimizer):
+        raise InputError(
+            f'optim_wrapper.optimizer.type is {optimizer}, but {source} was trained with {trained}, whose state it cannot take '
+            f'over; set it to {trained}, or start from these weights with load_from'
         )
     if 'ema_state_dict' in checkpoint and not any(isinstance(hook, EMAHook) for hook in runner.hooks):
         raise InputError(
@@ -99,15 +146,17 @@ def _set_position(runner: Runner, checkpoint: dict[str, Any], source: str) -> li
         logger='current',
         level=logging.WARNING,
     )
-    depends = any(not scheduler.by_epoch for scheduler in runner.param_schedulers or [])
+    schedulers = [scheduler for part in _parts(runner, checkpoint) for scheduler in part.schedulers]
+    depends = any(not scheduler.by_epoch for scheduler in schedulers)
     return [f'iterations {before} -> {meta["iter"]}'] if depends else []
 
 
-def _changed_groups(before: Sequence[dict], now: Sequence[dict], source: str) -> list[str]:
+def _changed_groups(before: Sequence[dict], optimizer: Optimizer, source: str) -> list[str]:
     """Names hyper-parameters of the optimizer that were others before, with both values."""
+    now = optimizer.param_groups
     sizes = [[len(group['params']) for group in groups] for groups in (before, now)]
-    only_before, only_now = (set(a[0]) - set(b[0]) for a, b in ((before, now), (now, before)))
-    if sizes[0] != sizes[1] or (_settings(only_before) and _settings(only_now)):
+    keys_before, keys_now = (set(_settings(groups[0])) for groups in (before, now))
+    if sizes[0] != sizes[1] or (keys_before - keys_now and keys_now - keys_before):
         raise InputError(
             f'optim_wrapper has other groups of parameters ({len(now)}, with {", ".join(_settings(now[0]))}) than {source} '
             f'({len(before)}, with {", ".join(_settings(before[0]))}): optimizer.type or paramwise_cfg was changed; resume '
@@ -119,17 +168,21 @@ def _changed_groups(before: Sequence[dict], now: Sequence[dict], source: str) ->
         for key in _settings(other)
         if key in group
     ]
-    late = next((key for key, old, new in pairs if key in STATEFUL and new and not old), None)
-    if late:
-        raise InputError(
-            f'optimizer.{late} is True, but {source} has no state for it; set it to False, or start from these weights with '
-            'load_from'
-        )
-    return [f'optimizer.{key} {old} -> {new}' for key, old, new in pairs if old != new]
+    changed = [(key, old, new) for key, old, new in pairs if old != new]
+    for key, old, new in changed:
+        if f'{type(optimizer).__name__}.{key}' in FIRST or (
+            key in STATEFUL and not old and not isinstance(optimizer, SGD)
+        ):
+            raise InputError(
+                f'optimizer.{key} is {new}, but {source} was trained with {old}, and the state that depends on it is made at '
+                f'the first step; set it to {old}, or start from these weights with load_from'
+            )
+    return [f'optimizer.{key} {old} -> {new}' for key, old, new in changed]
 
 
-def _settings(group: Mapping[str, Any] | set[str]) -> list[str]:
-    return [key for key in group if key != 'params' and not key.startswith('initial_')]
+def _settings(group: Mapping[str, Any]) -> list[str]:
+    """The keys of a group of parameters, but for ``initial_lr`` and the like, which schedulers add."""
+    return [key for key in group if key != 'params' and key not in [f'initial_{other}' for other in group]]
 
 
 def _changed_schedulers(before: Sequence[dict[str, Any]], now: Sequence[Any]) -> list[str]:
@@ -146,17 +199,22 @@ def _changed_schedulers(before: Sequence[dict[str, Any]], now: Sequence[Any]) ->
     return changed
 
 
-def _apply_scaling(runner: Runner, checkpoint: dict[str, Any]) -> list[str]:
-    """Puts the settings of the run's loss scaler into the states of all, and names those that were others."""
-    scaler = getattr(runner.optim_wrapper, 'loss_scaler', None)
-    own = scaler.state_dict() if scaler is not None else {}
-    states = [checkpoint['optimizer'].get('loss_scaler'), *checkpoint.get('local_learning', {}).get('scalers', ())]
+def _apply_scaling(parts: Sequence[_Part], meta: Mapping[str, Any]) -> list[str]:
+    """Puts the settings of the run's loss scalers into the saved states, and names those that were others."""
     changed = []
-    for state in filter(None, states):
-        changed += [f'loss_scale.{key} {state[key]} -> {own[key]}' for key in SCALING if own and state[key] != own[key]]
-        state.update({key: own[key] for key in SCALING if own})
-    if not states[0]:
-        checkpoint['optimizer'].pop('loss_scaler', None)  # of bfloat16, which a scaler of float16 cannot load
+    for part in parts:
+        scaler = getattr(part.wrapper, 'loss_scaler', None)
+        own, state = scaler.state_dict() if scaler is not None else {}, part.saved.get('loss_scaler')
+        if not state:
+            part.saved.pop('loss_scaler', None)  # of bfloat16, which a scaler of float16 cannot load
+        if not state or not own:
+            continue
+        keys = [key for key in SCALING if state[key] != own[key]]
+        changed += [f'loss_scale.{key} {state[key]} -> {own[key]}' for key in keys]
+        if meta.get('first_scale') not in (None, own['scale']):
+            changed.append(f'loss_scale {meta["first_scale"]} -> {own["scale"]}')
+            keys.append('scale')
+        state.update({key: own[key] for key in keys})
     return changed
 
 

@@ -1,6 +1,7 @@
 """The parts that a config's ``model`` names."""
 
-from auglocal_mm.models import auxiliary_heads, backbones, classifiers, heads
+from auglocal_mm import backbones
+from auglocal_mm.models import auxiliary_heads, classifiers, heads
 from auglocal_mm.models.auxiliary_heads import AuxiliaryHead, Placement
 from auglocal_mm.models.classifiers import ImageClassifier
 

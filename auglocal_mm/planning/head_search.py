@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
-from auglocal_mm.checkpointing import Run
+from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.layer_cost import LayerCost
 from auglocal_mm.planning.segments import choices
 
@@ -21,7 +21,7 @@ class HeadWay(NamedTuple):
 
     peak: float
     extra: int
-    runs: tuple[Run, ...]
+    runs: tuple[Segment, ...]
     held: float
 
 

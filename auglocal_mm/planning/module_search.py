@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 
-from auglocal_mm.checkpointing import Run
+from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.head_search import head_ways
 from auglocal_mm.planning.layer_cost import LayerCost
 from auglocal_mm.planning.network_cost import NetworkCosts
@@ -58,7 +58,7 @@ def _close(
         first,
         last,
         depth,
-        tuple(Run(first + run.first, first + run.last, run.only_norms) for run in runs(state)),
+        tuple(Segment(first + run.first, first + run.last, run.selective) for run in runs(state)),
         way.runs,
         compute + state.extra + way.extra + sum(layer.forward for layer in layers + head),
         0.0,
@@ -71,16 +71,16 @@ def _close(
 def peak_of(costs: NetworkCosts, module: PlannedModule) -> float:
     """The most bytes that ``module`` holds, for one image."""
     layers, head = costs.parts(module.first, module.last, module.depth)
-    own = [Run(run.first - module.first, run.last - module.first, run.only_norms) for run in module.layer_runs]
+    own = [Segment(run.first - module.first, run.last - module.first, run.selective) for run in module.layer_runs]
     return peak(costs.held_before(module.first), layers, own, head, module.head_runs)
 
 
 def peak(
     held: float,
     layers: Sequence[LayerCost],
-    layer_runs: Sequence[Run],
+    layer_runs: Sequence[Segment],
     head: Sequence[LayerCost],
-    head_runs: Sequence[Run],
+    head_runs: Sequence[Segment],
 ) -> float:
     """The most bytes that a module holds, for one image.
 
@@ -96,7 +96,9 @@ def peak(
     return max(most, behind, held + head[-1].peak)
 
 
-def _walk(held: float, layers: Sequence[LayerCost], again: Sequence[Run], kept_output: float) -> tuple[float, float]:
+def _walk(
+    held: float, layers: Sequence[LayerCost], again: Sequence[Segment], kept_output: float
+) -> tuple[float, float]:
     """The most bytes at any moment of ``layers``, in forward or when a run is computed again, and those behind them."""
     most, position = held, 0
     runs_by_start = {run.first: run for run in again}
@@ -108,5 +110,5 @@ def _walk(held: float, layers: Sequence[LayerCost], again: Sequence[Run], kept_o
             inside += layer.internal + layer.output
         position = run.last + 1 if run else position + 1
         behind = layers[position - 1]
-        held = held + behind.output + (behind.convolved if run.only_norms else 0.0) if run else inside
+        held = held + behind.output + (behind.convolved if run.selective else 0.0) if run else inside
     return most, held

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from auglocal_mm.checkpointing import Run
+from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.layer_cost import LayerCost
 from auglocal_mm.planning.module_search import peak_of
 from auglocal_mm.planning.network_cost import NetworkCosts
@@ -26,8 +26,8 @@ def keep_norms(costs: NetworkCosts, plan: Plan, budget: float) -> Plan:
 
 def _keep(costs: NetworkCosts, module: PlannedModule, budget: float) -> PlannedModule:
     layers, head = costs.parts(module.first, module.last, module.depth)
-    norms = [(_saved(layers[run.first - module.first]), run) for run in module.layer_runs if run.only_norms]
-    norms += [(_saved(head[run.first]), run) for run in module.head_runs if run.only_norms]
+    norms = [(_saved(layers[run.first - module.first]), run) for run in module.layer_runs if run.selective]
+    norms += [(_saved(head[run.first]), run) for run in module.head_runs if run.selective]
     for _, run in sorted(norms, key=lambda each: each[0], reverse=True):
         less = replace(module, layer_runs=_without(module.layer_runs, run), head_runs=_without(module.head_runs, run))
         most = peak_of(costs, less)
@@ -40,5 +40,5 @@ def _saved(layer: LayerCost) -> float:
     return layer.internal - layer.convolved
 
 
-def _without(runs: Sequence[Run], run: Run) -> tuple[Run, ...]:
+def _without(runs: Sequence[Segment], run: Segment) -> tuple[Segment, ...]:
     return tuple(each for each in runs if each is not run)

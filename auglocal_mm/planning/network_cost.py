@@ -1,18 +1,21 @@
 """The costs of every layer of a network and of every auxiliary network that it may get."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from auglocal_mm.auxiliary_depth import downsampling_strides, select_layers, widening_strides
-from auglocal_mm.layer_copy import copy_layer
+from auglocal_mm.local.blueprint import head_blueprint
 from auglocal_mm.models import ImageClassifier
-from auglocal_mm.planning.layer_cost import LayerCost, LayerMeter
+from auglocal_mm.planning.layer_cost import LayerCost, LayerMeter, Logits
+from auglocal_mm.planning.structure import structure
 from auglocal_mm.registry import MODELS
+
+FOLLOWED = ('selection', 'rounding', 'downsampling', 'classifier')
+"""Keys of ``AugLocalHead`` that a plan leaves as the config has them."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,9 @@ class NetworkCosts:
     heads: dict[tuple[int, int], list[LayerCost]]
 
     def held_before(self, layer: int) -> float:
-        """Bytes of the input of a local layer, counted from 0."""
-        return self.layers[layer - 1].output if layer else self.image
+        """Bytes that are there before a local layer, by its index: the image, its input, and taps of the layers in front."""
+        taps = sum(each.output for each in self.layers[: max(layer - 1, 0)] if each.tapped)
+        return self.image + taps + (self.layers[layer - 1].output if layer else 0.0)
 
     def parts(self, first: int, last: int, depth: int) -> tuple[list[LayerCost], list[LayerCost]]:
         """The layers of a local module and those of its head; depth 0 stands for the primary classifier."""
@@ -61,15 +65,19 @@ def measure_network(
             ``downsampling`` and ``classifier`` are followed.
     """
     meter = LayerMeter(amp)
+    rule = {key: value for key, value in (rule or {}).items() if key in FOLLOWED}
     layers: list[LayerCost] = []
     shape: tuple[int, ...] = (3, image_size, image_size)
     dtype = torch.float32
+    taps: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}
     for layer in model.layers:
-        layers.append(meter.measure(repr(layer.module), partial(_itself, layer.module), shape, dtype))
-        shape, dtype = layers[-1].output_shape, layers[-1].output_dtype
-    classifier = meter.measure(repr(model.head), partial(_itself, model.head), shape, dtype)
+        cost = meter.measure(structure(layer.module), partial(_itself, layer.module), shape, dtype)
+        layers.append(replace(cost, tapped=layer.tap is not None))
+        shape, dtype = cost.output_shape, cost.output_dtype
+        taps |= {layer.tap: (shape, dtype)} if layer.tap else {}
+    classifier = meter.measure(structure(model.head), partial(Logits, model.head), shape, dtype, taps)
     heads = {
-        (number, depth): _head(model, meter, layers, number, depth, rule or {})
+        (number, depth): _head(model, meter, layers, number, depth, rule)
         for number in range(1, len(layers))
         for depth in depths
         if depth <= len(layers)
@@ -86,25 +94,18 @@ def _head(
     depth: int,
     rule: Mapping[str, Any],
 ) -> list[LayerCost]:
-    selected = select_layers(
-        number, len(layers), depth - 1, rule.get('selection', 'uniform'), rule.get('rounding', 'half_even')
-    )
-    shapes = [layers[each - 1].output_shape for each in selected]
-    border = layers[number - 1]
-    shape, dtype, pool = border.output_shape, border.output_dtype, rule.get('downsampling') == 'max_pool'
-    if pool:
-        strides = widening_strides(shape[0], [channels for channels, *_ in shapes])
-    else:
-        strides = downsampling_strides(shape[1], [side for _, side, *_ in shapes])
-    costs = []
-    for each, stride in zip(selected, strides, strict=True):
-        source = model.layers[each - 1].module
-        build = partial(copy_layer, source, shape[0], stride, pool)
-        costs.append(meter.measure((repr(source), stride), build, shape, dtype))
+    """The costs of the head of ``depth`` behind a local layer, as its blueprint describes it."""
+    options = {key: value for key, value in rule.items() if key != 'classifier'}
+    blueprint = head_blueprint(model.shapes, number, depth - 1, **options)
+    boundary = layers[number - 1]
+    shape, dtype, modules, costs = boundary.output_shape, boundary.output_dtype, [x.module for x in model.layers], []
+    for copied in blueprint.layers:
+        key = (structure(modules[copied.source - 1]), copied.stride, copied.pool)
+        costs.append(meter.measure(key, partial(copied.build, modules), shape, dtype))
         shape, dtype = costs[-1].output_shape, costs[-1].output_dtype
-    classifier = {'type': 'LinearHead', **rule.get('classifier', {}), 'in_channels': shape[0]}
+    classifier = {'type': 'LinearHead', **rule.get('classifier', {}), 'in_channels': blueprint.channels}
     build = partial(MODELS.build, {**classifier, 'num_classes': model.head.num_classes})
-    costs.append(meter.measure(('classifier', shape[0]), build, shape, dtype))
+    costs.append(meter.measure(('classifier', blueprint.channels), build, shape, dtype))
     return costs
 
 

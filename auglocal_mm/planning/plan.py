@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from auglocal_mm.checkpointing import Run
+from auglocal_mm.local.recompute import Segment
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class PlannedModule:
     first: int
     last: int
     depth: int
-    layer_runs: tuple[Run, ...]
-    head_runs: tuple[Run, ...]
+    layer_runs: tuple[Segment, ...]
+    head_runs: tuple[Segment, ...]
     compute: int
     activations: float
     parameters: int

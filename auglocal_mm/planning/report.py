@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from auglocal_mm.analysis.report import markdown_table
-from auglocal_mm.checkpointing import Run
+from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.frontier import Frontier, Memory, Training, memory_of
 from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.sizes import format_size
@@ -134,13 +134,13 @@ def _points(plans: Sequence[Plan], reference: Plan) -> tuple[list[float], list[f
     return shares, [plan.compute / reference.compute for plan in plans]
 
 
-def _runs(plan: Plan) -> list[Run]:
+def _runs(plan: Plan) -> list[Segment]:
     return [run for module in plan.modules for run in (*module.layer_runs, *module.head_runs)]
 
 
 def _layers_recomputed(plan: Plan) -> int:
-    return sum(run.last - run.first + 1 for run in _runs(plan) if not run.only_norms)
+    return sum(run.last - run.first + 1 for run in _runs(plan) if not run.selective)
 
 
 def _norms_recomputed(plan: Plan) -> int:
-    return sum(run.only_norms for run in _runs(plan))
+    return sum(run.selective for run in _runs(plan))

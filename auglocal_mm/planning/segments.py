@@ -8,7 +8,7 @@ whose norms alone are computed again holds the results of its convolutions.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Optional
 
-from auglocal_mm.checkpointing import Run
+from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.layer_cost import LayerCost
 
 
@@ -24,7 +24,7 @@ class State(NamedTuple):
 
     held: float
     extra: int
-    run: Run | None
+    run: Segment | None
     before: Optional['State']
 
 
@@ -75,7 +75,7 @@ class Choice(NamedTuple):
     needs: float
     holds: float
     extra: int
-    run: Run | None
+    run: Segment | None
 
 
 def choices(layers: Sequence[LayerCost], position: int, kept_output: float) -> Iterator[Choice]:
@@ -83,13 +83,15 @@ def choices(layers: Sequence[LayerCost], position: int, kept_output: float) -> I
     layer = layers[position]
     yield Choice(position, layer.peak, layer.internal + layer.output, 0, None)
     if layer.convolved < layer.internal:
-        norms = Run(position, position, only_norms=True)
+        norms = Segment(position, position, selective=True)
         yield Choice(position, layer.peak + kept_output, layer.convolved + layer.output, 0, norms)
     peak, forward = 0.0, 0
     for first in range(position, -1, -1):
+        if first < position and layers[first].tapped:
+            break  # its output stays, so that a segment ends there
         peak = max(layers[first].peak, layers[first].internal + layers[first].output + peak)
         forward += layers[first].forward
-        yield Choice(first, peak + kept_output, layer.output, forward, Run(first, position))
+        yield Choice(first, peak + kept_output, layer.output, forward, Segment(first, position))
 
 
 def pareto(states: Iterable[State]) -> list[State]:
@@ -101,7 +103,7 @@ def pareto(states: Iterable[State]) -> list[State]:
     return best
 
 
-def runs(state: State) -> list[Run]:
+def runs(state: State) -> list[Segment]:
     """The checkpointed runs on the way to ``state``, ascending."""
     found = []
     current: State | None = state

@@ -8,8 +8,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from auglocal_mm.checkpointing import Run
 from auglocal_mm.errors import InputError
+from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.plan import Plan, PlannedModule
 
 PLANNED = ('type', 'depth', 'pyramid', 'checkpointed')
@@ -103,9 +103,9 @@ def to_text(settings: Mapping[str, Any], base: Path, comment: str) -> str:
     return f'# {comment}\n_base_ = {str(base)!r}\n{body}\n'
 
 
-def _run(names: Sequence[str], run: Run) -> str | list[str] | dict[str, str]:
-    """As :func:`auglocal_mm.checkpointing.resolve_runs` reads it."""
-    if run.only_norms:
+def _run(names: Sequence[str], run: Segment) -> str | list[str] | dict[str, str]:
+    """As :func:`auglocal_mm.local.recompute.resolve_segments` reads it."""
+    if run.selective:
         return {'norms': names[run.first]}
     return names[run.first] if run.first == run.last else [names[run.first], names[run.last]]
 

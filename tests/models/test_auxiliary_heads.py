@@ -5,7 +5,9 @@ import torch
 from tests_models import cifar_resnet, classifier, head_sizes
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.local_learning import isolation_errors
+from auglocal_mm.local.isolation import isolation_errors
+from auglocal_mm.local.state import State, Targets
+from auglocal_mm.local.step import local_step
 
 RULES = {
     'AugLocal': dict(type='AugLocalHead', depth=3),
@@ -38,12 +40,8 @@ def test_every_parameter_of_every_module_learns_from_its_own_loss_alone(rule):
     errors = isolation_errors(model.local_modules(), images.double(), labels)
     assert len(errors) == 10
     assert max(errors) < 1e-9
-    for module in model.local_modules():
-        loss = module.head.loss(module.layers(images.double()), labels, batch()[0].double())['loss']
-        loss.backward()
-        images = module.layers(images.double()).detach()
-        still = [p.shape for p in module.parameters() if p.requires_grad and p.grad is None]
-        assert not still
+    local_step(model.local_modules(), images.double(), labels, lambda _, loss: loss.backward())
+    assert not [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
 
 
 @pytest.mark.parametrize('rule', RULES.values(), ids=RULES)
@@ -67,15 +65,10 @@ def test_the_loss_falls(rule):
     images, labels = batch(20)
     sums = []
     for _ in range(20):
-        features, total = images, 0.0
-        for module in model.local_modules():
-            features = module.layers(features)
-            loss = module.head.loss(features, labels, images)['loss']
-            loss.backward()
-            features, total = features.detach(), total + float(loss.detach())
+        results = local_step(model.local_modules(), images, labels, lambda _, loss: loss.backward())
         optimizer.step()
         optimizer.zero_grad()
-        sums.append(total)
+        sums.append(sum(float(result['loss']) for result in results))
     assert sums[-1] < 0.9 * sums[0]
 
 
@@ -123,9 +116,9 @@ def test_one_weight_holds_for_all_modules():
     images, labels = batch()
     plain = classifier(cifar_resnet(), dict(type='AugLocalHead', depth=3))
     plain.load_state_dict(model.state_dict())
-    losses = [
-        m.local_modules()[0].head.loss(m.local_modules()[0].layers(images), labels)['loss'] for m in (model, plain)
-    ]
+    losses = []
+    for module in (each.local_modules()[0] for each in (model, plain)):
+        losses.append(module.loss(module(State(images)), Targets(labels))['loss'])
     assert losses[0].item() == pytest.approx(0.5 * losses[1].item())
 
 

@@ -9,6 +9,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.local.state import State, Targets
 from auglocal_mm.models.auxiliary_heads.predsim_head import pooling_kernel, similarity_matrix
 
 
@@ -40,7 +41,7 @@ def test_predsim_loss_is_the_formula():
     pooled = functional.avg_pool2d(features, (8, 4)).flatten(1)
     logits = pooled @ head.classifier.weight.T + head.classifier.bias
     cross_entropy = -logits.log_softmax(1)[range(n), labels].mean()
-    assert head.loss(features, labels)['loss'].item() == pytest.approx(
+    assert head.loss(State(features), Targets(labels))['loss'].item() == pytest.approx(
         (0.99 * similarity + 0.01 * cross_entropy).item(), rel=1e-6
     )
 
@@ -129,7 +130,9 @@ def test_infopro_loss_is_the_formula(layer, channels, side):
     share = layer / 8  # from the first of nine heads to the last
     entropy = reconstruction_entropy(head.decoder, features, pixels)
     expected = (5.0 + share * (0.2 - 5.0)) * entropy + (0.05 + share * (0.5 - 0.05)) * cross_entropy
-    assert head.loss(features, labels, images)['loss'].item() == pytest.approx(expected.item(), rel=1e-6)
+    assert head.loss(State(features), Targets(labels, images))['loss'].item() == pytest.approx(
+        expected.item(), rel=1e-6
+    )
 
 
 def test_auglocal_with_infopros_loss_is_the_formula():
@@ -139,13 +142,15 @@ def test_auglocal_with_infopros_loss_is_the_formula():
     pixels, images = pixels_and_images()
     cross_entropy = -head(features).log_softmax(1)[range(6), labels].mean()
     expected = 2.0 * reconstruction_entropy(head.decoder, features, pixels) + 0.3 * cross_entropy
-    assert head.loss(features, labels, images)['loss'].item() == pytest.approx(expected.item(), rel=1e-6)
+    assert head.loss(State(features), Targets(labels, images))['loss'].item() == pytest.approx(
+        expected.item(), rel=1e-6
+    )
 
 
 def test_reconstruction_without_images_is_refused():
     features, labels = features_and_labels()
     with pytest.raises(InputError, match='needs the images'):
-        first_head(dict(type='InfoProHead')).loss(features, labels)
+        first_head(dict(type='InfoProHead')).loss(State(features), Targets(labels))
 
 
 def test_dgl_pools_to_a_quarter():
@@ -175,11 +180,10 @@ def test_dgl_is_the_formula():
 def test_convolutions_cost_what_auglocals_layers_cost(kernel_size, depth):
     def cost(rule):
         heads = classifier(cifar_resnet(32), rule, 'meta').auxiliary_heads
-        sizes = {16: 32, 32: 16, 64: 8}
         totals = []
         for head, layer in zip(heads, classifier(cifar_resnet(32), rule, 'meta').shapes, strict=False):
             with FlopCounterMode(display=False) as counter:
-                head(torch.empty(2, layer[0], sizes[layer[0]], sizes[layer[0]], device='meta'))
+                head(torch.empty(2, *layer.size, device='meta'))
             totals.append(counter.get_total_flops())
         return totals
 
@@ -200,7 +204,7 @@ def test_man_follows_the_neighbour_and_sends_it_no_gradient():
     head, neighbour = model.auxiliary_heads[0], model.layers[1].module
     images, labels = torch.randn(4, 3, 32, 32), torch.arange(4)
     features = model.layers[0].module(images)
-    head.loss(features, labels, images)['loss'].backward()
+    head.loss(State(features), Targets(labels, images))['loss'].backward()
     assert torch.equal(head.momentum_layer.conv1.weight, neighbour.conv1.weight)
     assert neighbour.conv1.weight.grad is None
     assert head.momentum_layer.conv1.weight.grad is None
@@ -208,7 +212,7 @@ def test_man_follows_the_neighbour_and_sends_it_no_gradient():
     before = head.momentum_layer.conv1.weight.clone()
     with torch.no_grad():
         neighbour.conv1.weight.add_(1.0)
-    head.loss(features.detach(), labels, images)
+    head.loss(State(features.detach()), Targets(labels, images))
     assert torch.allclose(head.momentum_layer.conv1.weight, before + 0.25)
     assert not any(parameter is other for parameter in head.parameters() for other in neighbour.parameters())
 
@@ -224,8 +228,8 @@ def test_man_in_front_of_auglocal_where_nothing_is_left_to_copy():
     model = classifier(cifar_resnet(), dict(type='MANHead', head=dict(type='AugLocalHead', depth=3)))
     last = model.auxiliary_heads[-1]
     assert len(last.head.layers) == 0
-    features, labels = torch.randn(4, *model.shapes[-2]), torch.arange(4)
-    last.loss(features, labels)['loss'].backward()
+    features, labels = torch.randn(4, *model.shapes[-2].size), torch.arange(4)
+    last.loss(State(features), Targets(labels))['loss'].backward()
     assert last.head.classifier.fc.weight.grad.abs().sum() > 0
 
 

@@ -10,7 +10,7 @@ from tests_models import classifier, head_sizes
 from tests_support import REPOSITORY
 from torch.utils.flop_counter import FlopCounterMode
 
-from auglocal_mm.local_learning import local_step
+from auglocal_mm.local.step import local_step
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.planning.activation_meter import ActivationMeter
 from auglocal_mm.planning.network_cost import measure_network

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from auglocal_mm.checkpointing import Run
+from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.layer_cost import LayerCost
 from auglocal_mm.planning.module_search import peak, peak_of
 from auglocal_mm.planning.network_cost import NetworkCosts
@@ -34,13 +34,13 @@ def all_ways(length: int):
         yield way  # the last layer is kept
     for first in range(length):
         for way in all_ways(first):
-            yield [*way, Run(first, length - 1)]
+            yield [*way, Segment(first, length - 1)]
             if first == length - 1:
-                yield [*way, Run(first, first, only_norms=True)]
+                yield [*way, Segment(first, first, selective=True)]
 
 
 def extra(layers, way) -> int:
-    return sum(layer.forward for run in way if not run.only_norms for layer in layers[run.first : run.last + 1])
+    return sum(layer.forward for run in way if not run.selective for layer in layers[run.first : run.last + 1])
 
 
 NOTHING = LayerCost(0, 0, 0, 0, 0, 0, 0, 0, (1,))
@@ -120,7 +120,7 @@ def check_consistent(costs: NetworkCosts, plan: Plan) -> None:
     for module in plan.modules:
         layers = list(costs.layers[module.first : module.last + 1])
         head = [costs.classifier] if module.depth == 0 else costs.heads[module.last + 1, module.depth]
-        way = [Run(run.first - module.first, run.last - module.first, run.only_norms) for run in module.layer_runs]
+        way = [Segment(run.first - module.first, run.last - module.first, run.selective) for run in module.layer_runs]
         assert module.activations == peak_of(costs, module)
         assert module.compute == compute_of(layers, head, way, module.head_runs)
         assert module.parameters == sum(layer.parameters for layer in [*layers, *head])
@@ -136,9 +136,9 @@ def test_more_memory_never_computes_more():
 @pytest.mark.parametrize('seed', range(4))
 def test_norms_are_recomputed_only_where_the_budget_asks_for_it(seed):
     costs = random_network(seed)
-    assert not any(run.only_norms for module in cheapest_plan(costs, 1000).modules for run in module.layer_runs)
+    assert not any(run.selective for module in cheapest_plan(costs, 1000).modules for run in module.layer_runs)
     for budget in (20, 26, 40):
         for module in plan.modules if (plan := cheapest_plan(costs, budget)) else ():
-            for run in (run for run in module.layer_runs if run.only_norms):
+            for run in (run for run in module.layer_runs if run.selective):
                 without = tuple(each for each in module.layer_runs if each != run)
                 assert peak_of(costs, replace(module, layer_runs=without)) > budget

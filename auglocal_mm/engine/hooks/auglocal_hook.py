@@ -1,7 +1,6 @@
 """Turns the training of a classifier by backpropagation into local learning."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.hooks import Hook, LoggerHook
@@ -10,13 +9,11 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
-from auglocal_mm.engine.compiled_modules import compile_modules, compile_settings
 from auglocal_mm.engine.conflicts import refuse_conflicts
 from auglocal_mm.engine.local_log import log_statistics
-from auglocal_mm.engine.local_optimizer import LocalOptimizer
 from auglocal_mm.engine.local_statistics import LocalStatistics
-from auglocal_mm.local_learning import local_step
 from auglocal_mm.registry import HOOKS
+from auglocal_mm.runtime import build_executor
 
 
 @HOOKS.register_module()
@@ -25,53 +22,50 @@ class AugLocalHook(Hook):
 
     The life of a run::
 
-        before_train:  share the optimizer among the local modules, put the local step in the place of ``train_step``
-        each iteration: pre-process once; each module: forward, loss, backward, average over processes, update, free
+        before_train:  build the executor of the local modules, let it take the place of the model's ``train_step``
+        each iteration:
+            pre-process the batch
+            for each local module:
+                features = module(features without gradient)
+                loss = head(features, labels)
+                backward; average gradients over processes; clip; step its own optimizer; free its gradients
         after_train:   give ``train_step`` back
 
     The log line shows the sum of all losses, three of them, and the last module's accuracy; the visualizer gets every
     module's loss and accuracy as ``local/<module>/loss`` and ``local/<module>/accuracy``, averaged over the iterations
     between two log lines, and ``local/<module>/grad_norm`` where gradients are clipped; ``grad_norm`` in the log line is
     the largest module's. Between log lines nothing is read from the device.
+
+    Args:
+        executor: Config of what runs the modules; by default ``dict(type='SequentialExecutor')``.
     """
 
-    resumed: Sequence[dict[str, Any]] = ()
+    def __init__(self, executor: Mapping[str, Any] | None = None) -> None:
+        self.executor_config = executor
 
     def before_train(self, runner: Runner) -> None:
-        """Puts the local step in the place of the model's ``train_step``."""
+        """Puts the executor in the place of the model's ``train_step``."""
         refuse_conflicts(runner)
         if is_model_wrapper(runner.model):
             # Gradients are averaged module by module; DDP's buckets would hold a copy of all of them.
             runner.model = runner.model.module
         self.model = runner.model
-        self.modules = self.model.local_modules()
-        settings = compile_settings(runner.cfg)
-        if settings is not None:
-            compile_modules(self.modules, settings)
-        self.optimizer = LocalOptimizer(runner.optim_wrapper, self.modules)
-        self.optimizer.load_scaler_states(self.resumed)
+        self.executor = build_executor(self.model, runner.optim_wrapper, runner.cfg, self.executor_config)
         self.statistics = LocalStatistics()
-        self.model.train_step = partial(self.train_step, runner)
+        self.model.train_step = self.train_step
 
     def after_train(self, runner: Runner) -> None:
         """Gives the model its own ``train_step`` back."""
         del self.model.train_step
 
-    def train_step(self, runner: Runner, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+    def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """One iteration of local learning, in the place of :meth:`mmengine.model.BaseModel.train_step`.
 
         Returns:
             Nothing for the log: MMEngine would read it from the device in every iteration.
         """
         data = self.model.data_preprocessor(data, training=True)
-        results = local_step(
-            self.modules,
-            data['inputs'],
-            data['data_samples'],
-            self.optimizer.update,
-            context=partial(optim_wrapper.optim_context, self.model),
-        )
-        self.statistics.add(results)
+        self.statistics.add(self.executor.step(data['inputs'], data['data_samples']))
         return {}
 
     def after_train_iter(
@@ -88,21 +82,15 @@ class AugLocalHook(Hook):
             self._look(runner)
 
     def _look(self, runner: Runner) -> None:
-        values, norms = self.statistics.take(), self.optimizer.take_norms()
+        values, norms = self.statistics.take(), self.executor.optim_wrapper.take_norms()
         if len(values):
-            log_statistics(runner, [module.name for module in self.modules], values, norms)
+            log_statistics(runner, [module.name for module in self.executor.modules], values, norms)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keeps what MMEngine does not, one loss scaler for each module.
+        """Looks at the losses first.
 
         Raises:
             InputError: A module's loss was not finite; the checkpoint is not written.
         """
-        if hasattr(self, 'optimizer'):
+        if hasattr(self, 'executor'):
             self._look(runner)
-            checkpoint['local_learning'] = {'scalers': self.optimizer.scaler_states()}
-
-    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Remembers the state of a resumed run until its optimizer is there."""
-        if runner._resume:
-            self.resumed = checkpoint.get('local_learning', {}).get('scalers', [])

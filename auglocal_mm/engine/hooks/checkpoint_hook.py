@@ -16,8 +16,6 @@ from torch import Tensor
 
 from auglocal_mm.engine.checkpoint import NONE_YET, check_resumable, latest_checkpoint
 from auglocal_mm.engine.divergence import divergence
-from auglocal_mm.engine.local_optimizer import average_gradients
-from auglocal_mm.engine.memory_order import align_state, like
 from auglocal_mm.engine.resumed_settings import apply_settings
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
@@ -25,6 +23,8 @@ from auglocal_mm.files import atomic_write, write_text
 from auglocal_mm.finite import non_finite
 from auglocal_mm.load_weights import select_weights
 from auglocal_mm.registry import HOOKS
+from auglocal_mm.runtime.memory_order import like
+from auglocal_mm.runtime.optimizers import average_gradients
 
 
 @register_backend('atomic', force=True)
@@ -64,8 +64,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         self.gradients: dict[str, Tensor] = {}
 
     def before_train(self, runner: Runner) -> None:
-        """Lays the state of a resumed optimizer out as the weights are now, restores accumulated gradients, and keeps
-        other trainings' checkpoints apart.
+        """Restores accumulated gradients, and keeps other trainings' checkpoints apart.
 
         Those of an earlier training in the work_dir are not resumed for this one. The path that MMEngine has of the best
         one is another training's after a move or in a copy, where MMEngine would remove it.
@@ -79,7 +78,6 @@ class CheckpointHook(MMEngineCheckpointHook):
             self.best_ckpt_path = self._here(path)
         best = getattr(self, 'best_ckpt_path_dict', {})
         best.update({key: self._here(path) for key, path in best.items() if path})
-        align_state(runner.optim_wrapper.optimizer)
         for name, gradient in self.gradients.items():
             parameter = unwrapped(runner.model).get_parameter(name)
             parameter.grad = like(gradient, parameter)
@@ -88,7 +86,7 @@ class CheckpointHook(MMEngineCheckpointHook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Saves after an epoch, if it is time."""
         if self.by_epoch:
-            average_gradients(runner.model.parameters())
+            average_gradients(list(runner.model.parameters()))
         super().after_train_epoch(runner)
         self.kept = self.last_ckpt or self.kept
 
@@ -98,7 +96,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         """Saves after an iteration, if it is time, what all processes have: only the first of them writes."""
         due = self.every_n_train_iters(runner, self.interval, self.save_begin)
         if not self.by_epoch and (due or (self.save_last and self.is_last_train_iter(runner))):
-            average_gradients(runner.model.parameters())
+            average_gradients(list(runner.model.parameters()))
             if any(isinstance(hook, SyncBuffersHook) for hook in runner.hooks):
                 all_reduce_params(runner.model.buffers(), op='mean')
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
@@ -148,7 +146,10 @@ class CheckpointHook(MMEngineCheckpointHook):
 
 def _non_finite_state(checkpoint: Mapping[str, Any]) -> str | None:
     """What is not finite in a checkpoint; the log, and gradients that a loss scaler looks at, may be so."""
-    scaled = checkpoint.get('optimizer', {}).get('loss_scaler')
+    optimizer = checkpoint.get('optimizer', {})
+    scaled = optimizer.get('loss_scaler') or any(
+        isinstance(state, Mapping) and state.get('loss_scaler') for state in optimizer.values()
+    )
     passed = ('message_hub', 'local_learning') if scaled else ('message_hub',)
     return non_finite({key: value for key, value in checkpoint.items() if key not in passed})
 

@@ -5,14 +5,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from auglocal_mm.auxiliary_depth import downsampling_strides, pyramid_depths, select_layers, widening_strides
-from auglocal_mm.checkpointing import apply_runs, resolve_runs
 from auglocal_mm.errors import InputError
-from auglocal_mm.layer_copy import copy_layer
+from auglocal_mm.local.blueprint import head_blueprint
+from auglocal_mm.local.depth import pyramid_depths
+from auglocal_mm.local.recompute import join_segments, resolve_segments
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
 from auglocal_mm.registry import MODELS
-
-DOWNSAMPLINGS = ('stride', 'max_pool')
 
 
 @MODELS.register_module()
@@ -52,38 +50,25 @@ class AugLocalHead(AuxiliaryHead):
     ) -> None:
         super().__init__(placement, loss_weights)
         own_depth = _own_depth(depth, placement)
-        if downsampling not in DOWNSAMPLINGS:
-            raise InputError(f'the downsampling {downsampling!r} is unknown; choose one of {", ".join(DOWNSAMPLINGS)}')
         hidden = pyramid_depths(own_depth - 1, placement.num_modules, pyramid, rounding)[placement.module]
-        self.selected = select_layers(placement.layer, len(placement.layers), hidden, selection, rounding)
-        shapes = [placement.shapes[number - 1] for number in self.selected]
-        widths, pool = [channels for channels, *_ in shapes], downsampling == 'max_pool'
-        if pool:
-            strides = widening_strides(placement.shape[0], widths)
-        else:
-            strides = downsampling_strides(placement.shape[1], [side for _, side, _ in shapes])
-        self.layers = nn.Sequential(
-            *(
-                copy_layer(placement.layers[number - 1].module, width, stride, pool)
-                for number, width, stride in zip(self.selected, [placement.shape[0], *widths], strides, strict=False)
-            )
-        )
+        blueprint = head_blueprint(placement.shapes, placement.layer, hidden, selection, rounding, downsampling)
+        self.selected = [layer.source for layer in blueprint.layers]
+        modules = [layer.module for layer in placement.layers]
+        self.layers = nn.Sequential(*(layer.build(modules) for layer in blueprint.layers))
         if checkpointed and not isinstance(checkpointed, str):
             checkpointed = _of_head('checkpointed', checkpointed, placement)
         numbers = [str(number) for number, _ in enumerate(self.layers, start=1)]
-        self._chain = apply_runs(list(self.layers), resolve_runs(numbers, checkpointed))
-        self.norm = nn.BatchNorm1d(widths[-1]) if shallow_norm and len(widths) == 1 else None
+        self._chain = join_segments(list(self.layers), resolve_segments(numbers, checkpointed))
         head = {'type': 'LinearHead', **(classifier or {})}
-        # Behind the last local layer nothing is left to copy.
-        width = [placement.shape[0], *widths][-1]
-        self.classifier = MODELS.build({**head, 'in_channels': width, 'num_classes': placement.num_classes})
+        if shallow_norm and len(blueprint.layers) == 1:
+            head['norm'] = True
+        sizes = {'in_channels': blueprint.channels, 'num_classes': placement.num_classes}
+        self.classifier = MODELS.build({**head, **sizes})
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits (N, classes) of the local module's output (N, C, H, W)."""
+        """Logits (N, classes) of the local module's output, maps (N, C, H, W) or tokens (N, T, C)."""
         for layer in self._chain:
             features = layer(features)
-        if self.norm is not None:
-            features = self.norm(features.mean(dim=(2, 3)))[:, :, None, None]
         return self.classifier(features)
 
 

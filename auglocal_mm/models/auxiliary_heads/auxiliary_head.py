@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.feature_shapes import FeatureShape
+from auglocal_mm.local.module import LocalLayer
+from auglocal_mm.local.shapes import FeatureShape
+from auglocal_mm.local.state import State, Targets
 from auglocal_mm.models.heads import ClassificationHead
-from auglocal_mm.partition import LocalLayer
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,9 @@ class Placement:
 
     Attributes:
         layers: All L local layers of the primary network; their structure may be copied.
-        shapes: (C, H, W) of every local layer's output.
+        shapes: Of every local layer's output.
         layer: l, the local layer on whose output the head stands, counted from 1.
-        module: m, the number of the head's local module, counted from 0.
+        module: m, the index of the head's local module.
         num_modules: K, with the last module, which has no auxiliary head.
         num_classes: Classes of the primary classifier.
         mean: What is subtracted from each channel of the images, in the range 0 to 255.
@@ -38,8 +39,24 @@ class Placement:
 
     @property
     def shape(self) -> FeatureShape:
-        """(C, H, W) of the feature maps that the head gets."""
+        """Of the features that the head gets."""
         return self.shapes[self.layer - 1]
+
+    @property
+    def map_size(self) -> tuple[int, int, int]:
+        """(C, H, W) of the maps that the head gets.
+
+        Raises:
+            InputError: They are not maps.
+        """
+        if len(self.shape.size) != 3 or self.shape.channel_dim != 0:
+            raise InputError(
+                f'the auxiliary head of local layer {self.layers[self.layer - 1].name} needs maps (N, C, H, W), and gets '
+                f'features of the shape (N, {", ".join(map(str, self.shape.size))}); take AugLocalHead, which copies layers '
+                'of any shape'
+            )
+        channels, height, width = self.shape.size
+        return channels, height, width
 
     def between(self, first: float, last: float) -> float:
         """A value that goes linearly from the first auxiliary head's to the last one's."""
@@ -80,24 +97,19 @@ class AuxiliaryHead(ClassificationHead):
             )
         self.weights = {term: _weight(placement, term, given.get(term, 1.0)) for term in self.terms}
 
-    def extra_losses(self, features: Tensor, labels: Tensor, images: Tensor | None) -> dict[str, Tensor]:
-        """The terms besides cross-entropy, each a scalar; arguments as for :meth:`loss`."""
+    def extra_losses(self, features: Tensor, targets: Targets) -> dict[str, Tensor]:
+        """The terms besides cross-entropy, each a scalar, of the local module's output and what it is compared with."""
         return {}
 
-    def loss(self, features: Tensor, labels: Tensor, images: Tensor | None = None) -> dict[str, Tensor]:
-        """The weighted sum of all terms, and diagnostics.
-
-        Args:
-            features: Output of the local module (N, C, H, W).
-            labels: (N,) class indices.
-            images: The network's input, normalised, (N, 3, H, W).
+    def loss(self, state: State, targets: Targets) -> dict[str, Tensor]:
+        """The weighted sum of all terms, and diagnostics; arguments as for :class:`ClassificationHead`.
 
         Returns:
             ``'loss'``, a scalar with gradient, and ``'accuracy'``, the detached top-1 accuracy in percent.
         """
-        results = super().loss(features, labels, images)
+        results = super().loss(state, targets)
         loss = self.weights['cross_entropy'] * results['loss']
-        for term, value in self.extra_losses(features, labels, images).items():
+        for term, value in self.extra_losses(state.features, targets).items():
             loss = loss + self.weights[term] * value
         return {**results, 'loss': loss}
 

@@ -34,7 +34,7 @@ class ConvolutionHead(AuxiliaryHead):
         model = AugLocalHead(placement, depth, pyramid).to('meta')
         strides = [max(_strides(layer)) for layer in model.layers]
         self.width = _widest(placement, strides, kernel_size, _multiply_adds(model, placement))
-        widths = [placement.shape[0], *[self.width] * len(strides)]
+        widths = [placement.map_size[0], *[self.width] * len(strides)]
         self.layers = nn.Sequential(
             *(
                 _convolution(old, new, kernel_size, stride)
@@ -62,13 +62,13 @@ def _strides(layer: nn.Module) -> list[int]:
 
 def _multiply_adds(head: nn.Module, placement: Placement) -> int:
     with FlopCounterMode(display=False) as counter:
-        head(torch.empty(2, *placement.shape, device='meta'))
+        head(torch.empty(2, *placement.shape.size, device='meta'))
     return counter.get_total_flops() // 4  # two images, two operations each
 
 
 def _widest(placement: Placement, strides: list[int], kernel_size: int, budget: int) -> int:
     """The largest width whose convolutions and classifier cost at most ``budget`` multiply-adds, at least 1."""
-    channels, height, width = placement.shape
+    channels, height, width = placement.map_size
     pixels = []
     for stride in strides:
         height, width = -(-height // stride), -(-width // stride)

@@ -21,7 +21,7 @@ class DGLHead(AuxiliaryHead):
 
     def __init__(self, placement: Placement) -> None:
         super().__init__(placement)
-        channels, side, _ = placement.shape
+        channels, side, _ = placement.map_size
         self.pooled = min(math.ceil(side / 4), 2)
         width = channels * self.pooled**2
         self.layers = nn.Sequential(*(_convolution(channels) for _ in range(3)))

@@ -7,8 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.local.state import Targets
 from auglocal_mm.models.auxiliary_heads.auglocal_head import AugLocalHead
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
+from auglocal_mm.models.heads.linear_head import global_average
 from auglocal_mm.registry import MODELS
 
 
@@ -26,7 +28,7 @@ class ImageDecoder(nn.Module):
     def __init__(self, placement: Placement, width: int = 12) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(placement.shape[0], width, 3, padding=1),
+            nn.Conv2d(placement.map_size[0], width, 3, padding=1),
             nn.BatchNorm2d(width),
             nn.ReLU(),
             nn.Conv2d(width, 3, 3, padding=1),
@@ -42,7 +44,7 @@ class ImageDecoder(nn.Module):
             images: Normalised, (N, 3, H, W).
         """
         if images is None:
-            raise InputError('the reconstruction loss needs the images: call loss(features, labels, images)')
+            raise InputError('the reconstruction loss needs the images: give Targets(labels, images)')
         size = images.shape[2:]
         logits = self.layers(functional.interpolate(features, size, mode='bilinear', align_corners=True))
         targets = ((images * self.std + self.mean) / 255).clamp(0, 1)
@@ -71,7 +73,7 @@ class InfoProHead(AuxiliaryHead):
         loss_weights: Mapping[str, float | Sequence[float]] | None = None,
     ) -> None:
         super().__init__(placement, loss_weights)
-        channels, widest = placement.shape[0], placement.shapes[-1][0]
+        channels, widest = placement.map_size[0], placement.shapes[-1].channels
         widening = 2 * channels <= widest
         width = 2 * channels if widening else channels
         self.layers = nn.Sequential(
@@ -84,11 +86,11 @@ class InfoProHead(AuxiliaryHead):
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, classes) of the local module's output (N, C, H, W)."""
-        return self.perceptron(self.layers(features).mean(dim=(2, 3)))
+        return self.perceptron(global_average(self.layers(features)))
 
-    def extra_losses(self, features: Tensor, labels: Tensor, images: Tensor | None) -> dict[str, Tensor]:
+    def extra_losses(self, features: Tensor, targets: Targets) -> dict[str, Tensor]:
         """How badly the image is reconstructed."""
-        return {'reconstruction': self.decoder.loss(features, images)}
+        return {'reconstruction': self.decoder.loss(features, targets.images)}
 
 
 @MODELS.register_module()
@@ -101,6 +103,6 @@ class AugLocalInfoProHead(AugLocalHead):
         super().__init__(placement, depth, **kwargs)  # type: ignore[arg-type]
         self.decoder = ImageDecoder(placement)
 
-    def extra_losses(self, features: Tensor, labels: Tensor, images: Tensor | None) -> dict[str, Tensor]:
+    def extra_losses(self, features: Tensor, targets: Targets) -> dict[str, Tensor]:
         """How badly the image is reconstructed."""
-        return {'reconstruction': self.decoder.loss(features, images)}
+        return {'reconstruction': self.decoder.loss(features, targets.images)}

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.layer_copy import copy_layer
+from auglocal_mm.local.layer_copy import copy_layer
+from auglocal_mm.local.state import State, Targets
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
 from auglocal_mm.registry import MODELS
 
@@ -31,6 +32,9 @@ class MANHead(AuxiliaryHead):
     Raises:
         InputError: ``loss_weights`` are given here, or ``momentum`` is not from 0 to 1.
     """
+
+    started: Tensor
+    head: AuxiliaryHead
 
     def __init__(
         self, placement: Placement, head: Mapping[str, Any], momentum: float = 0.999, loss_weights: Any = None
@@ -55,10 +59,10 @@ class MANHead(AuxiliaryHead):
         """Logits (N, classes) of the local module's output (N, C, H, W)."""
         return self.head(self._mix(features))
 
-    def loss(self, features: Tensor, labels: Tensor, images: Tensor | None = None) -> dict[str, Tensor]:
+    def loss(self, state: State, targets: Targets) -> dict[str, Tensor]:
         """The loss of the head behind, once the neighbour's parameters are taken in."""
         self._follow()
-        return self.head.loss(self._mix(features), labels, images)
+        return self.head.loss(replace(state, features=self._mix(state.features)), targets)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compiles the parts, since :meth:`loss` goes by them."""
@@ -78,5 +82,5 @@ class MANHead(AuxiliaryHead):
 
 
 def _fresh(layer: torch.nn.Module, placement: Placement) -> torch.nn.Module:
-    side, next_side = placement.shape[1], placement.shapes[placement.layer][1]
-    return copy_layer(layer, placement.shape[0], stride=2 if side > next_side else 1)
+    side, next_side = placement.shape.side, placement.shapes[placement.layer].side
+    return copy_layer(layer, placement.shape.channels, stride=2 if side > next_side else 1)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.local.state import Targets
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
 from auglocal_mm.registry import MODELS
 
@@ -39,7 +40,7 @@ class PredSimHead(AuxiliaryHead):
         loss_weights: Mapping[str, float | Sequence[float]] | None = None,
     ) -> None:
         super().__init__(placement, {'cross_entropy': 0.01, 'similarity': 0.99, **(loss_weights or {})})
-        channels, height, width = placement.shape
+        channels, height, width = placement.map_size
         self.kernel = pooling_kernel(channels, height, width, pooled_features)
         pooled = channels * math.ceil(height / self.kernel[0]) * math.ceil(width / self.kernel[1])
         self.num_classes = placement.num_classes
@@ -60,13 +61,13 @@ class PredSimHead(AuxiliaryHead):
             )
         return self.classifier(pooled)
 
-    def extra_losses(self, features: Tensor, labels: Tensor, images: Tensor | None) -> dict[str, Tensor]:
+    def extra_losses(self, features: Tensor, targets: Targets) -> dict[str, Tensor]:
         """How far the batch's similarities are from those of its labels."""
-        targets = functional.one_hot(labels, self.num_classes).to(features.dtype)
+        classes = functional.one_hot(targets.labels, self.num_classes).to(features.dtype)
         maps = self.similarity(features).flatten(2)
         # On maps of one pixel there is no deviation over the positions: the channels themselves are compared.
         vectors = maps.std(dim=2) if maps.shape[2] > 1 else maps.squeeze(2)
-        return {'similarity': functional.mse_loss(similarity_matrix(vectors), similarity_matrix(targets))}
+        return {'similarity': functional.mse_loss(similarity_matrix(vectors), similarity_matrix(classes))}
 
 
 def similarity_matrix(vectors: Tensor) -> Tensor:

@@ -8,11 +8,15 @@ from mmengine.model import BaseModel, ModuleList
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from auglocal_mm.checkpointing import apply_runs, resolve_runs
+from auglocal_mm.backbones import BackboneAdapter, adapt
+from auglocal_mm.backbones.adapter import check_chain
 from auglocal_mm.errors import InputError
-from auglocal_mm.feature_shapes import feature_shapes
+from auglocal_mm.local.module import LocalLayer, LocalModule, local_modules
+from auglocal_mm.local.partition import resolve_cuts
+from auglocal_mm.local.recompute import join_segments, resolve_segments
+from auglocal_mm.local.shapes import feature_shapes
+from auglocal_mm.local.state import State, Targets
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
-from auglocal_mm.partition import LocalLayer, LocalModule, local_layers, local_modules, resolve_cuts
 from auglocal_mm.registry import MODELS
 
 PARTITION_KEYS = ('chain', 'num_local_modules', 'cut_points', 'last_module_layers')
@@ -24,17 +28,21 @@ class ImageClassifier(BaseModel):
 
     Args:
         backbone: Config of a backbone; its last output is classified.
-        head: Config of the primary classifier; ``in_channels`` may be left out.
+        head: Config of the primary classifier; ``in_channels`` may be left out. It may read taps of the backbone.
         auxiliary_heads: Config of the heads of all local modules but the last. ``None`` for backpropagation.
         partition: ``num_local_modules``, ``cut_points`` or ``last_module_layers`` (see
-            :func:`auglocal_mm.partition.resolve_cuts`), and ``chain``, the module paths of a backbone that does not know
+            :func:`auglocal_mm.local.partition.resolve_cuts`), and ``chain``, the module paths of a backbone that does not know
             its own.
-        checkpointed: Names of local layers whose activations are computed again in backward instead of kept, pairs of
-            names for runs of layers, ``{'norms': name}`` for norms alone, or ``'all'`` or ``'norms'`` for each by itself.
+        checkpointed: Names of local layers whose activations are recomputed in backward instead of saved, pairs of names
+            for segments of layers, ``{'norms': name}`` for norms alone, or ``'all'`` or ``'norms'`` for each by itself.
         image_size: Side of the training images, on which the structure of some heads depends.
         channels_last: Whether convolutions run in PyTorch's channels-last layout, which tensor cores and CPUs prefer; a
             convolution takes it over from its weights, so that images need no conversion.
         data_preprocessor: Config, see :class:`mmengine.model.ImgDataPreprocessor`.
+
+    Raises:
+        InputError: A key is out of range, the local layers do not compute what the backbone computes, or a head reads a tap
+            that the backbone does not have.
     """
 
     def __init__(
@@ -52,9 +60,11 @@ class ImageClassifier(BaseModel):
         self.backbone = MODELS.build(backbone)
         options = _known_options(partition or {})
         self._paths = options.pop('chain', None)
-        self.shapes = feature_shapes(self.layers, image_size)
-        self.runs = resolve_runs([layer.name for layer in self.layers], checkpointed)
-        self.head = MODELS.build({'in_channels': self.shapes[-1][0], **head})
+        self._read: set[str] = set()
+        self.shapes = feature_shapes(self.layers, image_size, self.adapter.channel_dim)
+        check_chain(self.layers, self.backbone, image_size)
+        self.segments = resolve_segments([layer.name for layer in self.layers], checkpointed)
+        self.head = MODELS.build({'in_channels': self.shapes[-1].channels, **head})
         self.auxiliary_heads: ModuleList | None = None
         self.cuts: list[int] = []
         if auxiliary_heads is not None:
@@ -72,6 +82,7 @@ class ImageClassifier(BaseModel):
             raise InputError(
                 'model.partition cuts the network, but model.auxiliary_heads is missing; give both or neither'
             )
+        self._read = {tap for each in (self.head, *(self.auxiliary_heads or [])) for tap in getattr(each, 'taps', ())}
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         self.to(memory_format=self._layout)
         self.train()
@@ -97,21 +108,26 @@ class ImageClassifier(BaseModel):
         return MODELS.build({**config, 'placement': placement})
 
     @property
+    def adapter(self) -> BackboneAdapter:
+        """How the backbone is partitioned."""
+        return adapt(self.backbone) if self._paths is None else BackboneAdapter(self.backbone, self._paths)
+
+    @property
     def layers(self) -> list[LocalLayer]:
         """The local layers as they are now: SyncBatchNorm, for one, is put in the place of BatchNorm after construction."""
-        return local_layers(self.backbone, self._paths)
+        return self.adapter.local_layers(self._read)
 
     def train(self, mode: bool = True) -> 'ImageClassifier':
         """Switches to training or evaluation, and forward to the layers as they are now."""
-        self._chain = apply_runs([layer.module for layer in self.layers], self.runs)
+        self._chain = join_segments(self.layers, self.segments)
         return super().train(mode)
 
     def local_modules(self) -> list[LocalModule]:
         """The chain of local modules; one module, the whole network, where there are no auxiliary heads."""
-        return local_modules(self.layers, self.cuts, [*(self.auxiliary_heads or []), self.head], self.runs)
+        return local_modules(self.layers, self.cuts, [*(self.auxiliary_heads or []), self.head], self.segments)
 
     def forward(self, inputs: Tensor, data_samples: Tensor | None = None, mode: str = 'tensor') -> Any:
-        """Runs the primary network; auxiliary heads sleep.
+        """Runs the primary network; auxiliary heads are unused.
 
         Args:
             inputs: Normalised images (N, 3, H, W).
@@ -119,12 +135,12 @@ class ImageClassifier(BaseModel):
             mode: ``'tensor'`` gives logits (N, classes), ``'loss'`` the primary classifier's losses, ``'predict'`` a list
                 of N dicts ``pred_scores`` (classes,) and, with labels, ``gt_label``.
         """
-        features = inputs
+        state = State(inputs)
         for layer in self._chain:
-            features = layer(features)
+            state = layer(state)
         if mode == 'loss':
-            return self.head.loss(features, data_samples)
-        logits = self.head(features)
+            return self.head.loss(state, Targets(data_samples, inputs))
+        logits = self.head.logits(state)
         if mode == 'tensor':
             return logits
         predictions = [{'pred_scores': scores} for scores in logits.float().softmax(dim=1)]

@@ -1,7 +1,8 @@
-"""Classifiers on feature maps."""
+"""Classifiers on maps and on tokens."""
 
+from auglocal_mm.models.heads.class_token_head import ClassTokenHead
 from auglocal_mm.models.heads.classification_head import ClassificationHead
 from auglocal_mm.models.heads.linear_head import LinearHead
 from auglocal_mm.models.heads.vgg_head import PooledPerceptronHead, VGGHead
 
-__all__ = ['ClassificationHead', 'LinearHead', 'PooledPerceptronHead', 'VGGHead']
+__all__ = ['ClassTokenHead', 'ClassificationHead', 'LinearHead', 'PooledPerceptronHead', 'VGGHead']

@@ -1,36 +1,38 @@
 """What every head of a local module offers: logits and their loss."""
 
-from abc import ABCMeta, abstractmethod
+from abc import abstractmethod
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 from torch.nn import functional
 
+from auglocal_mm.local.module import Head
+from auglocal_mm.local.state import State, Targets
 
-class ClassificationHead(BaseModule, metaclass=ABCMeta):
+
+class ClassificationHead(BaseModule, Head):
     """A head that learns class labels by cross-entropy.
 
     The primary network's classifier and all auxiliary networks are such heads, so that a local module is trained the same
-    way wherever it stands. A local rule with other losses overrides :meth:`loss`.
+    way wherever it stands. A method with other losses overrides :meth:`loss`, a head that reads taps :meth:`logits`.
     """
 
     @abstractmethod
     def forward(self, features: Tensor) -> Tensor:
-        """Logits (N, classes) of feature maps (N, C, H, W)."""
+        """Logits (N, classes) of maps (N, C, H, W) or tokens (N, T, C)."""
 
-    def loss(self, features: Tensor, labels: Tensor, images: Tensor | None = None) -> dict[str, Tensor]:
+    def loss(self, state: State, targets: Targets) -> dict[str, Tensor]:
         """The loss to minimise and diagnostics.
 
         Args:
-            features: (N, C, H, W).
-            labels: (N,) class indices.
-            images: The network's input, for rules that need it.
+            state: Behind the local module.
+            targets: Class indices (N,), and the images for methods that need them.
 
         Returns:
             ``'loss'``, a scalar with gradient, and ``'accuracy'``, the detached top-1 accuracy in percent.
         """
-        logits = self(features)
+        logits = self.logits(state)
         with torch.no_grad():
-            accuracy = (logits.argmax(dim=1) == labels).mean(dtype=torch.float32) * 100
-        return {'loss': functional.cross_entropy(logits, labels), 'accuracy': accuracy}
+            accuracy = (logits.argmax(dim=1) == targets.labels).mean(dtype=torch.float32) * 100
+        return {'loss': functional.cross_entropy(logits, targets.labels), 'accuracy': accuracy}

@@ -13,13 +13,20 @@ class LinearHead(ClassificationHead):
     Args:
         in_channels: Width C of the feature maps.
         num_classes: Number of classes.
+        norm: Whether a BatchNorm stands between them.
     """
 
-    def __init__(self, in_channels: int, num_classes: int) -> None:
+    def __init__(self, in_channels: int, num_classes: int, norm: bool = False) -> None:
         super().__init__()
         self.num_classes = num_classes
+        self.norm = nn.BatchNorm1d(in_channels) if norm else nn.Identity()
         self.fc = nn.Linear(in_channels, num_classes)
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, classes) of feature maps (N, C, H, W)."""
-        return self.fc(features.mean(dim=(2, 3)))
+        return self.fc(self.norm(global_average(features)))
+
+
+def global_average(maps: Tensor) -> Tensor:
+    """The mean (N, C) of each channel of maps (N, C, H, W)."""
+    return maps.mean(dim=(2, 3))

@@ -1,5 +1,6 @@
 # SGD with Nesterov momentum, cosine to zero by epoch. The learning rate is 0.4 for a batch of 1024, in proportion.
 optim_wrapper = dict(
+    constructor='LocalOptimWrapperConstructor',  # one optimizer under BP, one for each local module otherwise
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.4, momentum=0.9, weight_decay=1e-4, nesterov=True, fused=True),
 )

@@ -1,5 +1,6 @@
 # SGD with Nesterov momentum; ten epochs of warm-up on a cosine to zero, by epoch.
 optim_wrapper = dict(
+    constructor='LocalOptimWrapperConstructor',  # one optimizer under BP, one for each local module otherwise
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.8, momentum=0.9, weight_decay=1e-4, nesterov=True, fused=True),
 )

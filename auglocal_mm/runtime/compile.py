@@ -7,7 +7,7 @@ import torch
 from mmengine.config import Config
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.partition import LocalModule
+from auglocal_mm.local.module import LocalModule
 
 CUDA_GRAPHS = ('reduce-overhead', 'max-autotune')
 """Modes of :func:`torch.compile` that capture them."""

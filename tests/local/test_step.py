@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from auglocal_mm.local_learning import isolation_errors, local_step
+from auglocal_mm.local.isolation import isolation_errors
+from auglocal_mm.local.module import LocalLayer, LocalModule
+from auglocal_mm.local.state import State
+from auglocal_mm.local.step import local_step
 from auglocal_mm.models.heads import LinearHead
-from auglocal_mm.partition import LocalModule
 
 
 class Layer(nn.Sequential):
@@ -23,7 +25,7 @@ def make_chain(widths=(4, 6, 8), classes=3) -> list[LocalModule]:
     torch.manual_seed(0)
     channels = [3, *widths]
     return [
-        LocalModule(f'm{i}', nn.Sequential(Layer(a, b)).double(), LinearHead(b, classes).double())
+        LocalModule([LocalLayer(f'm{i}', Layer(a, b).double())], LinearHead(b, classes).double())
         for i, (a, b) in enumerate(itertools.pairwise(channels))
     ]
 
@@ -44,17 +46,17 @@ def backward(number: int, loss: Tensor) -> None:
     loss.backward()
 
 
-def state(modules) -> list[Tensor]:
+def tensors(modules) -> list[Tensor]:
     return [t.clone() for m in modules for part in (m.layers, m.head) for t in part.state_dict().values()]
 
 
 def test_gradients_are_those_of_the_local_loss_alone(batch):
     modules = make_chain()
-    expected, features = [], batch[0]
+    expected, state = [], State(batch[0])
     for module in modules:
-        features = module.layers(features.detach())
-        loss = nn.functional.cross_entropy(module.head(features), batch[1])
-        expected.append(torch.autograd.grad(loss, module.parameters(), retain_graph=True))
+        state = module(state.detach())
+        loss = nn.functional.cross_entropy(module.head(state.features), batch[1])
+        expected.append(torch.autograd.grad(loss, list(module.parameters()), retain_graph=True))
 
     local_step(modules, *batch, backward)
 
@@ -91,7 +93,7 @@ def test_stepping_each_module_at_once_equals_stepping_at_the_end(batch):
         whole.step()
         whole.zero_grad()
 
-    assert all(map(torch.equal, state(at_once), state(at_the_end)))
+    assert all(map(torch.equal, tensors(at_once), tensors(at_the_end)))
 
 
 def test_one_module_is_backpropagation(batch):
@@ -99,7 +101,7 @@ def test_one_module_is_backpropagation(batch):
     inputs = torch.randn(6, 6, 8, 8, dtype=torch.float64)
     optimizer, plain = make_optimizer(local), make_optimizer(reference)
     for _ in range(4):
-        loss = nn.functional.cross_entropy(reference[0].head(reference[0].layers(inputs)), batch[1])
+        loss = nn.functional.cross_entropy(reference[0].head(reference[0](State(inputs)).features), batch[1])
         plain.zero_grad()
         loss.backward()
         plain.step()
@@ -107,7 +109,7 @@ def test_one_module_is_backpropagation(batch):
         result = local_step(local, inputs, batch[1], backward)
         optimizer.step()
         assert torch.equal(result[0]['loss'], loss.detach())
-    assert all(map(torch.equal, state(local), state(reference)))
+    assert all(map(torch.equal, tensors(local), tensors(reference)))
 
 
 def test_activations_of_a_module_are_gone_before_the_next_one_runs(batch):
@@ -122,7 +124,7 @@ def test_activations_of_a_module_are_gone_before_the_next_one_runs(batch):
         assert all(reference() is None for reference in inner), 'activations of an earlier module are still alive'
 
     for module in modules:
-        module.layers[0][0].register_forward_hook(remember)
+        module.layers[0].module[0].register_forward_hook(remember)
         module.layers.register_forward_pre_hook(check)
 
     local_step(modules, *batch, backward)
@@ -161,14 +163,14 @@ def test_isolation_check_passes_on_isolated_modules(batch):
 
 def test_isolation_check_sees_a_gradient_that_crosses(batch):
     modules = make_chain()
-    intruder = modules[0].parameters()[0]
+    intruder = next(modules[0].parameters())
 
     class Leaking(LinearHead):
         def forward(self, features: Tensor) -> Tensor:
             return super().forward(features) * intruder.mean()
 
     leaking = Leaking(6, 3).double()
-    errors = isolation_errors([modules[0], LocalModule('m1', modules[1].layers, leaking), modules[2]], *batch)
+    errors = isolation_errors([modules[0], LocalModule(list(modules[1].layers), leaking), modules[2]], *batch)
     assert [error == float('inf') for error in errors] == [False, True, False]
 
 
@@ -176,5 +178,5 @@ def test_isolation_check_sees_gradients_of_another_loss(batch):
     modules = make_chain()
     calls = iter(range(10))
     # Another gradient in the step than in the reference, which is taken first.
-    modules[1].layers[0][1].weight.register_hook(lambda gradient: gradient * (1 + 0.01 * next(calls)))
+    modules[1].layers[0].module[1].weight.register_hook(lambda gradient: gradient * (1 + 0.01 * next(calls)))
     assert isolation_errors(modules, *batch)[1] > 1e-3

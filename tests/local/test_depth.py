@@ -1,7 +1,7 @@
 import pytest
 
-from auglocal_mm.auxiliary_depth import downsampling_strides, pyramid_depths, select_layers, widening_strides
 from auglocal_mm.errors import InputError
+from auglocal_mm.local.depth import downsampling_strides, pyramid_depths, select_layers, widening_strides
 
 
 def test_pyramid_of_the_small_resnet():

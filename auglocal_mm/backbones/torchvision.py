@@ -1,6 +1,8 @@
 """torchvision's networks as backbones, partitioned by module path."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -9,9 +11,12 @@ from torchvision.models.efficientnet import EfficientNet
 from torchvision.models.mobilenetv2 import MobileNetV2
 from torchvision.models.regnet import RegNet
 from torchvision.models.vgg import VGG
+from torchvision.models.vision_transformer import VisionTransformer
 
+from auglocal_mm.backbones.adapter import BackboneAdapter, LayerSpec, adapt, check_chain, resnet_chain
+from auglocal_mm.backbones.vision_transformer import VisionTransformerAdapter
 from auglocal_mm.errors import InputError
-from auglocal_mm.partition import LayerSpec, local_layers, resnet_chain
+from auglocal_mm.local.shapes import feature_shapes
 from auglocal_mm.registry import MODELS
 
 
@@ -21,42 +26,61 @@ class TorchvisionBackbone(BaseModule):
 
     Args:
         name: As :func:`torchvision.models.get_model` takes it: ``'vgg13_bn'``, ``'mobilenet_v2'``, ``'efficientnet_b0'``,
-            ``'regnet_x_400mf'``, ...
+            ``'regnet_x_400mf'``, ``'vit_b_16'``, ...
         strides: Another stride for some convolutions or pools, by module path; small images need fewer halvings:
             ``{'features.0.0': 1}``.
-        chain: Module paths of the local layers in running order. Known for VGG, MobileNetV2, EfficientNet, RegNet and
-            ResNet.
+        chain: Module paths of the local layers in running order. Known for VGG, MobileNetV2, EfficientNet, RegNet, ResNet
+            and vision transformers.
+        options: Keywords of torchvision's own builder, such as ``image_size`` of a vision transformer.
 
     Raises:
-        InputError: An unknown name or path.
+        InputError: An unknown name or path, or a chain that computes something else than the network.
     """
 
     def __init__(
-        self, name: str, strides: Mapping[str, int] | None = None, chain: Sequence[LayerSpec] | None = None
+        self,
+        name: str,
+        strides: Mapping[str, int] | None = None,
+        chain: Sequence[LayerSpec] | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(
-            init_cfg=[dict(type='Kaiming', layer='Conv2d'), dict(type='Constant', val=1, layer='_BatchNorm')]
-        )
         if name not in list_models():
             raise InputError(
                 f'torchvision has no classification network {name!r}; see torchvision.models.list_models()'
             )
-        network = get_model(name, weights=None)
-        self.architecture = name
-        self.chain = list(chain) if chain is not None else torchvision_chain(network)
-        wanted = {path.split('.')[0] for entry in self.chain for path in _paths(entry)}
-        for child_name, child in network.named_children():
-            if child_name in wanted:
-                self.add_module(child_name, child)
+        network = get_model(name, weights=None, **(options or {}))
         for path, stride in (strides or {}).items():
-            _set_stride(self, path, stride)
-        local_layers(self, self.chain)  # refuses a path that is not there
+            _set_stride(network, path, stride)
+        of_tokens = isinstance(network, VisionTransformer)  # starts as torchvision starts it
+        kaiming = [dict(type='Kaiming', layer='Conv2d'), dict(type='Constant', val=1, layer='_BatchNorm')]
+        super().__init__(init_cfg=None if of_tokens else kaiming)
+        self.architecture = name
+        if chain is None and of_tokens:
+            self.adapter: Callable[[nn.Module], BackboneAdapter] = VisionTransformerAdapter
+        else:
+            self.adapter = partial(BackboneAdapter, chain=torchvision_chain(network) if chain is None else chain)
+        adapter, image_size = self.adapter(network), getattr(network, 'image_size', 224)
+        layers = adapter.local_layers()
+        if chain is not None:
+            feature_shapes(layers, image_size, adapter.channel_dim)
+            check_chain(layers, network, image_size, goes_on=True)
+        parts = {part for layer in layers for part in layer.module.modules()}
+        for child_name, child in network.named_children():
+            if parts.intersection(child.modules()):
+                self.add_module(child_name, child)
+        for parameter_name, parameter in network.named_parameters(recurse=False):
+            self.register_parameter(parameter_name, parameter)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The last feature maps (N, C, h, w) of images (N, 3, H, W)."""
-        for layer in local_layers(self, self.chain):
-            images = layer.module(images)
+        """The last feature maps (N, C, h, w), or tokens (N, T, C), of images (N, 3, H, W)."""
+        for _, module in self.adapter(self).layers():
+            images = module(images)
         return images
+
+
+@adapt.register
+def _(backbone: TorchvisionBackbone) -> BackboneAdapter:
+    return backbone.adapter(backbone)
 
 
 def torchvision_chain(network: nn.Module) -> list[LayerSpec]:
@@ -87,10 +111,6 @@ def _vgg_chain(features: nn.Sequential) -> list[LayerSpec]:
             groups.append([])
         groups[-1].append(f'features.{index}')
     return [{f'conv{number}': paths} for number, paths in enumerate(groups, start=1)]
-
-
-def _paths(entry: LayerSpec) -> list[str]:
-    return [entry] if isinstance(entry, str) else [path for paths in entry.values() for path in paths]
 
 
 def _set_stride(network: nn.Module, path: str, stride: int) -> None:

@@ -73,7 +73,7 @@ def select_layers(
     return [to_integer(layer - 1 + Fraction(remaining * i, hidden)) + 1 for i in range(1, hidden + 1)]
 
 
-def downsampling_strides(side: int, sides: Sequence[int]) -> list[int]:
+def downsampling_strides(side: float, sides: Sequence[float]) -> list[int]:
     """Strides of the copied layers: one halving for each that lies between them in the network, at most one a layer.
 
     What a layer cannot halve is owed to the next one, and dropped at the end of the list. In a ResNet, whose maps halve

@@ -5,7 +5,7 @@ network with blocks of its own gets auxiliary networks of them.
 """
 
 import copy
-from functools import singledispatch
+from functools import partial, singledispatch
 from typing import Any
 
 from torch import nn
@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torchvision.models.efficientnet import MBConv, MBConvConfig
 from torchvision.models.mobilenetv2 import InvertedResidual
 from torchvision.models.regnet import ResBottleneckBlock
+from torchvision.models.vision_transformer import EncoderBlock
 
 from auglocal_mm.errors import InputError
 
@@ -47,7 +48,7 @@ def copy_structure(layer: Any, in_channels: int, stride: int) -> nn.Module:
     if not all(hasattr(layer, name) for name in ('conv1', 'conv2', 'downsample')):
         raise InputError(
             f'the structure of a {type(layer).__name__} cannot be copied into an auxiliary network; expected a residual '
-            'block or a sequence with a convolution. Register how with auglocal_mm.layer_copy.copy_structure.register'
+            'block or a sequence with a convolution. Register how with auglocal_mm.local.layer_copy.copy_structure.register'
         )
     duplicate = copy.deepcopy(layer)
     width = (layer.conv3 if hasattr(layer, 'conv3') else layer.conv2).out_channels
@@ -68,9 +69,9 @@ def copy_structure(layer: Any, in_channels: int, stride: int) -> nn.Module:
 @copy_structure.register
 def _(layer: nn.Sequential, in_channels: int, stride: int) -> nn.Module:
     if not any(isinstance(child, nn.Conv2d) for child in layer):
-        raise InputError(
-            'the structure of a Sequential cannot be copied into an auxiliary network: it has no convolution of its own'
-        )
+        # A block and what normalises its output.
+        block, *rest = layer
+        return nn.Sequential(copy_structure(block, in_channels, stride), *map(copy.deepcopy, rest))
     duplicate = nn.Sequential(*(copy.deepcopy(child) for child in layer if not isinstance(child, POOLS)))
     first = True
     for index, child in enumerate(duplicate):
@@ -85,6 +86,18 @@ def _(layer: InvertedResidual, in_channels: int, stride: int) -> nn.Module:
     first, last = layer.conv[0][0], layer.conv[-2]
     expansion = 1 if first.groups > 1 else first.out_channels // first.in_channels
     return InvertedResidual(in_channels, last.out_channels, stride, expansion, norm_layer=type(layer.conv[-1]))
+
+
+@copy_structure.register
+def _(layer: EncoderBlock, in_channels: int, stride: int) -> nn.Module:
+    return EncoderBlock(
+        layer.num_heads,
+        in_channels,
+        layer.mlp.get_submodule('0').out_features,
+        layer.dropout.p,
+        layer.self_attention.dropout,
+        partial(nn.LayerNorm, eps=layer.ln_1.eps),
+    )
 
 
 @copy_structure.register
@@ -115,10 +128,10 @@ def _like(convolution: nn.Conv2d, stride: int, in_channels: int | None = None) -
     return nn.Conv2d(
         in_channels or convolution.in_channels,
         convolution.out_channels,
-        convolution.kernel_size,  # type: ignore[arg-type]
+        convolution.kernel_size,
         stride=stride,
-        padding=convolution.padding,  # type: ignore[arg-type]
-        dilation=convolution.dilation,  # type: ignore[arg-type]
+        padding=convolution.padding,
+        dilation=convolution.dilation,
         groups=convolution.groups,
         bias=convolution.bias is not None,
     )

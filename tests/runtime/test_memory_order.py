@@ -5,7 +5,7 @@ import torch
 from mmengine.runner import Runner
 from torch import nn
 
-from auglocal_mm.engine.memory_order import align_state, as_rows
+from auglocal_mm.runtime.memory_order import as_rows, keep_memory_order
 
 OPTIMIZERS = [
     (torch.optim.SGD, dict(momentum=0.9, weight_decay=0.01, nesterov=True)),
@@ -43,12 +43,12 @@ def copies(optimizer) -> int:
 def test_a_step_as_rows_changes_nothing(kind, options):
     models = [layer(), layer()]
     plain, viewed = (kind(model.parameters(), lr=0.1, fused=True, **options) for model in models)
+    keep_memory_order(viewed)
     for seed in range(3):
         for model in models:
             fill_gradients(model, seed)
         plain.step()
-        with as_rows(viewed):
-            viewed.step()
+        viewed.step()
     assert all(map(torch.equal, tensors(models[0], plain), tensors(models[1], viewed)))
     assert all(
         a.stride() == b.stride() for a, b in zip(tensors(models[0], plain), tensors(models[1], viewed), strict=True)
@@ -61,8 +61,8 @@ def test_no_gradient_is_copied():
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, fused=True)
     fill_gradients(model, 0)
     assert copies(optimizer) > 0
-    with as_rows(optimizer):
-        assert copies(optimizer) == 0
+    keep_memory_order(optimizer)
+    assert copies(optimizer) == 0
 
 
 def test_shapes_come_back_after_an_error():
@@ -101,8 +101,8 @@ def test_state_of_another_layout_is_aligned(kind, options):
     before.step()
     second = copy.deepcopy(first).to(memory_format=torch.contiguous_format)
     after = kind(second.parameters(), lr=0.1, fused=True, **options)
+    keep_memory_order(after)
     after.load_state_dict(copy.deepcopy(before.state_dict()))
-    align_state(after)
     gradient = torch.randn(7, 5, 3, 3)
     for model, optimizer in ((first, before), (second, after)):
         model.weight.grad = torch.empty_like(model.weight).copy_(gradient)

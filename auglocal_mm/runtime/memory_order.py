@@ -1,12 +1,20 @@
 """How an optimizer finds its tensors in memory: laid out like their parameter, and for a fused step as plain rows."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+
+
+def keep_memory_order(optimizer: Optimizer) -> None:
+    """Lets ``optimizer`` step in the order of memory from now on, also after it was loaded from another layout."""
+    views = ExitStack()
+    optimizer.register_load_state_dict_post_hook(align_state)
+    optimizer.register_step_pre_hook(lambda *_: views.enter_context(as_rows(optimizer)))
+    optimizer.register_step_post_hook(lambda *_: views.close())
 
 
 def align_state(optimizer: Optimizer) -> None:

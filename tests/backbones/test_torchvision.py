@@ -3,8 +3,10 @@ import torch
 import torchvision
 from tests_models import cifar_resnet, classifier
 
+from auglocal_mm.backbone_file import load_backbone, write_backbone
+from auglocal_mm.backbones import CIFARResNet, TorchvisionBackbone
 from auglocal_mm.errors import InputError
-from auglocal_mm.models.backbones import CIFARResNet, TorchvisionBackbone
+from auglocal_mm.local.state import State
 
 NETWORKS = {
     'vgg13_bn': 10,
@@ -20,7 +22,7 @@ NETWORKS = {
 def test_cifar_resnets_have_the_local_layers_of_the_paper(depth, layers):
     model = classifier(cifar_resnet(depth), device='meta')
     assert len(model.layers) == layers
-    assert [model.shapes[0], model.shapes[-1]] == [(16, 32, 32), (64, 8, 8)]
+    assert [model.shapes[0].size, model.shapes[-1].size] == [(16, 32, 32), (64, 8, 8)]
 
 
 def test_resnet20_has_the_size_of_the_paper_and_two_projections():
@@ -55,15 +57,15 @@ def test_torchvisions_networks_are_chains_of_local_layers(name, layers):
 @pytest.mark.parametrize('name', NETWORKS)
 def test_every_network_gets_auxiliary_networks_of_its_own_layers(name):
     model = classifier(dict(type='TorchvisionBackbone', name=name), dict(type='AugLocalHead', depth=3), image_size=64)
-    features = torch.randn(2, 3, 64, 64)
+    state = State(torch.randn(2, 3, 64, 64))
     for module in model.local_modules():
-        features = module.layers(features)
-        assert module.head(features).shape == (2, 10)
+        state = module(state)
+        assert module.head(state.features).shape == (2, 10)
 
 
 def test_strides_can_be_changed_by_path():
     small = dict(type='TorchvisionBackbone', name='mobilenet_v2', strides={'features.0.0': 1, 'features.2.conv.1.0': 1})
-    assert classifier(small).shapes[-1] == (1280, 4, 4)
+    assert classifier(small).shapes[-1].size == (1280, 4, 4)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +87,9 @@ def test_bad_settings_are_refused(settings, message):
 
 
 def test_a_network_of_ones_own_takes_one_line():
-    backbone = dict(
-        type='TorchvisionBackbone', name='alexnet', chain=['features.0', 'features.2', 'features.3', 'features.6']
-    )
+    backbone = dict(type='TorchvisionBackbone', name='mnasnet0_5', chain=['layers.*'])
     model = classifier(backbone, dict(type='DGLHead'), image_size=64)
-    assert [layer.name for layer in model.layers] == ['features.0', 'features.2', 'features.3', 'features.6']
+    assert [layer.name for layer in model.layers] == [f'layers.{index}' for index in range(17)]
 
 
 def test_a_rule_on_a_network_without_maps_is_refused():
@@ -101,3 +101,29 @@ def test_a_rule_on_a_network_without_maps_is_refused():
 def test_images_too_small_for_the_network_are_refused():
     with pytest.raises(InputError, match=r'images of 16 pixels'):
         classifier(dict(type='TorchvisionBackbone', name='vgg13_bn'), image_size=16)
+
+
+@pytest.mark.parametrize(
+    ('name', 'settings', 'head'),
+    [
+        ('mnasnet0_5', dict(chain=['layers.*']), 'LinearHead'),
+        ('mobilenet_v2', {}, 'LinearHead'),
+        ('regnet_x_400mf', {}, 'LinearHead'),
+        ('vgg11', {}, 'VGGHead'),
+        ('vit_b_32', dict(options=dict(image_size=32)), 'ClassTokenHead'),
+    ],
+)
+def test_exports_load_in_torchvision_to_the_last_name(tmp_path, name, settings, head):
+    backbone = dict(type='TorchvisionBackbone', name=name, **settings)
+    model = classifier(backbone, head=dict(type=head, num_classes=3), image_size=32 if head == 'ClassTokenHead' else 64)
+    meta = dict(auglocal_mm=dict(architecture=model.backbone.architecture))
+    write_backbone(tmp_path / 'backbone.pth', dict(state_dict=model.state_dict(), meta=meta))
+    network = torchvision.models.get_model(name, num_classes=3, **settings.get('options', {}))
+    exported = torch.load(tmp_path / 'backbone.pth')
+    assert exported.keys() == network.state_dict().keys()
+    for tensor_name, value in network.state_dict().items():  # MNASNet's own loading asks for a version
+        value.copy_(exported[tensor_name])
+    images = torch.randn(2, 3, 32, 32) if head == 'ClassTokenHead' else torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(network.eval()(images), model.eval()(images), rtol=1e-4, atol=1e-5)
+    again = classifier(backbone, head=dict(type=head, num_classes=3), image_size=images.shape[2])
+    assert not load_backbone(again.backbone, tmp_path / 'backbone.pth').missing

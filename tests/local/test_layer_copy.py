@@ -12,7 +12,7 @@ from torchvision.models import (
 )
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.layer_copy import copy_layer, copy_structure
+from auglocal_mm.local.layer_copy import copy_layer, copy_structure
 
 BLOCKS = {
     'torchvision BasicBlock': lambda: resnet18().layer2[1],

@@ -4,8 +4,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch._dynamo.utils import counters
 
-from auglocal_mm.engine.compiled_modules import compile_modules, compile_settings
 from auglocal_mm.errors import InputError
+from auglocal_mm.runtime.compile import compile_modules, compile_settings
 
 SETTINGS = {  # two local modules, of which the first has a layer that is recomputed
     'train_cfg.max_epochs': 1,

@@ -4,8 +4,9 @@ from tests_models import cifar_resnet, classifier
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from auglocal_mm.checkpointing import Checkpointed
 from auglocal_mm.errors import InputError
+from auglocal_mm.local.recompute import Checkpointed
+from auglocal_mm.local.step import local_step
 from auglocal_mm.planning.activation_meter import ActivationMeter
 
 RULES = [
@@ -22,13 +23,8 @@ def trained(rule=None, **settings):
     model = classifier(cifar_resnet(), rule, **settings).double()
     torch.manual_seed(1)
     images, labels = torch.randn(4, 3, 32, 32, dtype=torch.float64), torch.arange(4)
-    features = images
     with ActivationMeter() as meter:
-        for module in model.local_modules():
-            features = module.layers(features)
-            loss = module.head.loss(features, labels, images)['loss']
-            loss.backward()
-            features = features.detach()
+        local_step(model.local_modules(), images, labels, lambda _, loss: loss.backward())
     gradients = {name: p.grad for name, p in model.named_parameters()}
     return gradients, dict(model.named_buffers()), meter.peak
 
@@ -66,7 +62,7 @@ def test_norms_alone_where_an_activation_overwrites_a_convolution(inplace):
             nn.Conv2d(4, 4, 1),
             nn.ReLU(inplace),
         )
-        network = Checkpointed(layer, only_norms=True) if checkpointed else layer
+        network = Checkpointed(layer, selective=True) if checkpointed else layer
         network(torch.randn(2, 3, 8, 8)).square().sum().backward()
         return [parameter.grad for parameter in layer.parameters()]
 
@@ -103,27 +99,27 @@ def test_norms_alone_hold_more_than_all_and_compute_no_convolution_again():
     [
         ([{'norms': ['layer1.0', 'layer1.1']}], 'expected a pair, the first layer and the last one'),
         ([{'norm': 'layer1.0'}], "expected a name, a pair of names, or {'norms': name}"),
-        (['layer1.0', {'norms': 'layer1.0'}], 'layer1.0 in two runs'),
+        (['layer1.0', {'norms': 'layer1.0'}], 'layer1.0 in two'),
         ([['layer1.1', 'layer1.0']], 'expected a pair, the first layer and the last one'),
         ([['layer1.0', 'layer1.1', 'layer1.2']], 'expected a pair'),
-        (['layer1.1', ['layer1.0', 'layer1.2']], 'layer1.1 in two runs'),
+        (['layer1.1', ['layer1.0', 'layer1.2']], 'layer1.1 in two'),
         (5, "checkpointed is 5; expected 'all', 'norms', or a list"),
         ('stem', "checkpointed is 'stem'; expected"),
         ([5], 'names the layer 5, which is unknown'),
     ],
 )
-def test_impossible_runs_are_refused(names, message):
+def test_impossible_segments_are_refused(names, message):
     with pytest.raises(InputError, match=message):
         classifier(cifar_resnet(), checkpointed=names)
 
 
-def test_a_run_across_a_border_is_refused():
+def test_a_segment_across_a_module_boundary_is_refused():
     model = classifier(cifar_resnet(), dict(type='AugLocalHead', depth=2), checkpointed=[['layer1.0', 'layer1.1']])
-    with pytest.raises(InputError, match='crosses the border of a local module'):
+    with pytest.raises(InputError, match='crosses a module boundary'):
         model.local_modules()
 
 
-def test_heads_may_have_their_own_depths_and_runs():
+def test_heads_may_have_their_own_depths_and_segments():
     rule = dict(type='AugLocalHead', depth=[2, 4], checkpointed=[[], [['1', '2'], '3']])
     cuts = dict(partition=dict(cut_points=['layer1.0', 'layer2.0']))
     model = classifier(cifar_resnet(), rule, **cuts)

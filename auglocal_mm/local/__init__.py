@@ -1,0 +1,4 @@
+"""Local learning in plain PyTorch: no registry, no runner.
+
+``state`` is what crosses a module boundary, ``module`` what learns from one loss, ``step`` one training iteration.
+"""

@@ -1,0 +1,59 @@
+"""The check that no gradient crosses a module boundary, against plain autograd. Plain PyTorch."""
+
+import itertools
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+
+from auglocal_mm.local.module import LocalModule
+from auglocal_mm.local.state import State, Targets
+from auglocal_mm.local.step import local_step
+
+
+def isolation_errors(modules: Sequence[LocalModule], images: Tensor, labels: Tensor) -> list[float]:
+    """How far each module's gradients in the local step are from those of its loss alone, on one batch.
+
+    The reference is taken in one graph through the whole network, so that it does not rest on the local step. Either way
+    each module draws the same random numbers, for its dropout.
+
+    Returns:
+        For each module the largest relative difference of a gradient. ``inf`` where a parameter outside the module
+        received a gradient.
+    """
+    references, state, targets = [], State(images), Targets(labels, images)
+    for index, module in enumerate(modules):
+        torch.manual_seed(index)
+        state = module(state)
+        loss = module.loss(state, targets)['loss']
+        references.append(torch.autograd.grad(loss, _trainable(module), retain_graph=True, allow_unused=True))
+    everything = [parameter for module in modules for parameter in _trainable(module)]
+    errors: list[float] = []
+
+    def measure(index: int, loss: Tensor) -> None:
+        loss.backward()
+        own = _trainable(modules[index])
+        leaked = {id(p) for p in everything if p.grad is not None} - {id(p) for p in own}
+        errors.append(float('inf') if leaked else max(map(_difference, own, references[index]), default=0.0))
+        for parameter in everything:
+            parameter.grad = None
+
+    indices = itertools.count()
+
+    def same_draws() -> AbstractContextManager[None]:
+        torch.manual_seed(next(indices))
+        return nullcontext()
+
+    local_step(modules, images, labels, measure, same_draws)
+    return errors
+
+
+def _trainable(module: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def _difference(parameter: nn.Parameter, reference: Tensor | None) -> float:
+    if parameter.grad is None or reference is None:
+        return 0.0 if parameter.grad is reference else float('inf')
+    return float((parameter.grad - reference).norm() / reference.norm().clamp_min(torch.finfo(reference.dtype).tiny))

@@ -1,0 +1,166 @@
+"""Activation checkpointing of segments, which are consecutive layers: less memory for a second forward pass. Plain PyTorch."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
+from weakref import WeakSet
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint, create_selective_checkpoint_contexts
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.local.state import State
+
+T = TypeVar('T')
+_WATCHED: WeakSet[nn.Module] = WeakSet()
+"""Activations that have the hook :func:`_spare_convolution`."""
+
+COSTLY = [torch.ops.aten.convolution.default, torch.ops.aten.addmm.default, torch.ops.aten.mm.default]
+"""Operations whose results selective checkpointing saves."""
+
+
+class Segment(NamedTuple):
+    """Consecutive layers that backward recomputes together.
+
+    Attributes:
+        first: Index of the first layer.
+        last: Index of the last one.
+        selective: Whether results of convolutions and linear layers are saved, so that only norms, activations and pooling
+            are recomputed; then it is a single layer.
+    """
+
+    first: int
+    last: int
+    selective: bool = False
+
+
+class Checkpointed(nn.Module):
+    """Runs ``module`` and keeps only its input; backward recomputes the rest.
+
+    Gradients equal those without checkpointing, and the running statistics of BatchNorm move once.
+
+    Args:
+        module: Takes and gives a tensor, or a :class:`State`.
+        selective: Whether the results of its convolutions and linear layers are saved too, which saves most of the time.
+    """
+
+    def __init__(self, module: nn.Module, selective: bool = False) -> None:
+        super().__init__()
+        self.module, self.selective = module, selective
+        for activation in module.modules() if selective else ():
+            if getattr(activation, 'inplace', False) and activation not in _WATCHED:
+                activation.register_forward_pre_hook(_spare_convolution)
+                _WATCHED.add(activation)
+
+    @torch.compiler.disable  # the norms that stand still in the second pass cannot be traced
+    def forward(self, inputs: T) -> T:
+        """What ``module`` gives."""
+        if not torch.is_grad_enabled():
+            return self.module(inputs)
+        if not isinstance(inputs, State):
+            return self._checkpoint(self.module, inputs)
+        # The function gets the bare tensor: PyTorch looks for the device of random numbers among its arguments.
+        state = self._checkpoint(lambda features: self.module(State(features)), inputs.features)
+        return replace(inputs, features=state.features, taps={**inputs.taps, **state.taps})
+
+    def _checkpoint(self, function: Callable[[Any], Any], inputs: Any) -> Any:
+        return checkpoint(function, inputs, use_reentrant=False, context_fn=self._contexts)
+
+    def _contexts(self) -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
+        if not self.selective:
+            return nullcontext(), _without_statistics(self.module)
+        first, again = create_selective_checkpoint_contexts(COSTLY)
+        return first, _without_statistics(self.module, again)
+
+
+def resolve_segments(names: Sequence[str], checkpointed: Sequence[Any] | str) -> list[Segment]:
+    """The segments that a config names.
+
+    Args:
+        names: All layers, in order.
+        checkpointed: ``'all'`` for every layer by itself, ``'norms'`` for the norms, activations and pooling of every layer,
+            or a list of names, of pairs ``['first', 'last']`` and of ``{'norms': name}``.
+
+    Raises:
+        InputError: An unknown name, a segment that is not a pair in order, or two that overlap.
+    """
+    if checkpointed == 'norms':
+        return [Segment(number, number, selective=True) for number in range(len(names))]
+    if (isinstance(checkpointed, str) and checkpointed != 'all') or not isinstance(checkpointed, Sequence):
+        raise InputError(
+            f"checkpointed is {checkpointed!r}; expected 'all', 'norms', or a list of layers and of pairs [first, last]"
+        )
+    entries = list(names) if checkpointed == 'all' else list(checkpointed)
+    segments = []
+    for entry in entries:
+        selective = isinstance(entry, Mapping)
+        if isinstance(entry, Mapping):
+            if set(entry) != {'norms'}:
+                raise InputError(f"checkpointed has {entry}; expected a name, a pair of names, or {{'norms': name}}")
+            entry = entry['norms']
+        ends = [entry, entry] if isinstance(entry, str | int) else list(entry)
+        unknown = [end for end in ends if end not in names]
+        if unknown:
+            raise InputError(
+                f"checkpointed names the layer {unknown[0]!r}, which is unknown; expected 'all', 'norms' or some of "
+                f'{", ".join(names)}'
+            )
+        if len(ends) != 2 or (selective and ends[0] != ends[1]) or names.index(ends[0]) > names.index(ends[1]):
+            raise InputError(f'checkpointed has the segment {ends}; expected a pair, the first layer and the last one')
+        segments.append(Segment(names.index(ends[0]), names.index(ends[1]), selective))
+    segments.sort()
+    for before, after in pairwise(segments):
+        if after.first <= before.last:
+            raise InputError(f'checkpointed has the layer {names[after.first]} in two segments; name each once')
+    return segments
+
+
+def join_segments(modules: Sequence[nn.Module], segments: Sequence[Segment]) -> list[nn.Module]:
+    """``modules`` with each segment joined into one :class:`Checkpointed`; nothing is registered a second time here."""
+    joined: list[nn.Module] = []
+    position = 0
+    for segment in [*segments, None]:
+        joined += modules[position : segment.first if segment else None]
+        if segment:
+            part = modules[segment.first : segment.last + 1]
+            joined.append(Checkpointed(part[0] if len(part) == 1 else nn.Sequential(*part), segment.selective))
+            position = segment.last + 1
+    return joined
+
+
+def segments_within(segments: Sequence[Segment], first: int, last: int) -> list[Segment]:
+    """The segments inside the layers ``first`` to ``last``, counted from ``first``.
+
+    Raises:
+        InputError: A segment crosses the module boundary.
+    """
+    inside = [each for each in segments if each.first <= last and each.last >= first]
+    if any(each.first < first or each.last > last for each in inside):
+        raise InputError('a checkpointed segment crosses a module boundary; end it there (model.checkpointed)')
+    return [Segment(each.first - first, each.last - first, each.selective) for each in inside]
+
+
+def _spare_convolution(activation: Any, inputs: tuple[Tensor]) -> None:
+    """Keeps an activation right behind a convolution, as in squeeze-and-excitation, from overwriting its saved result."""
+    node = inputs[0].grad_fn
+    if node is not None and node.name().startswith(('Convolution', 'Addmm', 'Mm')):
+        activation.inplace = False
+
+
+@contextmanager
+def _without_statistics(module: nn.Module, inner: AbstractContextManager[Any] | None = None) -> Iterator[None]:
+    """Lets norms compute as they did while their running statistics stand still; enters ``inner`` as well."""
+    norms = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.training]
+    kept = [(norm, norm.momentum, norm.num_batches_tracked) for norm in norms if norm.track_running_stats]
+    for norm, *_ in kept:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        with inner or nullcontext():
+            yield
+    finally:
+        for norm, momentum, batches in kept:
+            norm.momentum, norm.num_batches_tracked = momentum, batches

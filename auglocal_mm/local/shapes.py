@@ -1,0 +1,103 @@
+"""The shapes of features, found without computing them. Plain PyTorch."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.local.module import LocalLayer
+
+
+@dataclass(frozen=True)
+class FeatureShape:
+    """The shape of one local layer's output.
+
+    Attributes:
+        size: Without the batch: maps (C, H, W) or tokens (T, C).
+        channel_dim: Which dimension of ``size`` holds the channels.
+    """
+
+    size: tuple[int, ...]
+    channel_dim: int = 0
+
+    @property
+    def channels(self) -> int:
+        """C."""
+        return self.size[self.channel_dim]
+
+    @property
+    def side(self) -> float:
+        """The height of maps; of tokens, the side of the square in which they would lie."""
+        positions = self.positions
+        return positions[0] if len(positions) > 1 else math.sqrt(math.prod(positions))
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """(H, W) of maps, (T,) of tokens."""
+        return self.size[: self.channel_dim] + self.size[self.channel_dim + 1 :]
+
+
+@torch.no_grad()
+def feature_shapes(
+    layers: Sequence[LocalLayer], image_size: int, channel_dim: Callable[[Sequence[int]], int]
+) -> list[FeatureShape]:
+    """The shape of every local layer's output, from a forward pass on tensors without data.
+
+    Args:
+        layers: The local layers in running order.
+        image_size: Side of the square image that the first one gets.
+        channel_dim: Of the backbone's adapter: the dimension of the channels in an output of a size.
+
+    Raises:
+        InputError: A layer does not fit the one before, the image is too small for it, or its output is neither maps
+            (N, C, H, W) nor tokens (N, T, C).
+    """
+    if not isinstance(image_size, int) or image_size < 1:
+        raise InputError(
+            f'model.image_size is {image_size!r}; expected the side of the training images in pixels, such as 224'
+        )
+    shapes = []
+    features = torch.empty(2, 3, image_size, image_size, device='meta')
+    for layer in layers:
+        try:
+            features = functional_call(layer.module, _without_data(layer.module), (features,))
+        except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+            raise InputError(
+                f'local layer {layer.name} cannot take a tensor of shape {tuple(features.shape)}, which images of '
+                f'{image_size} pixels give; set model.image_size, or correct partition.chain ({error})'
+            ) from error
+        if not isinstance(features, Tensor) or features.ndim < 3:
+            found = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+            raise InputError(
+                f'local layer {layer.name} gives {found}; a partition needs layers that give maps (N, C, H, W) or tokens '
+                '(N, T, C): leave out of partition.chain what comes after the last of them'
+            )
+        size = tuple(features.shape[1:])
+        shapes.append(FeatureShape(size, channel_dim(size)))
+    _refuse_channels_last(shapes)
+    return shapes
+
+
+def _refuse_channels_last(shapes: Sequence[FeatureShape]) -> None:
+    # The image is square. Maps (N, C, H, W) of it have C = H and H != W in no layer but by a rare accident; maps
+    # (N, H, W, C) have it in every layer, or H = W = C.
+    sizes = [shape.size for shape in shapes if shape.channel_dim == 0 and len(shape.size) == 3]
+    if (
+        sizes
+        and all(first == second for first, second, _ in sizes)
+        and any(second != third for _, second, third in sizes)
+    ):
+        raise InputError(
+            f'the local layers give maps of shapes such as (N, {", ".join(map(str, sizes[-1]))}), which look like '
+            '(N, H, W, C); a partition needs layers that give (N, C, H, W): permute the maps, or give the backbone an '
+            'adapter whose channel_dim says where the channels are'
+        )
+
+
+def _without_data(module: nn.Module) -> dict[str, Tensor]:
+    tensors = [*module.named_parameters(), *module.named_buffers()]
+    return {name: torch.empty_like(tensor, device='meta') for name, tensor in tensors}

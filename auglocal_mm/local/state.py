@@ -1,0 +1,52 @@
+"""What crosses a module boundary, and what a loss is computed against. Plain PyTorch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class State:
+    """A batch on its way through the network.
+
+    Attributes:
+        features: Output of the last local layer: maps (N, C, H, W), tokens (N, T, C), or the network's input.
+        taps: Outputs of earlier local layers that a later head reads, by name, as a feature pyramid reads C2 to C5.
+    """
+
+    features: Tensor
+    taps: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def detach(self) -> 'State':
+        """The same numbers without a graph: what the next local module gets."""
+        return State(self.features.detach(), {name: tap.detach() for name, tap in self.taps.items()})
+
+    def tensors(self) -> list[Tensor]:
+        """The features, then the taps in the order of their names' insertion, as they are sent to another process."""
+        return [self.features, *self.taps.values()]
+
+    @classmethod
+    def from_tensors(cls, tensors: Sequence[Tensor], names: Sequence[str]) -> 'State':
+        """Undoes :meth:`tensors`.
+
+        Args:
+            tensors: The features and one tensor for each tap.
+            names: Of the taps, in the same order.
+        """
+        features, *taps = tensors
+        return cls(features, dict(zip(names, taps, strict=True)))
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a head's loss is computed against.
+
+    Attributes:
+        labels: (N,) class indices, or whatever the heads' losses take.
+        images: The network's input, normalised, (N, 3, H, W); ``None`` where no head reads it.
+    """
+
+    labels: Any
+    images: Tensor | None = None

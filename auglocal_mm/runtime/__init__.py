@@ -1,0 +1,7 @@
+"""How local modules are trained: their optimizers, and executors that run them."""
+
+from auglocal_mm.runtime.executor import Executor, build_executor
+from auglocal_mm.runtime.optimizers import LocalOptimWrapper, LocalOptimWrapperConstructor
+from auglocal_mm.runtime.sequential import SequentialExecutor
+
+__all__ = ['Executor', 'LocalOptimWrapper', 'LocalOptimWrapperConstructor', 'SequentialExecutor', 'build_executor']

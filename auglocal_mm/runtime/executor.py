@@ -1,0 +1,56 @@
+"""What an executor is: it runs the local modules of one model, wherever and in whichever order."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from auglocal_mm.local.module import LocalModule
+from auglocal_mm.registry import EXECUTORS
+from auglocal_mm.runtime.compile import compile_modules, compile_settings
+from auglocal_mm.runtime.optimizers import LocalOptimWrapper
+
+
+class Executor(ABC):
+    """Trains local modules on one batch after the other. Every executor gives the weights of the sequential one.
+
+    Args:
+        model: To which the modules belong.
+        modules: All local modules, in order.
+        optim_wrapper: Their optimizers, in the same order.
+    """
+
+    def __init__(self, model: nn.Module, modules: Sequence[LocalModule], optim_wrapper: LocalOptimWrapper) -> None:
+        self.model, self.modules, self.optim_wrapper = model, modules, optim_wrapper
+
+    @abstractmethod
+    def step(self, images: Tensor, labels: Any) -> list[dict[str, Tensor]]:
+        """One training iteration.
+
+        Args:
+            images: Pre-processed, (N, 3, H, W).
+            labels: (N,), or whatever the heads' losses take.
+
+        Returns:
+            For each module ``'loss'`` and diagnostics, detached and still on the device.
+        """
+
+
+def build_executor(
+    model: Any, optim_wrapper: LocalOptimWrapper, config: Config, executor: Mapping[str, Any] | None = None
+) -> Executor:
+    """The executor that trains ``model``, its modules compiled if the config has ``compile``.
+
+    Args:
+        model: With ``local_modules()``.
+        optim_wrapper: As :class:`LocalOptimWrapperConstructor` makes it.
+        config: Of the whole training.
+        executor: Config of the executor; by default the sequential one.
+    """
+    modules, settings = model.local_modules(), compile_settings(config)
+    if settings is not None:
+        compile_modules(modules, settings)
+    parts = {'model': model, 'modules': modules, 'optim_wrapper': optim_wrapper}
+    return EXECUTORS.build({'type': 'SequentialExecutor', **(executor or {}), **parts})

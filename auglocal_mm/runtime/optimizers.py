@@ -1,0 +1,156 @@
+"""One optimizer for each local module.
+
+MMEngine's ``OptimWrapperDict`` holds them, so that schedulers, resuming and logs go by MMEngine's own means. With an optimizer
+of its own, a module's gradients are clipped by their own norm, and an overflow in float16 skips one module alone.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce_params, get_world_size
+from mmengine.optim import ApexOptimWrapper, DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.local.module import LocalModule
+from auglocal_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
+from auglocal_mm.runtime.memory_order import keep_memory_order
+
+Clip = Callable[[Sequence[nn.Parameter]], Tensor | None]
+"""Clips gradients and returns their norm before; nothing where single values are clipped."""
+
+
+class LocalOptimWrapper(OptimWrapperDict):
+    """The optimizer wrappers of all local modules, by the modules' names.
+
+    Args:
+        wrappers: In the order of the modules; they clip nothing themselves.
+        clip: Clips the gradients of one module.
+    """
+
+    def __init__(self, wrappers: Mapping[str, OptimWrapper], clip: Clip | None = None) -> None:
+        super().__init__(**wrappers)
+        self.clip = clip
+        self.norms: list[list[Tensor]] = [[] for _ in wrappers]
+
+    def update_module(self, index: int, loss: Tensor) -> None:
+        """Runs backward from a module's loss; then, unless gradients accumulate, steps its parameters and frees them.
+
+        With several processes the module's gradients are averaged first, so that each takes the step of the whole batch.
+        """
+        wrapper = list(self.values())[index]
+        wrapper.backward(wrapper.scale_loss(loss))
+        if not wrapper.should_update():
+            return
+        parameters = [p for group in wrapper.param_groups for p in group['params'] if p.grad is not None]
+        average_gradients(parameters)
+        if self.clip:
+            if hasattr(wrapper, 'loss_scaler'):
+                wrapper.loss_scaler.unscale_(wrapper.optimizer)
+            norm = self.clip(parameters)
+            if norm is not None:
+                self.norms[index].append(norm)
+        wrapper.step()
+        wrapper.zero_grad()
+
+    def take_norms(self) -> Tensor:
+        """Norms of every module's gradients before they were clipped, since the last call: (updates, K), on the CPU.
+
+        Empty where nothing is clipped by norm. Until then they stay on the device, so that no update waits for it.
+        """
+        taken, self.norms = self.norms, [[] for _ in self.norms]
+        return torch.stack([torch.stack(norms) for norms in taken], dim=1).cpu() if all(taken) else torch.zeros(0, 0)
+
+    def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
+        """Tells every module where training stands; MMEngine warns once of what gradient accumulation does to norms."""
+        for index, wrapper in enumerate(self.values()):
+            wrapper.initialize_count_status(nn.Identity() if index else model, cur_iter, max_iters)
+
+    def get_lr(self) -> dict[str, list[float]]:
+        """The learning rate for the log: of the first module, since one schedule drives all."""
+        return next(iter(self.values())).get_lr()
+
+    def get_momentum(self) -> dict[str, list[float]]:
+        """The momentum for the log, of the first module."""
+        return next(iter(self.values())).get_momentum()
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class LocalOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+    """Makes one optimizer wrapper for each local module; under backpropagation a single one, as MMEngine does.
+
+    Groups of parameters are those of MMEngine's constructor, ``paramwise_cfg`` goes by the names in the whole model.
+
+    Raises:
+        InputError: A wrapper of Apex, or a parameter that belongs to no module or to several.
+    """
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Builds the wrapper or wrappers for ``model``, which may stand in ``DistributedDataParallel``."""
+        config = copy.deepcopy({'type': 'OptimWrapper', **self.optim_wrapper_cfg})  # a wrapper changes its own
+        whole = super().__call__(model)
+        network: Any = getattr(model, 'module', model)
+        if getattr(network, 'auxiliary_heads', None) is None:
+            keep_memory_order(whole.optimizer)
+            return whole
+        if isinstance(whole, ApexOptimWrapper):
+            raise InputError(
+                'optim_wrapper.type is ApexOptimWrapper, which local modules cannot have one each of; expected OptimWrapper or '
+                'AmpOptimWrapper'
+            )
+        modules = network.local_modules()
+        _check_ownership(whole.optimizer, modules)
+        wrappers = {}
+        for module in modules:
+            optimizer = self._optimizer_of(module, whole.optimizer)
+            wrapper = OPTIM_WRAPPERS.build(copy.deepcopy(config), default_args={'optimizer': optimizer})
+            # MMEngine would read every norm from the device at once, to log it.
+            wrapper.clip_grad_kwargs = None
+            wrappers[module.name] = wrapper
+        return LocalOptimWrapper(wrappers, _clip(whole))
+
+    def _optimizer_of(self, module: LocalModule, whole: Optimizer) -> Optimizer:
+        own = set(module.parameters())
+        groups = [{**group, 'params': [p for p in group['params'] if p in own]} for group in whole.param_groups]
+        options = {key: value for key, value in self.optimizer_cfg.items() if key != 'type'}
+        optimizer = type(whole)([group for group in groups if group['params']], **options)
+        keep_memory_order(optimizer)
+        return optimizer
+
+
+def each_wrapper(optim_wrapper: OptimWrapper) -> list[OptimWrapper]:
+    """The optimizer wrappers of all local modules, or the single one of a model."""
+    return list(optim_wrapper.values()) if isinstance(optim_wrapper, OptimWrapperDict) else [optim_wrapper]
+
+
+def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
+    """Replaces each gradient by its mean over all processes, in one exchange."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    if get_world_size() > 1 and gradients:
+        all_reduce_params(gradients, op='mean')
+
+
+def _clip(wrapper: OptimWrapper) -> Clip | None:
+    settings: Mapping[str, Any] | None = wrapper.clip_grad_kwargs
+    return (lambda parameters: wrapper.clip_func(parameters, **settings)) if settings else None
+
+
+def _check_ownership(optimizer: Optimizer, modules: Sequence[LocalModule]) -> None:
+    owners: dict[nn.Parameter, str] = {}
+    for module in modules:
+        for parameter in module.parameters():
+            if owners.setdefault(parameter, module.name) != module.name:
+                raise InputError(
+                    f'the local modules {owners[parameter]} and {module.name} share a parameter, so that a gradient would '
+                    'cross their boundary; put the layers that share it into one module (partition.cut_points)'
+                )
+    groups = [parameter for group in optimizer.param_groups for parameter in group['params']]
+    strangers = [tuple(p.shape) for p in groups if p.requires_grad and p not in owners]
+    if strangers:
+        raise InputError(
+            f'{len(strangers)} trainable parameters belong to no local module (the first has shape {strangers[0]}); '
+            'name the layers that hold them in partition.chain'
+        )

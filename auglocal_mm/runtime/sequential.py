@@ -1,0 +1,21 @@
+"""One local module after the other, in one process."""
+
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from auglocal_mm.local.step import local_step
+from auglocal_mm.registry import EXECUTORS
+from auglocal_mm.runtime.executor import Executor
+
+
+@EXECUTORS.register_module()
+class SequentialExecutor(Executor):
+    """Runs :func:`auglocal_mm.local.step.local_step`: each module is updated before the next one runs."""
+
+    def step(self, images: Tensor, labels: Any) -> list[dict[str, Tensor]]:
+        """One training iteration; see :class:`Executor`."""
+        first = next(iter(self.optim_wrapper.values()))
+        context = partial(first.optim_context, self.model)
+        return local_step(self.modules, images, labels, self.optim_wrapper.update_module, context)
