@@ -125,13 +125,6 @@ def _(layer: ResBottleneckBlock, in_channels: int, stride: int) -> nn.Module:
 
 def _like(convolution: nn.Conv2d, stride: int, in_channels: int | None = None) -> nn.Conv2d:
     """``convolution`` with another stride and, if given, another input width."""
-    return nn.Conv2d(
-        in_channels or convolution.in_channels,
-        convolution.out_channels,
-        convolution.kernel_size,
-        stride=stride,
-        padding=convolution.padding,
-        dilation=convolution.dilation,
-        groups=convolution.groups,
-        bias=convolution.bias is not None,
-    )
+    kept: dict[str, Any] = {key: getattr(convolution, key) for key in ('kernel_size', 'padding', 'dilation', 'groups')}
+    width, bias = in_channels or convolution.in_channels, convolution.bias is not None
+    return nn.Conv2d(width, convolution.out_channels, stride=stride, bias=bias, **kept)
