@@ -8,14 +8,17 @@ from typing import Any
 from mmengine.hooks import EMAHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
+from torch.optim import SGD, Optimizer
 
 from auglocal_mm.engine.passes import counts_iterations
 from auglocal_mm.errors import InputError
 
 COUNTERS = ('last_step', 'base_values', 'verbose', 'best', 'num_bad_epochs', 'cooldown_counter')
 """What a scheduler keeps besides its settings; so is all that starts with an underscore."""
-STATEFUL = ('amsgrad', 'centered')
-"""Settings of PyTorch's optimizers that need a state which is made in the first step."""
+STATEFUL = ('amsgrad', 'centered', 'momentum')
+"""Settings of PyTorch's optimizers that need a state, which all but SGD make in the first step."""
+FIRST = ('Adagrad.initial_accumulator_value', 'Rprop.lr')
+"""Settings that are only read before the first step."""
 SCALING = ('growth_factor', 'backoff_factor', 'growth_interval')
 """Settings among the state of a loss scaler."""
 
@@ -35,7 +38,7 @@ def apply_settings(runner: Runner, checkpoint: dict[str, Any], source: str) -> N
     groups = runner.optim_wrapper.optimizer.param_groups
     changed = [
         *_set_position(runner, checkpoint, source),
-        *_changed_groups(optimizer['param_groups'], groups, source),
+        *_changed_groups(optimizer['param_groups'], runner.optim_wrapper.optimizer, source),
         *_changed_schedulers(checkpoint.get('param_schedulers') or [], schedulers),
         *_apply_scaling(runner, checkpoint),
     ]
@@ -68,6 +71,12 @@ def _refuse(runner: Runner, checkpoint: Mapping[str, Any], source: str) -> None:
         raise InputError(
             f'randomness.seed is {seed}, but {source} was trained with {meta["seed"]}, which a resumed run keeps; set it to '
             f'{meta["seed"]}, or start from these weights with load_from'
+        )
+    trained, optimizer = meta.get('optimizer'), type(runner.optim_wrapper.optimizer).__name__
+    if trained not in (None, optimizer):
+        raise InputError(
+            f'optim_wrapper.optimizer.type is {optimizer}, but {source} was trained with {trained}, whose state it cannot take '
+            f'over; set it to {trained}, or start from these weights with load_from'
         )
     if 'ema_state_dict' in checkpoint and not any(isinstance(hook, EMAHook) for hook in runner.hooks):
         raise InputError(
@@ -103,11 +112,12 @@ def _set_position(runner: Runner, checkpoint: dict[str, Any], source: str) -> li
     return [f'iterations {before} -> {meta["iter"]}'] if depends else []
 
 
-def _changed_groups(before: Sequence[dict], now: Sequence[dict], source: str) -> list[str]:
+def _changed_groups(before: Sequence[dict], optimizer: Optimizer, source: str) -> list[str]:
     """Names hyper-parameters of the optimizer that were others before, with both values."""
+    now = optimizer.param_groups
     sizes = [[len(group['params']) for group in groups] for groups in (before, now)]
-    only_before, only_now = (set(a[0]) - set(b[0]) for a, b in ((before, now), (now, before)))
-    if sizes[0] != sizes[1] or (_settings(only_before) and _settings(only_now)):
+    keys_before, keys_now = (set(_settings(groups[0])) for groups in (before, now))
+    if sizes[0] != sizes[1] or (keys_before - keys_now and keys_now - keys_before):
         raise InputError(
             f'optim_wrapper has other groups of parameters ({len(now)}, with {", ".join(_settings(now[0]))}) than {source} '
             f'({len(before)}, with {", ".join(_settings(before[0]))}): optimizer.type or paramwise_cfg was changed; resume '
@@ -119,17 +129,21 @@ def _changed_groups(before: Sequence[dict], now: Sequence[dict], source: str) ->
         for key in _settings(other)
         if key in group
     ]
-    late = next((key for key, old, new in pairs if key in STATEFUL and new and not old), None)
-    if late:
-        raise InputError(
-            f'optimizer.{late} is True, but {source} has no state for it; set it to False, or start from these weights with '
-            'load_from'
-        )
-    return [f'optimizer.{key} {old} -> {new}' for key, old, new in pairs if old != new]
+    changed = [(key, old, new) for key, old, new in pairs if old != new]
+    for key, old, new in changed:
+        if f'{type(optimizer).__name__}.{key}' in FIRST or (
+            key in STATEFUL and not old and not isinstance(optimizer, SGD)
+        ):
+            raise InputError(
+                f'optimizer.{key} is {new}, but {source} was trained with {old}, and the state that depends on it is made at '
+                f'the first step; set it to {old}, or start from these weights with load_from'
+            )
+    return [f'optimizer.{key} {old} -> {new}' for key, old, new in changed]
 
 
-def _settings(group: Mapping[str, Any] | set[str]) -> list[str]:
-    return [key for key in group if key != 'params' and not key.startswith('initial_')]
+def _settings(group: Mapping[str, Any]) -> list[str]:
+    """The keys of a group of parameters, but for ``initial_lr`` and the like, which schedulers add."""
+    return [key for key in group if key != 'params' and key not in [f'initial_{other}' for other in group]]
 
 
 def _changed_schedulers(before: Sequence[dict[str, Any]], now: Sequence[Any]) -> list[str]:
@@ -151,10 +165,13 @@ def _apply_scaling(runner: Runner, checkpoint: dict[str, Any]) -> list[str]:
     scaler = getattr(runner.optim_wrapper, 'loss_scaler', None)
     own = scaler.state_dict() if scaler is not None else {}
     states = [checkpoint['optimizer'].get('loss_scaler'), *checkpoint.get('local_learning', {}).get('scalers', ())]
-    changed = []
+    first, changed = checkpoint['meta'].get('first_scale'), []
+    keys = [*SCALING] if own else []
+    if own and first not in (None, own['scale']):
+        changed, keys = [f'loss_scale {first} -> {own["scale"]}'], [*SCALING, 'scale']
     for state in filter(None, states):
         changed += [f'loss_scale.{key} {state[key]} -> {own[key]}' for key in SCALING if own and state[key] != own[key]]
-        state.update({key: own[key] for key in SCALING if own})
+        state.update({key: own[key] for key in keys})
     if not states[0]:
         checkpoint['optimizer'].pop('loss_scaler', None)  # of bfloat16, which a scaler of float16 cannot load
     return changed
