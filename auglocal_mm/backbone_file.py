@@ -15,7 +15,7 @@ from torchvision.models import get_model, list_models
 from auglocal_mm.backbone_record import BackboneRecord, read_backbone_record
 from auglocal_mm.checkpoint_file import read_weights
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import atomic_write
+from auglocal_mm.files import atomic_write, is_there
 from auglocal_mm.finite import non_finite
 from auglocal_mm.json_file import fit
 from auglocal_mm.load_weights import CLASSIFIERS, Coverage, load_weights, resnet_architecture
@@ -124,7 +124,7 @@ def check_sha256(path: str | os.PathLike[str]) -> None:
         InputError: They differ, or the description is damaged.
     """
     description = Path(path).with_suffix('.json')
-    if description.is_file():
+    if is_there(description):
         record = read_backbone_record(description)
         if record.sha256 is None and 'config_hash' not in record.model_fields_set:
             return  # of another program

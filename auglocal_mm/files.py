@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written beside, then renamed."""
+"""Files that are either whole or not there: written beside, then renamed. What is read is a regular file."""
 
 import fcntl
 import glob
@@ -11,6 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from auglocal_mm.errors import InputError
+
+
+def is_there(path: str | os.PathLike[str]) -> bool:
+    """Whether there is a file at ``path``. Whoever opened a pipe would wait for ever, and a device may have no end.
+
+    Raises:
+        InputError: What is there is not a regular file.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        kind = 'a folder' if os.path.isdir(path) else 'a pipe, a socket or a device'
+        raise InputError(f'{path} is {kind}, expected a regular file; put one in its place, or give another path')
+    return os.path.exists(path)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, TypeAdapter, ValidationError
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.files import is_there
 
 T = TypeVar('T')
 LARGEST = 2**26
@@ -30,8 +31,10 @@ def read_json(path: Path, shape: type[T], advice: str) -> T:
         advice: What to do where it does not.
 
     Raises:
-        InputError: It is not valid JSON, has a key twice, is implausibly large, or holds something else.
+        InputError: There is no such file, it is not valid JSON, has a key twice, is implausibly large, or holds something else.
     """
+    if not is_there(path):
+        raise InputError(f'there is no {path}; {advice}')
     if path.stat().st_size > LARGEST:
         raise InputError(f'{path} has {path.stat().st_size} bytes, expected a record of at most {LARGEST}; {advice}')
     return parse_json(path.read_bytes(), shape, str(path), advice)

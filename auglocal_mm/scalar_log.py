@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.files import is_there
 from auglocal_mm.json_file import Count, parse_json
 
 
@@ -34,9 +35,9 @@ def read_lines(path: Path) -> list[Line]:
     """Reads a log; without the half line at the end that a killed run leaves.
 
     Raises:
-        InputError: A line is not valid JSON, or not one of such a log.
+        InputError: It is not a regular file; a line is not valid JSON, or not one of such a log.
     """
-    *whole, rest = path.read_bytes().split(b'\n')
+    *whole, rest = (path.read_bytes() if is_there(path) else b'').split(b'\n')
     lines = [
         parse_json(line, Line, f'line {number} of {path}', 'remove that line')
         for number, line in enumerate(whole, start=1)

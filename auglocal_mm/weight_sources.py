@@ -14,6 +14,7 @@ from mmengine.dist import barrier, get_local_rank
 from mmengine.runner.checkpoint import get_external_models, get_mmcls_models, get_torchvision_models
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.files import is_there
 
 ZOOS: dict[str, Callable[[], Mapping[str, str]]] = {
     'torchvision': get_torchvision_models,
@@ -44,7 +45,7 @@ def local_file(source: str | os.PathLike[str]) -> Iterator[Path]:
     scheme, separator, name = str(source).partition('://')
     if not separator:
         path = Path(source).expanduser()
-        if not path.is_file():
+        if not is_there(path):
             raise InputError(f'there is no checkpoint {source}; give the path of a file')
         yield path
         return

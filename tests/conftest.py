@@ -1,6 +1,7 @@
 """Fixtures for tests that train: a folder of tiny images and configs that fit it."""
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,20 @@ CONFIGS = {
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """The tools change it, also where a test calls one in its own process."""
     monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '0')
+
+
+@pytest.fixture
+def ten_seconds() -> Iterator[None]:
+    """Fails a test that waits for a pipe."""
+
+    def stop(*_: Any) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

@@ -1,9 +1,86 @@
 import os
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from auglocal_mm.analysis.training_log import read_curves
+from auglocal_mm.backbone_file import check_sha256
+from auglocal_mm.backbone_record import read_backbone_record
+from auglocal_mm.checkpoint_file import read_weights
+from auglocal_mm.datasets.coco_file import read_annotations
+from auglocal_mm.datasets.read_image import read_image
+from auglocal_mm.engine.checkpoint import latest_checkpoint
+from auglocal_mm.engine.config_file import read_config_file
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import atomic_write, remove_leftovers, write_json, write_text
+from auglocal_mm.files import atomic_write, is_there, remove_leftovers, write_json, write_text
+from auglocal_mm.json_file import read_json
+from auglocal_mm.studies import read_results
+from auglocal_mm.transfer.evaluation_log import last_evaluation
+from auglocal_mm.transfer.evaluation_record import read_evaluations
+from auglocal_mm.transfer.pretraining import read_pretraining
+from auglocal_mm.transfer.run_config import RunConfig, read_run_config
+
+LOG = '20250101_000000/vis_data/scalars.json'
+DETECTOR = RunConfig(Path('a.py'), {'model': {'backbone': {'init_cfg': {'checkpoint': 'nowhere.pth'}}}})
+
+
+def read_child(base: Path) -> Any:
+    """A config that inherits from ``base``."""
+    (base.parent / 'child.py').write_text(f'_base_ = {base.name!r}')
+    return read_config_file(str(base.parent / 'child.py'))
+
+
+DOORS = {
+    'config': ('a.py', lambda path: read_config_file(str(path))),
+    'base': ('a.py', read_child),
+    'base of another kind': ('a.yaml', read_child),
+    'checkpoint': ('a.pth', read_weights),
+    'safetensors': ('a.safetensors', read_weights),
+    'last_checkpoint': ('last_checkpoint', lambda path: latest_checkpoint(str(path.parent))),
+    'image': ('a.jpg', lambda path: read_image(str(path))),
+    'annotations': ('a.json', lambda path: read_annotations(str(path))),
+    'record': ('a.json', lambda path: read_json(path, Any, 'write it again')),
+    'backbone.json': ('backbone.json', read_backbone_record),
+    'its checksum': ('backbone.json', lambda path: check_sha256(path.with_suffix('.pth'))),
+    'pretraining.json': ('pretraining.json', lambda path: read_pretraining(DETECTOR, path.parent)),
+    'evaluation.json': ('evaluation.json', lambda path: read_evaluations(path.parent)),
+    'log': (LOG, lambda path: last_evaluation(path.parents[2])),
+    'curves': (LOG, lambda path: read_curves(path.parents[2])),
+    'test run': ('20250101/20250101.json', lambda path: last_evaluation(path.parents[1])),
+    'config of a run': ('1/vis_data/config.py', lambda path: read_run_config(path.parents[2], path.parents[1])),
+    'results': ('a.json', read_results),
+}
+
+
+@pytest.mark.parametrize('door', DOORS)
+def test_no_door_waits_for_a_pipe(tmp_path, ten_seconds, door):
+    name, read = DOORS[door]
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f'{path} is a pipe')
+
+
+def test_what_is_there_is_a_regular_file(tmp_path):
+    (tmp_path / 'file').touch()
+    (tmp_path / 'to_file').symlink_to('file')
+    (tmp_path / 'to_nothing').symlink_to('nothing')
+    assert [is_there(tmp_path / name) for name in ('file', 'to_file', 'nothing', 'to_nothing')] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(('target', 'kind'), [('.', 'is a folder'), ('/dev/zero', 'or a device')])
+def test_folders_and_devices_are_refused(tmp_path, target, kind):
+    (tmp_path / 'link').symlink_to(target)
+    with pytest.raises(InputError, match=rf'link .*{kind}'):
+        is_there(tmp_path / 'link')
 
 
 def test_writes_whole_files_and_makes_folders(tmp_path):

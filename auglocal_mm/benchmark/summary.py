@@ -10,11 +10,23 @@ from statistics import median
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict
 
 from auglocal_mm.benchmark.measurement import Measurement
 from auglocal_mm.benchmark.schemes import Scheme
+from auglocal_mm.json_file import Count
 
 RELATIVE = {'time': 'median_ms', 'activations': 'activations', 'saved': 'saved_activations', 'flops': 'flops'}
+
+
+class Machine(BaseModel):
+    """What reports say of :func:`machine`; more keys may be there."""
+
+    model_config = ConfigDict(extra='allow')
+
+    processor: str
+    cores: Count
+    gpu: str | None = None
 
 
 def machine(device: str) -> dict[str, Any]:

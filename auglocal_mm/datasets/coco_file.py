@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from auglocal_mm.datasets.coco_masks import BEYOND, PARTS, check_mask, mask_area
 from auglocal_mm.errors import InputError
+from auglocal_mm.files import is_there
 from auglocal_mm.json_file import decode_json
 
 NUMBERS = {int, float}
@@ -127,6 +128,8 @@ def read_annotations(path: str, with_masks: bool = False) -> tuple[dict[str, Any
 
 
 def _content(path: str) -> dict[str, Any]:
+    if not is_there(path):
+        raise InputError(f'there is no annotation file {path}; set data_root and ann_file to where it is')
     content = decode_json(Path(path).read_bytes(), path, 'write it again, or give another file', _not_finite)
     if not isinstance(content, dict):
         raise InputError(

@@ -1,7 +1,6 @@
 """Reads one image file, whole or not at all."""
 
 import io
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -15,6 +14,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from auglocal_mm.datasets.png_check import check_png
 from auglocal_mm.errors import InputError
+from auglocal_mm.files import is_there
 
 # What a file is, its first bytes say. Formats without such bytes (TGA), and those that run other programs (EPS), are left out.
 FORMATS = ('JPEG', 'PNG', 'WEBP', 'GIF', 'BMP', 'TIFF', 'PPM', 'AVIF', 'JPEG2000')
@@ -37,9 +37,8 @@ def read_image(path: str, upright: bool = False, max_pixels: int = MAX_PIXELS) -
     Raises:
         InputError: The file is missing, not a regular file, corrupt, truncated, or too large.
     """
+    is_there(path)  # refuses pipes and devices
     try:
-        if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would wait for ever
-            raise ValueError('it is not a regular file')
         with open(path, 'rb') as file, pillow_as_configured_here(), Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > max_pixels:
                 raise ValueError(

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.files import is_there
 from auglocal_mm.load_weights import select_weights
 
 NONE_YET = 'none yet: the checkpoints here are of an earlier training'
@@ -22,12 +23,15 @@ def latest_checkpoint(work_dir: str, out_dir: str | None = None) -> str | None:
 
     Returns:
         Its path, or ``None`` where there is none yet.
+
+    Raises:
+        InputError: ``last_checkpoint`` is not a regular file.
     """
     folder, elsewhere = Path(work_dir), Path(out_dir or work_dir)
     if elsewhere != folder:
         folder = elsewhere / folder.resolve().name  # as MMEngine's CheckpointHook
     pointer = Path(work_dir) / 'last_checkpoint'
-    if pointer.is_file():
+    if is_there(pointer):
         text = pointer.read_text(encoding='utf-8', errors='replace').strip()
         if text == NONE_YET:
             return None

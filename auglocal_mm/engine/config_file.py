@@ -11,6 +11,7 @@ from mmengine.model import PretrainedInit
 from auglocal_mm.engine.config_checks import check_config
 from auglocal_mm.engine.config_names import refuse_changes_without_effect, refuse_names_without_effect
 from auglocal_mm.errors import InputError
+from auglocal_mm.files import is_there
 
 
 def read_config_file(path: str, changes: Mapping[str, Any] | None = None) -> Config:
@@ -46,10 +47,13 @@ def parse_config(path: str | Path, kind: str, folder: str) -> Config:
     Raises:
         InputError: There is no such file, or it cannot be read.
     """
-    if not Path(path).is_file():
+    if not is_there(path):
         raise InputError(f'there is no {kind} {path}; see the folder {folder}')
     try:
+        _check_bases(str(path))
         return Config.fromfile(path)
+    except InputError:
+        raise
     except FileNotFoundError as error:
         raise InputError(f'{path} needs {error.filename}, which does not exist; correct its _base_') from error
     except PermissionError as error:
@@ -60,6 +64,14 @@ def parse_config(path: str | Path, kind: str, folder: str) -> Config:
         raise InputError(
             f'{path}, or a config that it inherits from, cannot be read ({type(error).__name__}: {error}); correct it'
         ) from error
+
+
+def _check_bases(path: str) -> None:
+    """Refuses what a config inherits from where it is not a regular file: MMEngine opens it as one."""
+    for name in Config._get_base_files(path):
+        base, _ = Config._get_cfg_path(name, path)
+        if is_there(base):
+            _check_bases(base)
 
 
 def merge_changes(config: Config, changes: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue
 from auglocal_mm.backbone_record import BackboneRecord
 from auglocal_mm.engine.config_file import merge_changes, parse_config
 from auglocal_mm.errors import InputError
+from auglocal_mm.files import is_there
 from auglocal_mm.json_file import Percent, read_json
 from auglocal_mm.studies.machine_settings import without_machine
 
@@ -129,7 +130,7 @@ def read_results(path: Path) -> dict[str, dict[str, Any]]:
     Raises:
         InputError: The file is damaged.
     """
-    if not path.is_file():
+    if not is_there(path):
         return {}
     measured = read_json(
         path, dict[str, dict[Seed, Result]], 'restore it, or remove that entry and run the study again'

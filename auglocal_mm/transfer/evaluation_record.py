@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from auglocal_mm.backbone_record import BackboneRecord
-from auglocal_mm.files import write_json
+from auglocal_mm.files import is_there, write_json
 from auglocal_mm.json_file import Count, fit, read_json
 
 NAME = 'evaluation.json'
@@ -65,7 +65,7 @@ def read_evaluations(work_dir: str | Path) -> Evaluations | None:
     """
     path = Path(work_dir, NAME)
     advice = 'evaluate again by tools/test.py, after removing the file'
-    return read_json(path, Evaluations, advice) if path.is_file() else None
+    return read_json(path, Evaluations, advice) if is_there(path) else None
 
 
 def write_evaluations(work_dir: str | Path, evaluations: Evaluations) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from auglocal_mm.backbone_record import read_backbone_record
 from auglocal_mm.errors import InputError
+from auglocal_mm.files import is_there
 from auglocal_mm.transfer.run_config import RunConfig
 
 KEPT_RECORD = 'pretraining.json'
@@ -52,7 +53,7 @@ def read_pretraining(config: RunConfig, work_dir: Path) -> Pretraining:
     if not isinstance(checkpoint, str):
         return Pretraining()
     places = (work_dir / KEPT_RECORD, Path(checkpoint).with_suffix('.json'))
-    path = next((place for place in places if place.is_file()), None)
+    path = next(filter(is_there, places), None)
     if path is None:
         return Pretraining(checkpoint)
     record = read_backbone_record(path).model_dump(exclude_unset=True)

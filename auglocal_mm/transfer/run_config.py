@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.files import is_there
 from auglocal_mm.run_record import plain, read_record
 
 NOT_SET = '(not set)'
@@ -44,7 +45,7 @@ def read_run_config(work_dir: Path, evaluated_in: Path) -> RunConfig:
         InputError: There is no config as MMEngine dumps it.
     """
     copy = evaluated_in / 'vis_data' / 'config.py'
-    paths = [copy] if copy.is_file() else sorted(work_dir.glob('*.py'), key=lambda path: -path.stat().st_mtime)
+    paths = [copy] if is_there(copy) else sorted(work_dir.glob('*.py'), key=lambda path: -path.stat().st_mtime)
     for path in paths:
         values = read_record(path)
         if values is not None:

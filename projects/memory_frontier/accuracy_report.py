@@ -8,16 +8,16 @@ from typing import Any
 
 from matplotlib.figure import Figure
 from mmengine.registry import init_default_scope
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 from rich.progress import track
 
 from auglocal_mm.analysis.report import markdown_table, write_report
 from auglocal_mm.benchmark.measurement import measure_alone
 from auglocal_mm.benchmark.schemes import Scheme
-from auglocal_mm.benchmark.summary import machine
+from auglocal_mm.benchmark.summary import Machine, machine
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import write_json
+from auglocal_mm.files import is_there, write_json
 from auglocal_mm.json_file import Count, Positive, read_json
 from auglocal_mm.studies import Study, overrides, read_results, read_study, run_config
 
@@ -37,7 +37,7 @@ class Cost(BaseModel):
 class Costs(BaseModel):
     """Of all runs of a study, on one machine."""
 
-    machine: dict[str, JsonValue]
+    machine: Machine
     batch_size: Count
     runs: dict[str, Cost]
 
@@ -133,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise InputError(f'--rounds is {options.rounds}; expected 1 or more')
     init_default_scope('auglocal_mm')
     study, path = read_study(HERE / 'accuracy.py'), options.results / 'accuracy_costs.json'
-    if options.measure or not path.is_file():
+    if options.measure or not is_there(path):
         write_json(path, measure_costs(study, options.rounds))
     costs = read_json(path, Costs, 'restore it, or measure again with --measure').model_dump()
     entries = collect(study, read_results(options.results / 'accuracy.json'), costs)

@@ -18,6 +18,7 @@ from auglocal_mm.benchmark.measurement import measure_alone
 from auglocal_mm.benchmark.schemes import measure_config, planned_scheme, training_schemes
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
+from auglocal_mm.files import is_there
 from auglocal_mm.json_file import read_json
 from auglocal_mm.planning.search import backpropagation, cheapest_plan
 
@@ -124,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unknown:
         raise InputError(f'{sorted(unknown)[0]} is unknown; choose some of {", ".join(NETWORKS)}')
     path = options.out / 'plans.json'
-    known = read_json(path, dict[str, list[dict[str, Any]]], 'restore it, or remove it') if path.is_file() else {}
+    known = read_json(path, dict[str, list[dict[str, Any]]], 'restore it, or remove it') if is_there(path) else {}
     for network in options.networks:
         known[network] = measure_network(network)
         write(options.out, {name: known[name] for name in NETWORKS if name in known})

@@ -1,18 +1,19 @@
 """Fills the tables of the READMEs from the files of results; each stands between <!-- table: NAME --> and <!-- end -->."""
 
 import argparse
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from accuracy_report import table as accuracy_table
+from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from auglocal_mm.analysis.report import markdown_table
 from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import write_text
+from auglocal_mm.json_file import Percent, Positive, read_json
 
 HERE = Path(__file__).parent
 READMES = (HERE / 'README.md', HERE.parents[1] / 'README.md')
@@ -20,14 +21,81 @@ BENCHMARKS = ('benchmark_float32', 'benchmark_bfloat16', 'benchmark_float32_deep
 PLACE = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', re.DOTALL)
 
 
-def read(name: str) -> Any:
-    """One file of results."""
-    return json.loads((HERE / f'results/{name}.json').read_text(encoding='utf-8'))
+class Plan(BaseModel):
+    """A way to train in ``plans.json``; without ``flops`` where there is none."""
+
+    name: str
+    note: str
+    activations: Positive | None = None
+    flops: Positive | None = None
+    backpropagation: Positive | None = None
+
+
+class Relative(BaseModel):
+    """To backpropagation."""
+
+    time: Positive
+    activations: Positive
+
+
+class Possible(BaseModel):
+    """A way to train that was measured."""
+
+    name: str
+    possible: Literal[True]
+    median_ms: Positive
+    relative: Relative
+
+
+class Impossible(BaseModel):
+    """A way to train that does not fit."""
+
+    name: str
+    possible: Literal[False]
+
+
+class Benchmark(BaseModel):
+    """Of one config."""
+
+    config: str
+    dtype: str
+    schemes: list[Possible | Impossible]
+
+
+class Benchmarks(BaseModel):
+    """What ``benchmark_training.py`` writes."""
+
+    configs: list[Benchmark]
+
+
+class Accuracy(BaseModel):
+    """A row of ``accuracy_report.json``."""
+
+    network: str
+    training: str
+    top1: list[Percent]
+    overrides: dict[str, JsonValue]
+    activations: Positive
+    flops: Positive
+    seconds: Positive
+
+
+def read(name: str, shape: Any) -> Any:
+    """One file of results, in plain values.
+
+    Raises:
+        InputError: It is not of this shape.
+    """
+    path = HERE / f'results/{name}.json'
+    content = read_json(path, shape, 'restore it, or measure again')
+    return TypeAdapter(shape).dump_python(content, exclude_unset=True)
 
 
 def plans() -> str:
     """For each share and network the plan in a real step, and what backpropagation computes within the same."""
-    networks = {name: {each['name']: each for each in entries} for name, entries in read('plans').items()}
+    networks = {
+        name: {each['name']: each for each in entries} for name, entries in read('plans', dict[str, list[Plan]]).items()
+    }
     bases = {name: ways['BP'] for name, ways in networks.items()}
     shares = [name for name in next(iter(networks.values())) if name.startswith('plan')]
     rows = [
@@ -50,7 +118,7 @@ def benchmark() -> str:
     """Time of an iteration and activations of every way to train, relative to backpropagation's."""
     columns: dict[str, dict[str, str]] = {}
     for name in BENCHMARKS:
-        for config in read(name)['configs']:
+        for config in read(name, Benchmarks)['configs']:
             network = Path(config['config']).stem.split('_')[0].replace('resnet', 'ResNet-')
             columns[f'{network}, {config["dtype"]}'] = {each['name']: _scheme(each) for each in config['schemes']}
     rows = dict.fromkeys(name for column in columns.values() for name in column)
@@ -69,7 +137,7 @@ def _scheme(scheme: Mapping[str, Any]) -> str:
 
 def accuracy() -> str:
     """Top-1 beside what the training holds, computes and takes."""
-    return accuracy_table(read('accuracy_report'))
+    return accuracy_table(read('accuracy_report', list[Accuracy]))
 
 
 TABLES: dict[str, Callable[[], str]] = {'plans': plans, 'benchmark': benchmark, 'accuracy': accuracy}

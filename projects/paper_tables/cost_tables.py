@@ -1,7 +1,6 @@
 """Computes the FLOPs of the paper's ResNet-110 tables, and measures memory and time of their iterations; needs no data."""
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,17 @@ import torch
 from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from pydantic import BaseModel
 from rule_costs import RULES, load, measure_rules
 
 from auglocal_mm.analysis.layer_plots import plot_curves
 from auglocal_mm.analysis.multiply_adds import network_cost
 from auglocal_mm.analysis.report import markdown_table, write_report
-from auglocal_mm.benchmark.summary import machine
+from auglocal_mm.benchmark.summary import Machine, machine
 from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.errors import InputError
+from auglocal_mm.files import is_there
+from auglocal_mm.json_file import Count, Positive, read_json
 from auglocal_mm.registry import MODELS
 
 HERE = Path(__file__).parent
@@ -40,6 +43,21 @@ MEASURED = (
     "weights, the gradients that live at one time, and momentum; the paper's figures hold the context of its GPU too. Time is "
     'that of an iteration of {batch} images over that of BP, in turn in one run on {machine}.'
 )
+
+
+class Measured(BaseModel):
+    """What a batch of one rule holds, and how long an iteration takes."""
+
+    gb: Positive
+    seconds: Positive
+
+
+class Costs(BaseModel):
+    """``costs.json``, as far as it was measured."""
+
+    measured: dict[str, Measured] = {}
+    batch_size: Count | None = None
+    machine: Machine | None = None
 
 
 def gflops(config: Config) -> float:
@@ -74,13 +92,20 @@ def rules_table(costs: Mapping[str, float], measured: Mapping[str, Mapping[str, 
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Memory and time of every rule: measured now, or what stands in the folder, or nothing."""
+    """Memory and time of every rule: measured now, or what stands in the folder, or nothing.
+
+    Raises:
+        InputError: What stands there was not written by this tool.
+    """
     if options.rounds:
         measured = measure_rules(options.batch_size, options.rounds, options.device)
         return {'measured': measured, 'batch_size': options.batch_size, 'machine': machine(options.device)}
-    before = options.out / 'costs.json'
-    found = json.loads(before.read_text(encoding='utf-8')) if before.is_file() else {}
-    return {key: found[key] for key in ('measured', 'batch_size', 'machine') if key in found}
+    before, advice = options.out / 'costs.json', 'restore it, or measure again with --rounds'
+    found = read_json(before, Costs, advice).model_dump(exclude_unset=True) if is_there(before) else {}
+    missing = RULES.keys() - found['measured'] if 'measured' in found else ()
+    if missing:
+        raise InputError(f'{before} has no {min(missing)} in measured; {advice}')
+    return found
 
 
 @command_line_tool

@@ -1,5 +1,4 @@
 import io
-import os
 import warnings
 from pathlib import Path
 
@@ -139,12 +138,6 @@ def test_the_limit_is_pillows_and_can_be_raised(path: str, monkeypatch: pytest.M
         warnings.simplefilter('error')
         assert read(path, max_pixels=20000 * 9000).shape == (1, 1, 3)
     assert before == Image.MAX_IMAGE_PIXELS
-
-
-def test_a_pipe_is_refused_without_waiting_for_it(path: str) -> None:
-    os.mkfifo(path)
-    with pytest.raises(InputError, match='image cannot be read: it is not a regular file'):
-        read(path)
 
 
 @pytest.mark.parametrize('content', [b'', b'text', b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n'])

@@ -49,6 +49,7 @@ def saved(tiny_config, tmp_path):
         runner.train_loop._epoch, runner.train_loop._iter = epoch - 1, 3 * epoch
         runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
         runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
+        runner.call_hook('before_run')
         for parameter in runner.model.parameters():
             parameter.grad = torch.ones_like(parameter)
         runner.optim_wrapper.optimizer.step()
@@ -122,7 +123,10 @@ def test_half_the_rate_equals_a_continuation_that_was_made_by_hand(tiny_config, 
     [
         ({'randomness.seed': 1}, 'randomness.seed is 1.* trained with 0'),
         ({'train_cfg.max_epochs': 2}, 'max_epochs is 2, but .*saved.pth has 3 behind it'),
-        ({'optim_wrapper.optimizer': dict(_delete_=True, type='AdamW', lr=0.01)}, r'betas.*nesterov.*optimizer.type'),
+        (
+            {'optim_wrapper.optimizer': dict(_delete_=True, type='AdamW', lr=0.01)},
+            'optimizer.type is AdamW, .* was trained with SGD',
+        ),
         ({'optim_wrapper.paramwise_cfg': dict(norm_decay_mult=0.0)}, 'paramwise_cfg was changed'),
         ({'param_scheduler': [PLATEAU], LR: 0.005}, 'optimizer.lr 0.01 -> 0.005.* ReduceOnPlateauLR'),
     ],
@@ -133,13 +137,42 @@ def test_what_cannot_take_effect_is_refused(tiny_config, saved, changes, words):
         resume(tiny_config('bp', **settings), saved(epoch=3))
 
 
-def test_a_setting_that_needs_a_state_of_its_own_is_refused(tiny_config, saved):
-    def adam(amsgrad: bool) -> dict:
-        optimizer = dict(_delete_=True, type='AdamW', lr=0.01, amsgrad=amsgrad)
-        return {'train_cfg.max_epochs': 4, 'param_scheduler': [COSINE], 'optim_wrapper.optimizer': optimizer}
+def by(name: str, **options) -> dict:
+    """Settings of a training by another optimizer."""
+    optimizer = dict(_delete_=True, type=name, **{'lr': 0.01, **options})
+    return {'train_cfg.max_epochs': 4, 'param_scheduler': [COSINE], 'optim_wrapper.optimizer': optimizer}
 
-    with pytest.raises(InputError, match='amsgrad is True'):
-        resume(tiny_config('bp', **adam(True)), saved(**adam(False)))
+
+@pytest.mark.parametrize(
+    ('optimizer', 'key', 'old', 'new'),
+    [
+        ('AdamW', 'amsgrad', False, True),
+        ('RMSprop', 'centered', False, True),
+        ('RMSprop', 'momentum', 0, 0.9),
+        ('Adagrad', 'initial_accumulator_value', 0, 2.0),
+        ('Rprop', 'lr', 0.01, 0.02),
+    ],
+)
+def test_a_setting_that_comes_too_late_is_refused(tiny_config, saved, optimizer, key, old, new):
+    with pytest.raises(InputError) as caught:
+        resume(tiny_config('bp', **by(optimizer, **{key: new})), saved(**by(optimizer, **{key: old})))
+    assert f'optimizer.{key} is {new}' in str(caught.value)
+    assert f'was trained with {old}' in str(caught.value)
+
+
+def test_an_optimizer_with_the_same_settings_is_another_one(tiny_config, saved):
+    with pytest.raises(InputError, match=r'optimizer\.type is RAdam, .* was trained with Adam,'):
+        resume(tiny_config('bp', **by('RAdam')), saved(**by('Adam')))
+
+
+@pytest.mark.parametrize('fused', [False, True])
+def test_momentum_of_sgd_may_begin_later(tiny_config, saved, fused):
+    runner = resume(tiny_config('bp', **by('SGD', momentum=0.9, fused=fused)), saved(**by('SGD', fused=fused)))
+    optimizer, weight = runner.optim_wrapper.optimizer, runner.model.head.fc.bias
+    for parameter in runner.model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    assert torch.equal(optimizer.state[weight]['momentum_buffer'], torch.ones(3))
 
 
 def test_rates_of_single_parameters_change_too(tiny_config, saved):
@@ -195,6 +228,23 @@ def test_another_scaling_of_the_loss_takes_effect(tiny_config, saved):
     assert 'loss_scale.growth_interval 2000 -> 7' in log(runner)
     # From a scaler of bfloat16, which does nothing and has no state.
     resume(tiny_config('bp', **settings, **AMP), saved(**{**AMP, 'optim_wrapper.dtype': 'bfloat16'}))
+
+
+@pytest.mark.parametrize('given', [128.0, dict(init_scale=128.0)])
+def test_another_first_scale_of_the_loss_takes_effect(tiny_config, saved, given):
+    other = {'train_cfg.max_epochs': 4, 'param_scheduler': [COSINE], **AMP, 'optim_wrapper.loss_scale': given}
+    runner = resume(tiny_config('bp', **other), saved(**AMP))
+    assert runner.optim_wrapper.loss_scaler.get_scale() == 128
+    assert 'loss_scale 65536.0 -> 128.0' in log(runner)
+
+
+def test_a_scale_that_was_found_stays(tiny_config, saved):
+    path = saved(**AMP)
+    checkpoint = torch.load(path, weights_only=False)
+    checkpoint['optimizer']['loss_scaler']['scale'] = 4.0
+    torch.save(checkpoint, path)
+    settings = {'train_cfg.max_epochs': 4, 'param_scheduler': [COSINE]}
+    assert resume(tiny_config('bp', **settings, **AMP), path).optim_wrapper.loss_scaler.get_scale() == 4
 
 
 def test_averaged_weights_are_not_taken_for_those_that_train(tiny_config, saved):

@@ -1,17 +1,21 @@
-"""Checkpoints, read by the tools that export, test, start from and resume from them."""
+"""Checkpoints, read by the tools that export, test, start from and resume from them, and what names the last one."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save
 
 from fuzz.archive_mutations import ARCHIVE
+from fuzz.formats import is_safetensors_as
 from fuzz.json_mutations import json_mutators
 from fuzz.mutations import BYTES, Mutant
 from fuzz.pickle_mutations import PICKLE
-from fuzz.targets import Sample, Target, digest, tool
-from fuzz.tensor_mutations import TENSORS
+from fuzz.pointer_mutations import POINTER
+from fuzz.safetensors_mutations import SAFETENSORS
+from fuzz.targets import Sample, Target, by_content, digest, tool
+from fuzz.tensor_mutations import TENSORS, load
 
 CHECKPOINT = (*ARCHIVE, *PICKLE, *TENSORS)
 
@@ -48,6 +52,21 @@ def exported(world: Path) -> list[Sample]:
     return [Sample('backbone.pth', content, (*CHECKPOINT, *BYTES), _unless(PRECISION, NO_CHECKSUM))]
 
 
+def safetensors(world: Path) -> list[Sample]:
+    content = save(torch.load(world / 'trained' / 'backbone.pth', weights_only=True))
+    # The format has no checksums: other numbers are as good as these.
+    return [Sample('backbone.safetensors', content, SAFETENSORS, by_content(is_safetensors_as(content)))]
+
+
+def both_kinds(world: Path) -> list[Sample]:
+    return [*exported(world), *safetensors(world)]
+
+
+def pointers(world: Path) -> list[Sample]:
+    content = str(world / 'trained' / 'epoch_1.pth').encode()
+    return [Sample('last_checkpoint', content, (*POINTER, *BYTES), _unless({'none_yet'}))]
+
+
 def described(world: Path) -> list[Sample]:
     content = (world / 'trained' / 'backbone.json').read_bytes()
     return [Sample('backbone.json', content, (*json_mutators(), *BYTES))]
@@ -71,20 +90,44 @@ def evaluate(world: Path, name: str, content: bytes) -> Any:
 
 def start(world: Path, name: str, content: bytes) -> Any:
     """The backbone that a training without steps writes."""
+    weights = 'backbone.safetensors' if name.endswith('.safetensors') else 'backbone.pth'
     for each in ('backbone.pth', 'backbone.json'):
         Path(each).write_bytes((world / 'trained' / each).read_bytes())
-    if name == 'backbone.pth':
+    if name == weights:
         Path('backbone.json').unlink()
     Path(name).write_bytes(content)
-    init = ['model.backbone.init_cfg.type=Pretrained', 'model.backbone.init_cfg.checkpoint=backbone.pth']
-    tool('tools/train.py').main([str(world / 'start.py'), '--work-dir', 'run', '--cfg-options', *init])
+    tool('tools/train.py').main([str(world / 'start.py'), '--work-dir', 'run', '--cfg-options', *_init_cfg(weights)])
     return _weights('run/backbone.pth')
+
+
+def teach(world: Path, name: str, content: bytes) -> Any:
+    """The backbone of a detector whose training does not touch it."""
+    Path(name).write_bytes(content)
+    backbone = [f'model.backbone.{key}' for key in ('type=ResNet', 'depth=18', 'base_channels=8')]
+    options = ['--cfg-options', *backbone, *_init_cfg(name)]
+    tool('tools/train.py').main([str(world / 'detector.py'), '--work-dir', 'run', *options])
+    state = load(Path('run/epoch_1.pth').read_bytes())['state_dict']
+    # Counts of batches, which no network computes with, may be missing.
+    return digest({name: value for name, value in state.items() if not name.endswith('num_batches_tracked')})
+
+
+def _init_cfg(path: str) -> list[str]:
+    return ['model.backbone.init_cfg.type=Pretrained', f'model.backbone.init_cfg.checkpoint={path}']
 
 
 def resume(world: Path, name: str, content: bytes) -> Any:
     """The weights after the second epoch."""
     Path(name).write_bytes(content)
     tool('tools/train.py').main([str(world / 'train.py'), '--work-dir', 'run', '--resume', name])
+    return _weights('run/backbone.pth')
+
+
+def go_on(world: Path, name: str, content: bytes) -> Any:
+    """The weights after the second epoch, in a work_dir that was moved."""
+    Path('run').mkdir()
+    Path('run', name).write_bytes(content)
+    Path('run/epoch_1.pth').write_bytes((world / 'trained' / 'epoch_1.pth').read_bytes())
+    tool('tools/train.py').main([str(world / 'train.py'), '--work-dir', 'run', '--resume'])
     return _weights('run/backbone.pth')
 
 
@@ -97,5 +140,8 @@ TARGETS = (
     Target('checkpoint-tested', known_network, evaluate, share=0.25, short=1),
     Target('checkpoint-started', exported, start, share=0.25, short=1),
     Target('checkpoint-resumed', known_network, resume, share=0.25, short=1),
+    Target('checkpoint-taught', both_kinds, teach, share=0.25, short=2),
+    Target('safetensors-started', safetensors, start, share=0.5, short=1),
+    Target('pointer-resumed', pointers, go_on, share=0.5, short=1),
     Target('description-started', described, start, share=0.25, short=1),
 )

@@ -108,6 +108,26 @@ def is_of(kind: Any) -> Callable[[bytes], bool]:
     return is_right
 
 
+def is_safetensors_as(clean: bytes) -> Callable[[bytes], bool]:
+    """Whether a file has the weights of another by name, shape and kind of number, whatever the numbers are.
+
+    Batches that were counted may be missing.
+    """
+    return lambda content: _described(content) == _described(clean)
+
+
+def _described(content: bytes) -> dict[str, Any] | None:
+    try:
+        header = json_value(content[8 : 8 + int.from_bytes(content[:8], 'little')])
+        return {
+            name: (entry['dtype'] in ('F16', 'BF16', 'F32', 'F64'), entry['shape'])
+            for name, entry in header.items()
+            if name != '__metadata__' and not name.endswith('num_batches_tracked')
+        }
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
 def is_coco(sizes: dict[str, tuple[int, int]], names: tuple[str, ...]) -> Callable[[bytes], bool]:
     """Whether a file is COCO's, of these images (name -> width and height) and categories, and agrees with itself."""
 

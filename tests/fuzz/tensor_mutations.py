@@ -99,17 +99,27 @@ def meta_mutation(rng: random.Random, content: bytes) -> Mutant:
     return Mutant('meta', saved(loaded))
 
 
-TENSORS: tuple[Mutator, ...] = (
+STORABLE: tuple[Mutator, ...] = (
     tensor_mutator('nan', _one_number(float('nan'))),
     tensor_mutator('infinity', _one_number(float('-inf'))),
     tensor_mutator('double', lambda rng, tensor: tensor.double()),
     tensor_mutator('half', lambda rng, tensor: tensor.half()),
     tensor_mutator('bfloat16', lambda rng, tensor: tensor.bfloat16()),
     tensor_mutator('integer', lambda rng, tensor: tensor.to(rng.choice((torch.int64, torch.uint8, torch.bool)))),
-    tensor_mutator('complex', lambda rng, tensor: tensor.to(torch.complex64)),
     tensor_mutator('shape', lambda rng, tensor: torch.cat([tensor, tensor])),
     tensor_mutator('flat', lambda rng, tensor: tensor.reshape(1, -1)),
     tensor_mutator('no_numbers', lambda rng, tensor: tensor[:0]),
+    state_mutator('missing', lambda rng, state: state.pop(rng.choice(list(state)))),
+    state_mutator('rename_one', _rename_one),
+    state_mutator('rename_all', _rename_all('module.')),
+    state_mutator('rename_all_foreign', _rename_all('model.')),
+    state_mutator('more', lambda rng, state: state.update({'backbone.layer9.0.weight': torch.ones(3)})),
+)
+"""What any format of weights can hold."""
+
+TENSORS: tuple[Mutator, ...] = (
+    *STORABLE,
+    tensor_mutator('complex', lambda rng, tensor: tensor.to(torch.complex64)),
     tensor_mutator('sparse', lambda rng, tensor: tensor.to_sparse()),
     tensor_mutator('meta_device', lambda rng, tensor: tensor.to('meta')),
     tensor_mutator('expanded', lambda rng, tensor: torch.zeros(1).expand(2**16, 2**16)),
@@ -118,12 +128,7 @@ TENSORS: tuple[Mutator, ...] = (
     tensor_mutator('array', lambda rng, tensor: tensor.numpy()),
     tensor_mutator('list', lambda rng, tensor: tensor.tolist()),
     tensor_mutator('no_tensor', lambda rng, tensor: rng.choice((None, 'text', 1.5, {}, np.float64(1)))),
-    state_mutator('missing', lambda rng, state: state.pop(rng.choice(list(state)))),
-    state_mutator('rename_one', _rename_one),
-    state_mutator('rename_all', _rename_all('module.')),
-    state_mutator('rename_all_foreign', _rename_all('model.')),
     state_mutator('odd_key', _odd_key),
-    state_mutator('more', lambda rng, state: state.update({'backbone.layer9.0.weight': torch.ones(3)})),
     meta_mutation,
     meta_mutation,
     legacy,

@@ -10,6 +10,7 @@ from PIL import Image
 
 from fuzz.oracle import triangle
 from fuzz.targets import REPOSITORY, tool
+from fuzz.tensor_mutations import load, saved
 
 SIZE = (64, 48)
 NAMES = ('cat', 'dog', 'emu')
@@ -29,6 +30,12 @@ def make_world(root: Path) -> None:
     options = ['--cfg-options', 'train_cfg.max_epochs=1']
     train = tool('tools/train.py').main
     train([str(root / 'train.py'), '--work-dir', str(root / 'trained'), *options])
+    # Another training, which none of the readings is about.
+    other = load((root / 'trained/epoch_1.pth').read_bytes())
+    other['state_dict']['backbone.conv1.weight'] += 1
+    (root / 'other').mkdir()
+    for epoch in (1, 2):
+        (root / f'other/epoch_{epoch}.pth').write_bytes(saved(other))
     # MMEngine keeps visualizers by name: that of the readings, which are copies of this process, must be another.
     train([str(root / 'detector.py'), '--work-dir', str(root / 'oracle'), '--cfg-options', 'visualizer.name=world'])
     # What draws takes long the first time.

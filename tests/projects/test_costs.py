@@ -2,9 +2,12 @@
 
 import json
 import sys
+from argparse import Namespace
 
 import pytest
 from tests_support import REPOSITORY
+
+from auglocal_mm.errors import InputError
 
 sys.path.insert(0, str(REPOSITORY / 'projects/paper_tables'))
 
@@ -32,6 +35,24 @@ def test_costs_are_computed_without_data(tmp_path, monkeypatch, capsys):
     assert kept.items() >= measured.items(), 'what was measured stays'
     assert 'an iteration of 32 images' in capsys.readouterr().out
     assert found['pyramid']['6'] == committed['pyramid']['6'][:2]
+
+
+@pytest.mark.parametrize(
+    ('change', 'said'),
+    [
+        (dict(batch_size='many'), "batch_size is 'many'"),
+        (dict(measured={'BP': {'gb': 1, 'seconds': 0}}), 'measured.BP.seconds is 0'),
+        (dict(measured={'BP': {'gb': 1, 'seconds': 2}}), 'has no BP checkpointed in measured'),
+        (dict(machine={'cores': 2}), 'machine.processor is missing'),
+    ],
+)
+def test_costs_that_were_changed_by_hand_are_refused(tmp_path, change, said):
+    committed = json.loads((REPOSITORY / PROJECT / 'results/costs.json').read_text())
+    (tmp_path / 'costs.json').write_text(json.dumps({**committed, **change}))
+    with pytest.raises(InputError) as caught:
+        cost_tables.measure(Namespace(out=tmp_path, rounds=0))
+    assert f'{tmp_path}/costs.json' in str(caught.value)
+    assert said in str(caught.value)
 
 
 def test_the_memory_on_imagenet_is_that_of_a_batch_on_every_gpu(monkeypatch, tmp_path, capsys):

@@ -7,6 +7,7 @@ import sys
 import pytest
 from tests_support import REPOSITORY, assert_error, tool
 
+from auglocal_mm.errors import InputError
 from auglocal_mm.studies import read_study
 
 sys.path.insert(0, str(REPOSITORY / 'projects/memory_frontier'))
@@ -68,6 +69,15 @@ def test_the_accuracy_stands_beside_the_costs(tmp_path, capsys):
     assert '† With some seeds run with train_cfg.max_epochs=7 in place' in printed
     assert '| ResNet-34 | layer-wise, d=5 | not run |' in printed
     assert (tmp_path / 'accuracy_report.png').stat().st_size > 5000
+
+
+def test_results_that_were_changed_by_hand_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(readme_tables, 'HERE', tmp_path)
+    (tmp_path / 'results').mkdir()
+    (tmp_path / 'results/plans.json').write_text('{"ResNet-34": [{"name": "BP", "note": "", "flops": "many"}]}')
+    with pytest.raises(InputError) as caught:
+        readme_tables.plans()
+    assert "plans.json: ResNet-34.0.flops is 'many'" in str(caught.value)
 
 
 def test_costs_are_measured_where_there_are_none(tmp_path, monkeypatch, capsys):

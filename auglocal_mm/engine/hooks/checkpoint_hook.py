@@ -24,7 +24,7 @@ from auglocal_mm.finite import non_finite
 from auglocal_mm.load_weights import select_weights
 from auglocal_mm.registry import HOOKS
 from auglocal_mm.runtime.memory_order import like
-from auglocal_mm.runtime.optimizers import average_gradients
+from auglocal_mm.runtime.optimizers import average_gradients, each_wrapper
 
 
 @register_backend('atomic', force=True)
@@ -47,6 +47,7 @@ class CheckpointHook(MMEngineCheckpointHook):
     Attributes:
         kept: Path of the last checkpoint of this training, if there is one.
         gradients: By name of their parameters, until the resumed training begins.
+        first_scale: What the config has the loss scaled by at first, if it is scaled.
 
     Raises:
         InputError: ``max_keep_ckpts`` is 1.
@@ -62,6 +63,12 @@ class CheckpointHook(MMEngineCheckpointHook):
         super().__init__(*args, max_keep_ckpts=max_keep_ckpts, **kwargs)
         self.kept: str | None = None
         self.gradients: dict[str, Tensor] = {}
+        self.first_scale: float | None = None
+
+    def before_run(self, runner: Runner) -> None:
+        """Notes what a checkpoint is to be told of the config, before a resumed scaler has another scale."""
+        scaler = getattr(each_wrapper(runner.optim_wrapper)[0], 'loss_scaler', None)
+        self.first_scale = scaler.get_scale() if scaler else None
 
     def before_train(self, runner: Runner) -> None:
         """Restores accumulated gradients, and keeps other trainings' checkpoints apart.
@@ -106,7 +113,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         return self.file_backend.join_path(self.out_dir, osp.basename(path))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Notes how many processes train, on which the size of a batch depends, and gradients still being accumulated.
+        """Notes how many processes train, on which the size of a batch depends, by which optimizer, and gradients still being
+        accumulated.
 
         Raises:
             InputError: Something in the checkpoint is not finite; it is not written.
@@ -116,6 +124,8 @@ class CheckpointHook(MMEngineCheckpointHook):
             named = unwrapped(runner.model).named_parameters()
             gradients = {name: p.grad.cpu() for name, p in named if p.grad is not None}
             checkpoint.setdefault('local_learning', {})['gradients'] = gradients
+            checkpoint['meta']['optimizer'] = type(each_wrapper(runner.optim_wrapper)[0].optimizer).__name__
+            checkpoint['meta']['first_scale'] = self.first_scale
         found = _non_finite_state(checkpoint)
         if found:
             raise divergence(runner, f'{found} after iteration {checkpoint["meta"]["iter"]}')

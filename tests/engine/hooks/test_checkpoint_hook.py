@@ -1,3 +1,4 @@
+import os
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -24,6 +25,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path, monk
         AtomicBackend().put('no bytes', str(path))
     assert path.read_bytes() == b'old'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_training_that_cannot_note_its_checkpoints_does_not_begin(tiny_config, ten_seconds):
+    config = tiny_config('bp')
+    pointer = Path(config.work_dir, 'last_checkpoint')
+    pointer.parent.mkdir()
+    os.mkfifo(pointer)
+    with pytest.raises(InputError, match=f'{pointer} is a pipe'):
+        Runner.from_cfg(config).train()
+    assert not list(pointer.parent.glob('*.pth'))
 
 
 def test_another_number_of_processes_is_told(tiny_config, tmp_path):

@@ -29,5 +29,25 @@ def test_an_unknown_dtype_is_refused():
         wrapper(nn.Linear(1, 1), dtype='int8')
 
 
-def test_the_scale_is_an_option():
-    assert wrapper(nn.Linear(1, 1), dtype='float16', loss_scale=dict(init_scale=8.0)).loss_scaler.get_scale() == 8.0
+@pytest.mark.parametrize(('loss_scale', 'scales'), [(dict(init_scale=8.0), [8, 4]), (8.0, [8, 8])])
+def test_the_scale_is_an_option(loss_scale, scales):
+    network = nn.Linear(1, 1)
+    amp = wrapper(network, dtype='float16', loss_scale=loss_scale)
+    before = amp.loss_scaler.get_scale()
+    amp.update_params(network(torch.full((1, 1), torch.inf)).sum())  # overflows
+    assert [before, amp.loss_scaler.get_scale()] == scales
+
+
+def test_an_unknown_scale_is_refused():
+    with pytest.raises(InputError, match="loss_scale is 'static'; expected 'dynamic'"):
+        wrapper(nn.Linear(1, 1), dtype='float16', loss_scale='static')
+
+
+def test_an_overflow_in_the_first_step_leaves_the_weights_and_no_momentum():
+    network = nn.Linear(8, 8)
+    before = network.weight.clone()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, fused=True)
+    amp = AmpOptimWrapper(optimizer=optimizer, dtype='float16')
+    amp.update_params(network(torch.full((1, 8), torch.inf)).sum())
+    assert torch.equal(network.weight, before)
+    assert torch.equal(optimizer.state[network.weight]['momentum_buffer'], torch.zeros(8, 8))
