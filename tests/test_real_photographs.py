@@ -2,13 +2,11 @@
 
 import json
 import os
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
-from tests_support import REPOSITORY
+from tests_support import REPOSITORY, tool
 
 DATA = os.environ.get('AUGLOCAL_TEST_DATA')
 CONFIGS = REPOSITORY / 'projects/small_transfer/configs'
@@ -17,15 +15,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def run(tool: str, *arguments: str, **environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, str(REPOSITORY / tool), *arguments],
-        cwd=REPOSITORY,
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY), **environment},
-        capture_output=True,
-        text=True,
-        timeout=500,
-    )
+def run(*arguments: str, **environment: str) -> str:
+    done = tool(*arguments, **environment)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout + done.stderr
 

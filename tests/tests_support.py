@@ -1,30 +1,19 @@
 """What tests share besides fixtures."""
 
 import importlib.util
-import os
-import resource
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from tests_processes import Started
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-def tool(*arguments: str, limit_file_size: int | None = None, **environment: str) -> subprocess.CompletedProcess:
-    """Runs a tool of the repository, if need be with no room for files of more than so many bytes."""
-    paths = os.pathsep.join([str(REPOSITORY), environment.pop('PYTHONPATH', '')])
-    return subprocess.run(
-        [sys.executable, str(REPOSITORY / arguments[0]), *arguments[1:]],
-        cwd=REPOSITORY,
-        env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': paths, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        preexec_fn=limit_file_size and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_size,) * 2)),
-    )
+def tool(*arguments: str, **settings: Any) -> subprocess.CompletedProcess:
+    """Runs a tool of the repository as a process, with the settings of :class:`Started`."""
+    return Started(*arguments, **settings).wait()
 
 
 def write(config: Config, path: Path) -> str:

@@ -9,33 +9,43 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests_processes import Started
 from tests_support import REPOSITORY
 
 GROUP_NORM = {'model.backbone.norm_cfg': dict(type='GN', num_groups=4)}
 """A norm without statistics of the batch."""
 
 
+def free_port() -> str:
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return str(free.getsockname()[1])
+
+
 def dist(script: str, config, processes: int, *options: str) -> str:
     """What a script of ``tools`` says of a config, as several processes run it."""
     path = f'{config.work_dir}.py'
     config.dump(path)
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
     options = (*options, '--work-dir', config.work_dir)
     before = [options[0]] if script == 'dist_test.sh' else []
     command = ['bash', f'tools/{script}', path, *before, str(processes), *options[len(before) :]]
     paths = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
     modules = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / 'tests')])
-    environment = {**os.environ, 'PATH': paths, 'PYTHONPATH': modules, 'PORT': str(port), 'OMP_NUM_THREADS': '1'}
+    environment = {**os.environ, 'PATH': paths, 'PYTHONPATH': modules, 'PORT': free_port(), 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout + done.stderr
 
 
-def run(config, processes: int, *options: str) -> dict[str, torch.Tensor]:
-    dist('dist_train.sh', config, processes, *options)
-    return torch.load(f'{config.work_dir}/epoch_2.pth', weights_only=False)['state_dict']
+def train(config, processes: int, *options: str, checkpoint: str = 'epoch_2.pth') -> dict[str, torch.Tensor]:
+    """Weights after a training by processes that have what torchrun gives them."""
+    config.dump(f'{config.work_dir}.py')
+    group = {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': free_port(), 'WORLD_SIZE': str(processes)}
+    command = ('tools/train.py', f'{config.work_dir}.py', '--launcher', 'pytorch', *options)
+    ranks = [Started(*command, **group, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(processes)]
+    for done in [rank.wait() for rank in ranks]:
+        assert done.returncode == 0, done.stderr[-3000:]
+    return torch.load(f'{config.work_dir}/{checkpoint}', weights_only=False)['state_dict']
 
 
 # Rounding that accumulates moves weights by up to 4e-5 on some CPUs; without the average they differ by 1e-3.
@@ -52,7 +62,7 @@ def test_two_processes_equal_one(tiny_config, tmp_path, accumulative_counts, rto
                 'optim_wrapper.clip_grad': dict(max_norm=1.0),
             },
         )
-        states.append(run(config, processes))
+        states.append(train(config, processes))
     one, two = states
     assert one.keys() == two.keys()
     for name in one:
@@ -62,11 +72,11 @@ def test_two_processes_equal_one(tiny_config, tmp_path, accumulative_counts, rto
 def test_resume_equals_never_stopped_while_gradients_accumulate(tiny_config, tmp_path):
     """An epoch of three iterations ends between the two of an update."""
     settings = {**GROUP_NORM, 'train_dataloader.batch_size': 4, 'optim_wrapper.accumulative_counts': 2}
-    whole = run(tiny_config(work_dir=str(tmp_path / 'whole'), **settings), 2)
+    whole = train(tiny_config(work_dir=str(tmp_path / 'whole'), **settings), 2)
     first = str(tmp_path / 'whole' / 'epoch_1.pth')
     pending = torch.load(first, weights_only=False)['local_learning']['gradients']
     assert pending, 'or there is nothing to test'
-    resumed = run(tiny_config(work_dir=str(tmp_path / 'resumed'), **settings), 2, '--resume', first)
+    resumed = train(tiny_config(work_dir=str(tmp_path / 'resumed'), **settings), 2, '--resume', first)
     assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
 
 
@@ -82,8 +92,7 @@ def test_a_run_by_iterations_that_is_resumed_has_the_statistics_of_all_processes
     for name, options in (('whole', []), ('resumed', ['--resume', str(tmp_path / 'whole' / 'iter_2.pth')])):
         config = tiny_config(work_dir=str(tmp_path / name), **settings)
         config.train_cfg = dict(by_epoch=False, max_iters=3, val_interval=3)
-        dist('dist_train.sh', config, 2, *options)
-        states.append(torch.load(f'{config.work_dir}/iter_3.pth', weights_only=False)['state_dict'])
+        states.append(train(config, 2, *options, checkpoint='iter_3.pth'))
     assert [name for name in states[0] if not torch.equal(states[0][name], states[1][name])] == []
     exported = torch.load(tmp_path / 'whole' / 'backbone.pth')
     assert torch.equal(exported['bn1.running_var'], states[0]['backbone.bn1.running_var'])
@@ -98,7 +107,7 @@ def test_all_processes_validate_the_network_that_is_exported_and_tested(tiny_con
             'custom_imports.imports': ['auglocal_mm', 'tests_hooks'],
         },
     )
-    run(config, 2)
+    dist('dist_train.sh', config, 2)
     ours, theirs = (torch.load(f'{config.work_dir}/buffers_{rank}.pth') for rank in range(2))
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
     exported = torch.load(f'{config.work_dir}/backbone.pth')

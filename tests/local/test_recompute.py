@@ -44,8 +44,8 @@ def test_gradients_and_statistics_equal_those_without(rule, names):
     for kind in (0, 1):
         assert plain[kind].keys() == checkpointed[kind].keys()
         assert all(torch.equal(plain[kind][name], checkpointed[kind][name]) for name in plain[kind])
-    assert checkpointed[2] <= plain[2]
-    assert rule is not None or checkpointed[2] < plain[2]
+    everywhere = rule is None or names in ('all', 'norms')  # or perhaps not in the module that holds most
+    assert checkpointed[2] < plain[2] if everywhere else checkpointed[2] <= plain[2]
 
 
 @pytest.mark.parametrize('inplace', [True, False])

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests_processes import Started
 from tests_support import REPOSITORY, assert_error, tool
 
 from auglocal_mm.studies import read_results
@@ -92,27 +93,18 @@ def children(process: int) -> list[int]:
 
 def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(long_study, tmp_path):
     work_dir = tmp_path / 'stopped'
-    command = [
-        sys.executable,
-        f'{PROJECT}/run_study.py',
-        str(long_study),
-        '--only',
-        'r-d=3',
-        '--work-dir',
-        str(work_dir),
-    ]
+    command = [f'{PROJECT}/run_study.py', str(long_study), '--only', 'r-d=3', '--work-dir', str(work_dir)]
     command += ['--results', str(tmp_path / 'stopped.json')]
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(REPOSITORY)}
-    with subprocess.Popen(command, cwd=REPOSITORY, env=environment, stderr=subprocess.PIPE, text=True) as study:
-        wait_for(work_dir / 'r-d=3/seed0/work_dir/epoch_2.pth')
-        (training,) = children(study.pid)
-        study.send_signal(signal.SIGTERM)
-        _, errors = study.communicate(timeout=60)
-    assert study.returncode == 128 + signal.SIGTERM
-    assert 'Traceback' not in errors
+    study = Started(*command)
+    wait_for(work_dir / 'r-d=3/seed0/work_dir/epoch_2.pth')
+    (training,) = children(study.process.pid)
+    study.process.terminate()
+    stopped = study.wait()
+    assert stopped.returncode == 128 + signal.SIGTERM
+    assert 'Traceback' not in stopped.stderr
     assert not Path(f'/proc/{training}').exists()
     assert not (tmp_path / 'stopped.json').exists()
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    done = tool(*command)
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'resumed epoch' in (work_dir / 'r-d=3/seed0/log.txt').read_text()
     done = run_study(long_study, tmp_path / 'whole.json', '--only', 'r-d=3')
@@ -123,17 +115,15 @@ def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(long_study, tmp_
 
 
 def test_a_training_that_outlives_its_study_keeps_its_lock(long_study, tmp_path):
-    command = [sys.executable, f'{PROJECT}/run_study.py', str(long_study), '--only', 'r-bp']
+    command = [f'{PROJECT}/run_study.py', str(long_study), '--only', 'r-bp']
     command += ['--work-dir', str(tmp_path / 'work'), '--results', str(tmp_path / 'r.json')]
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(REPOSITORY)}
-    with subprocess.Popen(command, cwd=REPOSITORY, env=environment) as study:
-        wait_for(tmp_path / 'work/r-bp/seed0/work_dir/epoch_1.pth')
-        (training,) = children(study.pid)
-        os.kill(training, signal.SIGSTOP)  # or it might end before the second study gives up
-        study.kill()
+    study = Started(*command)
+    wait_for(tmp_path / 'work/r-bp/seed0/work_dir/epoch_1.pth')
+    (training,) = children(study.process.pid)
+    os.kill(training, signal.SIGSTOP)  # or it might end before the second study gives up
+    study.process.kill()
     try:
-        second = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
-        assert 'r-bp, seed 0, is being trained by another process' in second.stdout
+        assert 'r-bp, seed 0, is being trained by another process' in tool(*command).stdout
         assert Path(f'/proc/{training}').exists()
     finally:
         os.kill(training, signal.SIGKILL)

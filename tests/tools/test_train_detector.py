@@ -3,12 +3,11 @@
 import json
 import pickle
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from tests_support import REPOSITORY, assert_error, tool
+from tests_support import assert_error, load_tool, tool
 from torchvision.models.resnet import BasicBlock, ResNet
 
 from auglocal_mm.backbone_file import write_backbone
@@ -22,11 +21,9 @@ CONFIG = 'projects/digits_demo/configs/mask-rcnn_r34-bp_digits.py'
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve scenes of digits for training, four for validation."""
     root = tmp_path_factory.mktemp('data') / 'digits'
-    code = (
-        'import sys; sys.path.insert(0, sys.argv[1]); import make_data as m; from pathlib import Path; '
-        "m.NUM_SCENES = {'train': 12, 'val': 4}; m.make_data(Path(sys.argv[2]))"
-    )
-    subprocess.run([sys.executable, '-c', code, str(REPOSITORY / 'projects/digits_demo'), str(root)], check=True)
+    make_data = load_tool('projects/digits_demo/make_data.py')
+    make_data.NUM_SCENES = {'train': 12, 'val': 4}
+    make_data.make_data(root)
     return root
 
 

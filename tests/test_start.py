@@ -1,0 +1,33 @@
+"""Every tool starts from nothing, with its own imports, and ends with its status and one sentence."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from tests_support import REPOSITORY, assert_error
+
+TOOLS = sorted(
+    str(path.relative_to(REPOSITORY))
+    for folder in ('tools', 'projects')
+    for path in (REPOSITORY / folder).rglob('*.py')
+    if 'ArgumentParser(' in path.read_text()
+)
+
+
+def start(*arguments: str) -> subprocess.CompletedProcess:
+    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize('tool', TOOLS)
+def test_a_tool_refuses_an_option_that_it_does_not_have(tool):
+    done = start(tool, '--no-such-option')
+    assert done.returncode == 2
+    assert f'{os.path.basename(tool)}: error: ' in done.stderr.splitlines()[-1]
+    assert 'Traceback' not in done.stderr
+
+
+def test_what_is_missing_is_one_sentence_and_status_1():
+    assert_error(start('tools/train.py', 'no.py'), 'no.py')
