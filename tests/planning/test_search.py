@@ -68,7 +68,7 @@ def compute_of(layers, head, way, head_way) -> int:
 
 def best_module(costs: NetworkCosts, first: int, last: int, budget: float) -> int | None:
     layers = list(costs.layers[first : last + 1])
-    held = costs.layers[first - 1].output if first else costs.image
+    held = costs.image + (costs.layers[first - 1].output if first else 0)
     final = last + 1 == len(costs.layers)
     heads = [[costs.classifier]] if final else [h for (n, _), h in costs.heads.items() if n == last + 1]
     found = []
