@@ -22,7 +22,14 @@ from typing import Any, NoReturn
 REPOSITORY = Path(__file__).resolve().parents[1]
 SERVER = multiprocessing.get_context('forkserver')
 SERVER.set_forkserver_preload(
-    ['auglocal_mm', 'auglocal_mm.analysis', 'auglocal_mm.benchmark', 'auglocal_mm.planning', 'auglocal_mm.transfer', 'mmdet.models']
+    [
+        'auglocal_mm',
+        'auglocal_mm.analysis',
+        'auglocal_mm.benchmark',
+        'auglocal_mm.planning',
+        'auglocal_mm.transfer',
+        'mmdet.models',
+    ]
 )
 
 
@@ -48,7 +55,9 @@ class Started:
         return subprocess.CompletedProcess(self.arguments, self.process.exitcode, *texts)
 
 
-def _tool(arguments: Sequence[str], environment: Mapping[str, str], said: Sequence[str], limit_file_size: int | None) -> None:
+def _tool(
+    arguments: Sequence[str], environment: Mapping[str, str], said: Sequence[str], limit_file_size: int | None
+) -> None:
     if limit_file_size:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_size,) * 2)
     multiprocessing.set_start_method('fork', force=True)  # the default, which this process was not started with
@@ -90,7 +99,10 @@ def _run(arguments: Sequence[str], folder: Any, environment: Mapping[str, str], 
         os.environ.update(environment)
         os.chdir(folder)
         sys.argv = list(arguments)
-        sys.path[:0] = [str(Path(arguments[0]).resolve().parent), *filter(None, environment['PYTHONPATH'].split(os.pathsep))]
+        sys.path[:0] = [
+            str(Path(arguments[0]).resolve().parent),
+            *filter(None, environment['PYTHONPATH'].split(os.pathsep)),
+        ]
         runpy.run_path(arguments[0], run_name='__main__')
         status = 0
     except SystemExit as end:

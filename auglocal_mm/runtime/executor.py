@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from mmengine.config import Config
@@ -24,6 +25,10 @@ class Executor(ABC):
 
     def __init__(self, model: nn.Module, modules: Sequence[LocalModule], optim_wrapper: LocalOptimWrapper) -> None:
         self.model, self.modules, self.optim_wrapper = model, modules, optim_wrapper
+
+    def context(self) -> AbstractContextManager[None]:
+        """Of forward passes and losses, such as autocast."""
+        return next(iter(self.optim_wrapper.values())).optim_context(self.model)
 
     @abstractmethod
     def step(self, images: Tensor, labels: Any) -> list[dict[str, Tensor]]:

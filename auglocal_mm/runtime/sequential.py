@@ -1,6 +1,5 @@
 """One local module after the other, in one process."""
 
-from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -16,6 +15,4 @@ class SequentialExecutor(Executor):
 
     def step(self, images: Tensor, labels: Any) -> list[dict[str, Tensor]]:
         """One training iteration; see :class:`Executor`."""
-        first = next(iter(self.optim_wrapper.values()))
-        context = partial(first.optim_context, self.model)
-        return local_step(self.modules, images, labels, self.optim_wrapper.update_module, context)
+        return local_step(self.modules, images, labels, self.optim_wrapper.update_module, self.context)
