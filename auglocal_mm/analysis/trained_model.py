@@ -15,6 +15,7 @@ from auglocal_mm.engine.hooks.data_check_hook import check_classes
 from auglocal_mm.errors import InputError
 from auglocal_mm.load_weights import is_of_network, select_weights
 from auglocal_mm.models import ImageClassifier
+from auglocal_mm.models.classifiers import is_classifier
 from auglocal_mm.registry import MODELS
 
 
@@ -25,7 +26,7 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
         InputError: As :func:`read_config_file`, or it is of something else.
     """
     config = read_config_file(path, options)
-    if config.get('model', {}).get('type') != 'ImageClassifier':
+    if not is_classifier(config.get('model', {})):
         raise InputError(f'{path} is not the config of a classifier that can be partitioned; see configs/bp')
     init_default_scope('auglocal_mm')
     return config

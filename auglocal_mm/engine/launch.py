@@ -19,6 +19,7 @@ from auglocal_mm.engine.config_file import read_config_file
 from auglocal_mm.engine.process_group import RANKS, join_processes
 from auglocal_mm.engine.work_dir import keep_users_config
 from auglocal_mm.errors import InputError
+from auglocal_mm.models.classifiers import is_classifier
 from auglocal_mm.runtime.compile import compile_settings
 
 WAIT_FOR_BATCH = 600
@@ -77,7 +78,7 @@ def _log_by_iteration(config: Config) -> None:
 
 def _use_gpu(config: Config) -> None:
     """Lets batches be copied to the GPU while it computes, unless the config says otherwise; detectors stay as they are."""
-    if config.get('model', {}).get('type') != 'ImageClassifier':
+    if not is_classifier(config.get('model', {})):
         return
     for loader in LOADERS:
         if config.get(loader):

@@ -253,3 +253,16 @@ def test_averaged_weights_are_not_taken_for_those_that_train(tiny_config, saved)
     torch.save({**checkpoint, 'ema_state_dict': {}}, path)
     with pytest.raises(InputError, match='EMA hook averaged, but custom_hooks has none'):
         resume(tiny_config('bp'), path)
+
+
+def test_optimizers_of_other_local_modules_are_refused(tiny_config, tmp_path):
+    config = tiny_config(**{'train_cfg.max_epochs': 1})
+    Runner.from_cfg(config).train()
+    checkpoint = torch.load(f'{config.work_dir}/epoch_1.pth', weights_only=False)
+    first, *_ = modules = list(checkpoint['optimizer'])
+    others = {f'other-{name}': state for name, state in checkpoint['optimizer'].items()}
+    for optimizer, said in ((checkpoint['optimizer'][first], 'one optimizer of the whole'), (others, f'other-{first}')):
+        torch.save({**checkpoint, 'optimizer': optimizer}, tmp_path / 'saved.pth')
+        resumed = tiny_config(load_from=str(tmp_path / 'saved.pth'), resume=True)
+        with pytest.raises(InputError, match=rf'saved.pth was saved with .*{said}.*the config has .*{modules[1]}'):
+            Runner.from_cfg(resumed).train()

@@ -9,6 +9,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from auglocal_mm.backbone_file import backbone_weights
 from auglocal_mm.errors import InputError
+from auglocal_mm.models import ImageClassifier
+from auglocal_mm.models.classifiers import is_classifier
 from auglocal_mm.registry import MODELS
 
 
@@ -102,3 +104,21 @@ def test_the_layout_changes_no_number_and_leaves_no_trace_in_the_backbone(tiny_c
     images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
     torch.testing.assert_close(models[0](images), models[1](images), rtol=1e-10, atol=1e-12)
     assert all(weight.is_contiguous() for weight in backbone_weights(models[1].state_dict()).values())
+
+
+class Described(ImageClassifier):
+    """A subclass, as a project has it."""
+
+
+@pytest.mark.parametrize(
+    ('kind', 'expected'),
+    [
+        ('ImageClassifier', True),
+        ('auglocal_mm.ImageClassifier', True),
+        (Described, True),
+        ('mmdet.RetinaNet', False),
+        (None, False),
+    ],
+)
+def test_a_classifier_is_known_by_its_class(kind, expected):
+    assert is_classifier(dict(type=kind)) is expected

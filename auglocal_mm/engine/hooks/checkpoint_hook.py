@@ -39,28 +39,20 @@ class AtomicBackend(LocalBackend):
 
 @HOOKS.register_module()
 class CheckpointHook(MMEngineCheckpointHook):
-    """MMEngine's ``CheckpointHook``, written atomically.
+    """MMEngine's ``CheckpointHook``, written atomically. Nothing that is not finite is saved or resumed from.
 
-    MMEngine removes the oldest checkpoint before it writes the next one. With ``max_keep_ckpts=1`` a kill in between would
-    leave none, so that at least two are asked for. Nothing that is not finite is saved or resumed from.
+    MMEngine removes the oldest checkpoint before it writes the next one: with ``max_keep_ckpts=1`` a kill in between leaves
+    none.
 
     Attributes:
         kept: Path of the last checkpoint of this training, if there is one.
         gradients: By name of their parameters, until the resumed training begins.
         first_scale: What the config has the loss scaled by at first, if it is scaled.
-
-    Raises:
-        InputError: ``max_keep_ckpts`` is 1.
     """
 
-    def __init__(self, *args: Any, max_keep_ckpts: int = -1, **kwargs: Any) -> None:
-        if max_keep_ckpts == 1:
-            raise InputError(
-                'default_hooks.checkpoint.max_keep_ckpts is 1: a kill while the next checkpoint is written would leave '
-                'none; keep 2 or more, or -1 for all'
-            )
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault('backend_args', {'backend': 'atomic'})
-        super().__init__(*args, max_keep_ckpts=max_keep_ckpts, **kwargs)
+        super().__init__(*args, **kwargs)
         self.kept: str | None = None
         self.gradients: dict[str, Tensor] = {}
         self.first_scale: float | None = None

@@ -1,5 +1,5 @@
 """Networks that are pretrained on image labels."""
 
-from auglocal_mm.models.classifiers.image_classifier import ImageClassifier
+from auglocal_mm.models.classifiers.image_classifier import ImageClassifier, is_classifier
 
-__all__ = ['ImageClassifier']
+__all__ = ['ImageClassifier', 'is_classifier']

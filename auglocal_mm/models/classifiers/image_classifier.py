@@ -163,6 +163,13 @@ class ImageClassifier(BaseModel):
         return super().train_step(data, optim_wrapper)
 
 
+def is_classifier(model: Mapping[str, Any]) -> bool:
+    """Whether a config's ``model`` is an :class:`ImageClassifier`, or a subclass, by whichever name."""
+    kind = model.get('type')
+    cls = MODELS.get(kind) if isinstance(kind, str) else kind
+    return isinstance(cls, type) and issubclass(cls, ImageClassifier)
+
+
 def _known_options(partition: dict[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(partition) - set(PARTITION_KEYS))
     if unknown:
