@@ -37,6 +37,10 @@ class Segment(NamedTuple):
     last: int
     selective: bool = False
 
+    def shifted(self, by: int) -> 'Segment':
+        """The same segment where layers are counted from elsewhere."""
+        return Segment(self.first + by, self.last + by, self.selective)
+
 
 class Checkpointed(nn.Module):
     """Runs ``module`` and keeps only its input; backward recomputes the rest.
@@ -141,7 +145,7 @@ def segments_within(segments: Sequence[Segment], first: int, last: int) -> list[
     inside = [each for each in segments if each.first <= last and each.last >= first]
     if any(each.first < first or each.last > last for each in inside):
         raise InputError('a checkpointed segment crosses a module boundary; end it there (model.checkpointed)')
-    return [Segment(each.first - first, each.last - first, each.selective) for each in inside]
+    return [each.shifted(-first) for each in inside]
 
 
 def _spare_convolution(activation: Any, inputs: tuple[Tensor]) -> None:

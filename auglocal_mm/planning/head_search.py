@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.layer_cost import LayerCost
-from auglocal_mm.planning.segments import choices
+from auglocal_mm.planning.segment_search import choices
 
 
 class HeadWay(NamedTuple):
@@ -14,14 +14,14 @@ class HeadWay(NamedTuple):
 
     Attributes:
         peak: The most bytes that the head needs besides what is held in front of it.
-        extra: FLOPs that backward spends to compute runs again.
-        runs: Of its hidden layers, which are computed again.
+        extra: FLOPs that backward spends on recomputation.
+        segments: Of its hidden layers, which are recomputed.
         held: Bytes that are held behind the layers that were treated so far.
     """
 
     peak: float
     extra: int
-    runs: tuple[Segment, ...]
+    segments: tuple[Segment, ...]
     held: float
 
 
@@ -37,12 +37,12 @@ def head_ways(head: tuple[LayerCost, ...]) -> list[HeadWay]:
     for position in range(len(hidden)):
         ways = []
         for choice in choices(hidden, position, kept_output=0.0):
-            added = (choice.run,) if choice.run else ()
+            added = (choice.segment,) if choice.segment else ()
             ways += [
                 HeadWay(
                     max(each.peak, each.held + choice.needs),
                     each.extra + choice.extra,
-                    each.runs + added,
+                    each.segments + added,
                     each.held + choice.holds,
                 )
                 for each in own[choice.start]

@@ -9,7 +9,7 @@ from auglocal_mm.planning.head_search import head_ways
 from auglocal_mm.planning.layer_cost import LayerCost
 from auglocal_mm.planning.network_cost import NetworkCosts
 from auglocal_mm.planning.plan import PlannedModule
-from auglocal_mm.planning.segments import State, extend, runs, start
+from auglocal_mm.planning.segment_search import Way, extend, segments_of, start
 
 
 def modules_from(costs: NetworkCosts, first: int, budget: float, only_whole: bool) -> list[PlannedModule]:
@@ -26,7 +26,7 @@ def modules_from(costs: NetworkCosts, first: int, budget: float, only_whole: boo
     lasts: dict[float, list[int]] = {}
     for last in range(total - 1 if only_whole else first, total):
         lasts.setdefault(costs.layers[last].output, []).append(last)
-    # What a run may hold depends on the module's output, which has few sizes: one walk for each.
+    # What a segment may hold depends on the module's output, which has few sizes: one walk for each.
     for output, ends in lasts.items():
         walk = extend([start(costs.held_before(first))], costs.layers[first : ends[-1] + 1], budget, output)
         for last, frontier in enumerate(walk, start=first):
@@ -41,7 +41,7 @@ def modules_from(costs: NetworkCosts, first: int, budget: float, only_whole: boo
 
 
 def _close(
-    costs: NetworkCosts, first: int, last: int, frontier: list[State], depth: int, budget: float
+    costs: NetworkCosts, first: int, last: int, frontier: list[Way], depth: int, budget: float
 ) -> PlannedModule | None:
     """The cheapest module of these layers and a head of this depth, or ``None`` where none fits."""
     layers, head = costs.parts(first, last, depth)
@@ -58,8 +58,8 @@ def _close(
         first,
         last,
         depth,
-        tuple(Segment(first + run.first, first + run.last, run.selective) for run in runs(state)),
-        way.runs,
+        tuple(each.shifted(first) for each in segments_of(state)),
+        way.segments,
         compute + state.extra + way.extra + sum(layer.forward for layer in layers + head),
         0.0,
         sum(layer.parameters for layer in layers + head),
@@ -71,44 +71,44 @@ def _close(
 def peak_of(costs: NetworkCosts, module: PlannedModule) -> float:
     """The most bytes that ``module`` holds, for one image."""
     layers, head = costs.parts(module.first, module.last, module.depth)
-    own = [Segment(run.first - module.first, run.last - module.first, run.selective) for run in module.layer_runs]
-    return peak(costs.held_before(module.first), layers, own, head, module.head_runs)
+    own = [each.shifted(-module.first) for each in module.layer_segments]
+    return peak(costs.held_before(module.first), layers, own, head, module.head_segments)
 
 
 def peak(
     held: float,
     layers: Sequence[LayerCost],
-    layer_runs: Sequence[Segment],
+    layer_segments: Sequence[Segment],
     head: Sequence[LayerCost],
-    head_runs: Sequence[Segment],
+    head_segments: Sequence[Segment],
 ) -> float:
     """The most bytes that a module holds, for one image.
 
     Args:
         held: Bytes of its input.
         layers: Its layers.
-        layer_runs: Which of them are recomputed, counted from the first of ``layers``.
+        layer_segments: Which of them are recomputed, counted from the first of ``layers``.
         head: The layers of its head, the classifier last.
-        head_runs: Which of them are recomputed.
+        head_segments: Which of them are recomputed.
     """
-    most, held = _walk(held, layers, layer_runs, layers[-1].output)
-    behind, held = _walk(held, head[:-1], head_runs, 0.0)
+    most, held = _walk(held, layers, layer_segments, layers[-1].output)
+    behind, held = _walk(held, head[:-1], head_segments, 0.0)
     return max(most, behind, held + head[-1].peak)
 
 
 def _walk(
     held: float, layers: Sequence[LayerCost], again: Sequence[Segment], kept_output: float
 ) -> tuple[float, float]:
-    """The most bytes at any moment of ``layers``, in forward or when a run is computed again, and those behind them."""
+    """The most bytes at any moment of ``layers``, in forward or when a segment is recomputed, and those behind them."""
     most, position = held, 0
-    runs_by_start = {run.first: run for run in again}
+    segments_by_start = {segment.first: segment for segment in again}
     while position < len(layers):
-        run = runs_by_start.get(position)
+        segment = segments_by_start.get(position)
         inside = held
-        for layer in layers[position : run.last + 1 if run else position + 1]:
-            most = max(most, inside + layer.peak + (kept_output if run else 0.0))
+        for layer in layers[position : segment.last + 1 if segment else position + 1]:
+            most = max(most, inside + layer.peak + (kept_output if segment else 0.0))
             inside += layer.internal + layer.output
-        position = run.last + 1 if run else position + 1
+        position = segment.last + 1 if segment else position + 1
         behind = layers[position - 1]
-        held = held + behind.output + (behind.convolved if run.selective else 0.0) if run else inside
+        held = held + behind.output + (behind.convolved if segment.selective else 0.0) if segment else inside
     return most, held

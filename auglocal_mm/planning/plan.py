@@ -13,8 +13,8 @@ class PlannedModule:
         first: Its first local layer, counted from 0.
         last: Its last local layer.
         depth: d of its head; 0 for the last module, which has the primary classifier.
-        layer_runs: Runs of its local layers that are recomputed; layers are those of the network.
-        head_runs: Runs of its head's layers that are.
+        layer_segments: Runs of its local layers that are recomputed; layers are those of the network.
+        head_segments: Runs of its head's layers that are.
         compute: FLOPs of forward and backward, for one image.
         activations: Bytes that it holds at most, for one image.
         parameters: Of its layers and its head.
@@ -24,8 +24,8 @@ class PlannedModule:
     first: int
     last: int
     depth: int
-    layer_runs: tuple[Segment, ...]
-    head_runs: tuple[Segment, ...]
+    layer_segments: tuple[Segment, ...]
+    head_segments: tuple[Segment, ...]
     compute: int
     activations: float
     parameters: int

@@ -134,13 +134,13 @@ def _points(plans: Sequence[Plan], reference: Plan) -> tuple[list[float], list[f
     return shares, [plan.compute / reference.compute for plan in plans]
 
 
-def _runs(plan: Plan) -> list[Segment]:
-    return [run for module in plan.modules for run in (*module.layer_runs, *module.head_runs)]
+def _segments(plan: Plan) -> list[Segment]:
+    return [segment for module in plan.modules for segment in (*module.layer_segments, *module.head_segments)]
 
 
 def _layers_recomputed(plan: Plan) -> int:
-    return sum(run.last - run.first + 1 for run in _runs(plan) if not run.selective)
+    return sum(segment.last - segment.first + 1 for segment in _segments(plan) if not segment.selective)
 
 
 def _norms_recomputed(plan: Plan) -> int:
-    return sum(run.selective for run in _runs(plan))
+    return sum(segment.selective for segment in _segments(plan))

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from auglocal_mm.planning.module_search import modules_from
-from auglocal_mm.planning.needless_norms import keep_norms
 from auglocal_mm.planning.network_cost import NetworkCosts
 from auglocal_mm.planning.plan import Plan, PlannedModule
+from auglocal_mm.planning.spare_norms import keep_norms
 
 _Rest: TypeAlias = tuple[int, tuple[PlannedModule, ...]] | None
 """The cheapest modules from some layer on, and what they compute."""
@@ -16,7 +16,7 @@ _NOTHING: _Rest = (0, ())
 def cheapest_plans(costs: NetworkCosts, budget: float, most_modules: Sequence[int]) -> list[Plan | None]:
     """For each limit the plan of least compute that never holds more than ``budget`` bytes of activations for one image.
 
-    Exact within the cost model: dynamic programming over the first layer of each module, inside it over the runs. Norms,
+    Exact within the cost model: dynamic programming over the first layer of each module, inside it over the segments. Norms,
     which cost no FLOPs, are then recomputed only where the budget asks for it.
 
     Args:

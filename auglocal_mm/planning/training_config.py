@@ -70,7 +70,8 @@ def to_config(
     Returns:
         ``model`` and ``custom_hooks``.
     """
-    model: dict[str, Any] = {'checkpointed': [_run(names, run) for module in plan.modules for run in module.layer_runs]}
+    segments = [segment for module in plan.modules for segment in module.layer_segments]
+    model: dict[str, Any] = {'checkpointed': [_segment(names, each) for each in segments]}
     chain = _chain_only(base)
     replaced: dict[str, Any] = {'auxiliary_heads': None, 'partition': chain}
     *local, _ = plan.modules
@@ -91,9 +92,9 @@ def to_config(
 def _heads(local: Sequence[PlannedModule]) -> dict[str, Any]:
     """The keys of ``AugLocalHead`` that the plan decides."""
     head: dict[str, Any] = {'type': 'AugLocalHead', 'depth': [module.depth for module in local]}
-    if any(module.head_runs for module in local):
+    if any(module.head_segments for module in local):
         numbers = [str(number) for number in range(1, max(module.depth for module in local))]
-        head['checkpointed'] = [[_run(numbers, run) for run in module.head_runs] for module in local]
+        head['checkpointed'] = [[_segment(numbers, segment) for segment in module.head_segments] for module in local]
     return head
 
 
@@ -103,11 +104,11 @@ def to_text(settings: Mapping[str, Any], base: Path, comment: str) -> str:
     return f'# {comment}\n_base_ = {str(base)!r}\n{body}\n'
 
 
-def _run(names: Sequence[str], run: Segment) -> str | list[str] | dict[str, str]:
+def _segment(names: Sequence[str], segment: Segment) -> str | list[str] | dict[str, str]:
     """As :func:`auglocal_mm.local.recompute.resolve_segments` reads it."""
-    if run.selective:
-        return {'norms': names[run.first]}
-    return names[run.first] if run.first == run.last else [names[run.first], names[run.last]]
+    if segment.selective:
+        return {'norms': names[segment.first]}
+    return names[segment.first] if segment.first == segment.last else [names[segment.first], names[segment.last]]
 
 
 def _named(hook: Mapping[str, Any], *names: str) -> bool:

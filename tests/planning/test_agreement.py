@@ -79,7 +79,7 @@ def test_local_modules_with_segments_in_their_heads():
     reference = backpropagation(costs)
     for share in (0.3, 0.28, 0.27, 0.26, 0.25, 0.24, 0.23):
         plan = cheapest_plan(costs, share * reference.activations)
-        if plan and len(plan.modules) > 1 and any(module.head_runs for module in plan.modules):
+        if plan and len(plan.modules) > 1 and any(module.head_segments for module in plan.modules):
             held, computed = real_step(50, plan, costs.names)
             assert held == pytest.approx(plan.activations, rel=0.05)
             assert computed == plan.compute

@@ -12,7 +12,7 @@ from auglocal_mm.planning.module_search import peak, peak_of
 from auglocal_mm.planning.network_cost import NetworkCosts
 from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.search import cheapest_plan, cheapest_plans
-from auglocal_mm.planning.segments import extend, runs, start
+from auglocal_mm.planning.segment_search import extend, segments_of, start
 
 
 def random_layer(generator: random.Random) -> LayerCost:
@@ -26,7 +26,7 @@ def random_layer(generator: random.Random) -> LayerCost:
 
 
 def all_ways(length: int):
-    """Every set of disjoint runs over ``length`` layers, of single layers with their norms alone too."""
+    """Every set of disjoint segments over ``length`` layers, of single layers with their norms alone too."""
     if length == 0:
         yield []
         return
@@ -56,8 +56,8 @@ def test_no_way_through_a_sequence_is_better(seed):
         expected = min((extra(layers, way) for way in ways), default=None)
         assert min((state.extra for state in states), default=None) == expected
         for state in states:
-            assert peak(2, layers, runs(state), [NOTHING], []) <= budget
-            assert extra(layers, runs(state)) == state.extra
+            assert peak(2, layers, segments_of(state), [NOTHING], []) <= budget
+            assert extra(layers, segments_of(state)) == state.extra
 
 
 def compute_of(layers, head, way, head_way) -> int:
@@ -120,9 +120,11 @@ def check_consistent(costs: NetworkCosts, plan: Plan) -> None:
     for module in plan.modules:
         layers = list(costs.layers[module.first : module.last + 1])
         head = [costs.classifier] if module.depth == 0 else costs.heads[module.last + 1, module.depth]
-        way = [Segment(run.first - module.first, run.last - module.first, run.selective) for run in module.layer_runs]
+        way = [
+            Segment(run.first - module.first, run.last - module.first, run.selective) for run in module.layer_segments
+        ]
         assert module.activations == peak_of(costs, module)
-        assert module.compute == compute_of(layers, head, way, module.head_runs)
+        assert module.compute == compute_of(layers, head, way, module.head_segments)
         assert module.parameters == sum(layer.parameters for layer in [*layers, *head])
 
 
@@ -136,9 +138,9 @@ def test_more_memory_never_computes_more():
 @pytest.mark.parametrize('seed', range(4))
 def test_norms_are_recomputed_only_where_the_budget_asks_for_it(seed):
     costs = random_network(seed)
-    assert not any(run.selective for module in cheapest_plan(costs, 1000).modules for run in module.layer_runs)
+    assert not any(run.selective for module in cheapest_plan(costs, 1000).modules for run in module.layer_segments)
     for budget in (20, 26, 40):
         for module in plan.modules if (plan := cheapest_plan(costs, budget)) else ():
-            for run in (run for run in module.layer_runs if run.selective):
-                without = tuple(each for each in module.layer_runs if each != run)
-                assert peak_of(costs, replace(module, layer_runs=without)) > budget
+            for run in (run for run in module.layer_segments if run.selective):
+                without = tuple(each for each in module.layer_segments if each != run)
+                assert peak_of(costs, replace(module, layer_segments=without)) > budget

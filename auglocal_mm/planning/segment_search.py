@@ -1,8 +1,8 @@
 """Which layers of one local module to keep and which to recompute. Plain functions on numbers.
 
-A sequence of layers holds its input and, for every kept layer, what backward needs of it. A run of checkpointed layers holds
-its last output only; backward computes the run once more and then holds all of it, when everything behind it is gone. A layer
-whose norms alone are computed again holds the results of its convolutions.
+A sequence of layers holds its input and, for every kept layer, what backward needs of it. A checkpoint segment holds
+its last output only; backward recomputes the segment and then holds all of it, when everything behind it is gone. A layer
+whose norms alone are recomputed holds the results of its convolutions.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,50 +12,48 @@ from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.layer_cost import LayerCost
 
 
-class State(NamedTuple):
+class Way(NamedTuple):
     """A way to treat the first layers of a sequence.
 
     Attributes:
         held: Bytes that are held once they have run.
-        extra: FLOPs that backward spends to compute runs again.
-        run: The run that ends here, or ``None`` where the last layer is kept.
+        extra: FLOPs that backward spends on recomputation.
+        segment: The segment that ends here, or ``None`` where the last layer is kept.
         before: The way of the layers before.
     """
 
     held: float
     extra: int
-    run: Segment | None
-    before: Optional['State']
+    segment: Segment | None
+    before: Optional['Way']
 
 
-def start(held: float) -> State:
+def start(held: float) -> Way:
     """Before the first layer: only the input is held."""
-    return State(held, 0, None, None)
+    return Way(held, 0, None, None)
 
 
-def extend(
-    frontier: list[State], layers: Sequence[LayerCost], budget: float, kept_output: float
-) -> Iterator[list[State]]:
+def extend(frontier: list[Way], layers: Sequence[LayerCost], budget: float, kept_output: float) -> Iterator[list[Way]]:
     """Walks along ``layers`` and yields, after each, all ways that are not worse than another.
 
     Exact: of two ways through the same layers, one that holds more and computes more can never become better.
 
     Args:
-        frontier: The ways to get there. Runs begin behind it.
+        frontier: The ways to get there. Segments begin behind it.
         layers: What comes next.
         budget: Bytes that may be held at any moment.
-        kept_output: Bytes of the module's output, which the next module waits for while runs are computed again.
+        kept_output: Bytes of the module's output, which the next module waits for while segments are recomputed.
     """
-    own: list[list[State]] = [frontier]
+    own: list[list[Way]] = [frontier]
     for position in range(len(layers)):
-        best: dict[int, State] = {}  # by extra compute, which takes few values: the way that holds least
+        best: dict[int, Way] = {}  # by extra compute, which takes few values: the way that holds least
         for choice in choices(layers, position, kept_output):
             for each in own[choice.start]:
                 if each.held + choice.needs > budget:
                     break  # those behind hold more
                 held, extra = each.held + choice.holds, each.extra + choice.extra
                 if extra not in best or held < best[extra].held:
-                    best[extra] = State(held, extra, choice.run, each)
+                    best[extra] = Way(held, extra, choice.segment, each)
         own.append(pareto(best.values()))
         yield own[-1]
 
@@ -68,18 +66,18 @@ class Choice(NamedTuple):
         needs: Bytes that they need for a moment besides what is held before.
         holds: Bytes that are held from then on.
         extra: FLOPs that backward spends on them again.
-        run: Which of them are computed again, or ``None``.
+        segment: Which of them are recomputed, or ``None``.
     """
 
     start: int
     needs: float
     holds: float
     extra: int
-    run: Segment | None
+    segment: Segment | None
 
 
 def choices(layers: Sequence[LayerCost], position: int, kept_output: float) -> Iterator[Choice]:
-    """All that may end with the layer at ``position``: keep it, or its convolutions, or end a run there."""
+    """All that may end with the layer at ``position``: save it, or its convolutions, or end a segment there."""
     layer = layers[position]
     yield Choice(position, layer.peak, layer.internal + layer.output, 0, None)
     if layer.convolved < layer.internal:
@@ -94,21 +92,21 @@ def choices(layers: Sequence[LayerCost], position: int, kept_output: float) -> I
         yield Choice(first, peak + kept_output, layer.output, forward, Segment(first, position))
 
 
-def pareto(states: Iterable[State]) -> list[State]:
+def pareto(states: Iterable[Way]) -> list[Way]:
     """The states that no other beats in both, ascending in what they hold."""
-    best: list[State] = []
+    best: list[Way] = []
     for state in sorted(states, key=lambda each: (each.held, each.extra)):
         if not best or state.extra < best[-1].extra:
             best.append(state)
     return best
 
 
-def runs(state: State) -> list[Segment]:
-    """The checkpointed runs on the way to ``state``, ascending."""
+def segments_of(state: Way) -> list[Segment]:
+    """The checkpoint segments on the way to ``state``, ascending."""
     found = []
-    current: State | None = state
+    current: Way | None = state
     while current is not None:
-        if current.run is not None:
-            found.append(current.run)
+        if current.segment is not None:
+            found.append(current.segment)
         current = current.before
     return found[::-1]

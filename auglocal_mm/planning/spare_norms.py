@@ -26,10 +26,11 @@ def keep_norms(costs: NetworkCosts, plan: Plan, budget: float) -> Plan:
 
 def _keep(costs: NetworkCosts, module: PlannedModule, budget: float) -> PlannedModule:
     layers, head = costs.parts(module.first, module.last, module.depth)
-    norms = [(_saved(layers[run.first - module.first]), run) for run in module.layer_runs if run.selective]
-    norms += [(_saved(head[run.first]), run) for run in module.head_runs if run.selective]
-    for _, run in sorted(norms, key=lambda each: each[0], reverse=True):
-        less = replace(module, layer_runs=_without(module.layer_runs, run), head_runs=_without(module.head_runs, run))
+    norms = [(_saved(layers[each.first - module.first]), each) for each in module.layer_segments if each.selective]
+    norms += [(_saved(head[each.first]), each) for each in module.head_segments if each.selective]
+    for _, norm in sorted(norms, key=lambda each: each[0], reverse=True):
+        layer_segments, head_segments = (_without(each, norm) for each in (module.layer_segments, module.head_segments))
+        less = replace(module, layer_segments=layer_segments, head_segments=head_segments)
         most = peak_of(costs, less)
         if most <= budget:
             module = replace(less, activations=most)
@@ -40,5 +41,5 @@ def _saved(layer: LayerCost) -> float:
     return layer.internal - layer.convolved
 
 
-def _without(runs: Sequence[Segment], run: Segment) -> tuple[Segment, ...]:
-    return tuple(each for each in runs if each is not run)
+def _without(segments: Sequence[Segment], segment: Segment) -> tuple[Segment, ...]:
+    return tuple(each for each in segments if each is not segment)
