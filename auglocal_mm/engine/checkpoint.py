@@ -20,7 +20,7 @@ class OptimizerState(BaseModel):
     """What PyTorch's optimizers say of themselves: tensors by the number of their parameter, and settings."""
 
     state: dict[int, dict[str, Any]] = {}
-    param_groups: list[dict[str, Any]] = []
+    param_groups: list[dict[str, Any]]
 
 
 def latest_checkpoint(work_dir: str, out_dir: str | None = None) -> str | None:
@@ -69,7 +69,10 @@ def check_resumable(model: nn.Module, checkpoint: Mapping[str, Any], source: str
             f'{source} holds weights without the state of a training; resume from an epoch_N.pth of the work_dir, or start '
             'from these weights with load_from'
         )
-    fit(checkpoint['optimizer'], OptimizerState, f'optimizer of {source}', 'resume from an earlier checkpoint')
+    name, advice = f'optimizer of {source}', 'resume from an earlier checkpoint'
+    saved = fit(checkpoint['optimizer'], dict[str, Any], name, advice)
+    for each in [saved] if 'param_groups' in saved else saved.values():  # of the model, or of every local module
+        fit(each, OptimizerState, name, advice)
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     theirs = {name: tuple(getattr(value, 'shape', ())) for name, value in checkpoint['state_dict'].items()}
     if own != theirs:
