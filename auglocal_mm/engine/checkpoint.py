@@ -4,14 +4,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
 from torch import nn
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.files import is_there
+from auglocal_mm.json_file import fit
 from auglocal_mm.load_weights import select_weights
 
 NONE_YET = 'none yet: the checkpoints here are of an earlier training'
 """In ``last_checkpoint``, from the start of a training in a used work_dir to its first checkpoint."""
+
+
+class OptimizerState(BaseModel):
+    """What PyTorch's optimizers say of themselves: tensors by the number of their parameter, and settings."""
+
+    state: dict[int, dict[str, Any]] = {}
+    param_groups: list[dict[str, Any]]
 
 
 def latest_checkpoint(work_dir: str, out_dir: str | None = None) -> str | None:
@@ -53,13 +62,17 @@ def check_resumable(model: nn.Module, checkpoint: Mapping[str, Any], source: str
     """Makes sure that a training of ``model`` can go on from ``checkpoint``.
 
     Raises:
-        InputError: It holds weights alone, or those of another network or rule.
+        InputError: It holds weights alone, those of another network or rule, or no state of an optimizer.
     """
     if not {'meta', 'state_dict', 'optimizer'} <= set(checkpoint):
         raise InputError(
             f'{source} holds weights without the state of a training; resume from an epoch_N.pth of the work_dir, or start '
             'from these weights with load_from'
         )
+    name, advice = f'optimizer of {source}', 'resume from an earlier checkpoint'
+    saved = fit(checkpoint['optimizer'], dict[str, Any], name, advice)
+    for each in [saved] if 'param_groups' in saved else saved.values():  # of the model, or of every local module
+        fit(each, OptimizerState, name, advice)
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     theirs = {name: tuple(getattr(value, 'shape', ())) for name, value in checkpoint['state_dict'].items()}
     if own != theirs:

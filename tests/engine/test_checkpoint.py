@@ -68,6 +68,15 @@ def test_a_training_goes_on_from_the_state_of_its_own_alone():
     check_resumable(model, whole, 'a.pth')
     with pytest.raises(InputError, match=r'a\.pth holds weights without the state of a training'):
         check_resumable(model, {'state_dict': whole['state_dict']}, 'a.pth')
+    damaged = {'state': {3: True}, 'param_groups': []}
+    for optimizer, said in (
+        (True, 'the content is True'),
+        (damaged, r'state\.3 is True'),
+        ({'stem': damaged}, r'state\.3 is True'),
+        ({'stem': {'state': {}}}, 'param_groups is missing'),
+    ):
+        with pytest.raises(InputError, match=rf'optimizer of a\.pth: {said}'):
+            check_resumable(model, {**whole, 'optimizer': optimizer}, 'a.pth')
     with pytest.raises(InputError, match=r'auxiliary_heads\.bias is missing there and \(3,\) in the model'):
         plain = {name: value for name, value in model.state_dict().items() if name.startswith('head.')}
         check_resumable(model, {**whole, 'state_dict': plain}, 'a.pth')

@@ -23,6 +23,11 @@ def joined(header: bytes, numbers: bytes) -> bytes:
     return len(header).to_bytes(LENGTH, 'little') + header + numbers
 
 
+def pickled(content: bytes) -> bytes:
+    """The weights as PyTorch saves them, in one order: safetensors gives another each time."""
+    return tensor_mutations.saved(dict(sorted(load(content).items())))
+
+
 def on_header(mutator: Mutator) -> Mutator:
     """Changes the header, and the length accordingly."""
 
@@ -38,7 +43,7 @@ def on_tensors(mutator: Mutator) -> Mutator:
     """Changes the weights, which are saved anew."""
 
     def mutate(rng: random.Random, content: bytes) -> Mutant:
-        mutant = mutator(rng, tensor_mutations.saved(load(content)))
+        mutant = mutator(rng, pickled(content))
         return Mutant(mutant.name, save(tensor_mutations.load(mutant.content)), mutant.harmless)
 
     return mutate
@@ -51,7 +56,7 @@ def _length(rng: random.Random, content: bytes) -> Mutant:
 
 def _pickled(rng: random.Random, content: bytes) -> Mutant:
     """A checkpoint of PyTorch under this name."""
-    return Mutant('pickled', tensor_mutations.saved(load(content)))
+    return Mutant('pickled', pickled(content))
 
 
 def _vast(rng: random.Random, content: bytes) -> Mutant:

@@ -68,8 +68,8 @@ class PoisonHook(Hook):
         ('auglocal', 'state_dict.backbone.bn1.running_var', lambda runner: runner.model.backbone.bn1.running_var),
         (
             'auglocal',
-            'optimizer.state.0.momentum_buffer',
-            lambda runner: next(iter(runner.optim_wrapper.optimizer.state.values()))['momentum_buffer'],
+            'optimizer.stem.state.0.momentum_buffer',
+            lambda runner: next(iter(runner.optim_wrapper['stem'].optimizer.state.values()))['momentum_buffer'],
         ),
     ],
 )
