@@ -1,0 +1,280 @@
+"""One change of the source for each promise of README.md and of the exactness tests, and the test that must catch it."""
+
+from typing import NamedTuple
+
+
+class Change(NamedTuple):
+    """A change that breaks a promise.
+
+    Attributes:
+        promise: What the project says of itself.
+        file: In ``auglocal_mm``.
+        old: Text that occurs there once.
+        new: What takes its place.
+        test: That fails then.
+    """
+
+    promise: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+STEP = 'tests/local/test_step.py'
+RIVALS = 'tests/models/test_rival_heads.py'
+OPTIMIZERS = 'tests/runtime/test_optimizers.py'
+CHANGES = [
+    Change(
+        'no gradient crosses a module boundary',
+        'local/step.py',
+        'state = state.detach()',
+        'state = state',
+        f'{STEP}::test_gradients_are_those_of_the_local_loss_alone',
+    ),
+    Change(
+        'no gradient crosses a module boundary through a tap',
+        'local/state.py',
+        '{name: tap.detach() for name, tap in self.taps.items()}',
+        'self.taps',
+        'tests/local/test_module.py::test_a_detached_state_has_no_graph',
+    ),
+    Change(
+        '--check sees a gradient that crosses',
+        'local/isolation.py',
+        "errors.append(float('inf') if leaked else ",
+        'errors.append(',
+        'tests/local/test_step.py::test_isolation_check_sees_a_gradient_that_crosses',
+    ),
+    Change(
+        'the validated network is the exported backbone',
+        'models/classifiers/image_classifier.py',
+        'self._chain = join_segments(self.layers, self.segments)',
+        'self._chain = join_segments(self.layers[:-1], self.segments)',
+        'tests/models/test_image_classifier.py::test_validation_equals_torchvision_and_mmdet_with_the_exported_weights',
+    ),
+    Change(
+        'gradients are freed after each update',
+        'runtime/optimizers.py',
+        '        wrapper.zero_grad()\n',
+        '',
+        f'{OPTIMIZERS}::test_gradients_are_freed_and_other_modules_left_alone',
+    ),
+    Change(
+        'gradients are clipped by the norm of each local module',
+        'runtime/optimizers.py',
+        'norm = self.clip(parameters)',
+        'norm = self.clip([p for each in self.values() for g in each.param_groups for p in g["params"]])',
+        f'{OPTIMIZERS}::test_gradient_accumulation_counts_iterations',
+    ),
+    Change(
+        'in float16 the norm is taken without the loss scale',
+        'runtime/optimizers.py',
+        'wrapper.loss_scaler.unscale_(wrapper.optimizer)',
+        'pass',
+        f'{OPTIMIZERS}::test_clipping_in_float16_takes_the_norm_without_the_loss_scale',
+    ),
+    Change(
+        'gradients accumulate over iterations, to the end of training',
+        'runtime/optimizers.py',
+        'wrapper.initialize_count_status(nn.Identity() if index else model, cur_iter, max_iters)',
+        'pass',
+        f'{OPTIMIZERS}::test_gradient_accumulation_counts_iterations',
+    ),
+    Change(
+        'two processes equal one',
+        'runtime/optimizers.py',
+        "all_reduce_params(gradients, op='mean')",
+        "all_reduce_params(gradients, op='sum')",
+        'tests/engine/test_two_processes.py::test_two_processes_equal_one',
+    ),
+    Change(
+        'a fused step goes by the order of memory',
+        'runtime/memory_order.py',
+        'optimizer.register_load_state_dict_post_hook(align_state)',
+        'pass',
+        'tests/runtime/test_memory_order.py::test_state_of_another_layout_is_aligned',
+    ),
+    Change(
+        'heads copy the layers of section 3.2',
+        'local/depth.py',
+        'to_integer(layer - 1 + Fraction(remaining * i, hidden)) + 1',
+        'to_integer(layer + Fraction(remaining * i, hidden))',
+        'tests/models/test_auglocal_head.py',
+    ),
+    Change(
+        'the pyramid of equation 3',
+        'local/depth.py',
+        'max(num_modules - 2, 1)',
+        'max(num_modules - 1, 1)',
+        'tests/local/test_depth.py',
+    ),
+    Change(
+        'auxiliary networks have the published numbers of parameters',
+        'local/layer_copy.py',
+        'projection = nn.Conv2d(in_channels, width, kernel_size=1, stride=stride, bias=False)',
+        'projection = nn.Conv2d(in_channels, width, kernel_size=1, stride=stride, bias=True)',
+        'tests/models/test_auglocal_head.py',
+    ),
+    Change(
+        'copied layers start from fresh weights',
+        'local/layer_copy.py',
+        '            reset()\n',
+        '            pass\n',
+        'tests/local/test_layer_copy.py',
+    ),
+    Change(
+        "PredSim's loss is the published one",
+        'models/auxiliary_heads/predsim_head.py',
+        "'similarity': 0.99",
+        "'similarity': 0.9",
+        f'{RIVALS}::test_predsim_loss_is_the_formula',
+    ),
+    Change(
+        "InfoPro's loss is the published one",
+        'models/auxiliary_heads/infopro_head.py',
+        'align_corners=True',
+        'align_corners=False',
+        f'{RIVALS}::test_infopro_loss_is_the_formula',
+    ),
+    Change(
+        "DGL's head is the published one",
+        'models/auxiliary_heads/dgl_head.py',
+        'math.ceil(side / 4) for side in features.shape[2:]',
+        'math.ceil(side / 2) for side in features.shape[2:]',
+        f'{RIVALS}::test_dgl_pools_to_a_quarter',
+    ),
+    Change(
+        'MAN follows its neighbour',
+        'models/auxiliary_heads/man_head.py',
+        '1 - self.momentum, 1.0)',
+        'self.momentum, 1.0)',
+        f'{RIVALS}::test_man_follows_the_neighbour_and_sends_it_no_gradient',
+    ),
+    Change(
+        'plain convolutions cost the FLOPs of copied layers',
+        'models/auxiliary_heads/convolution_head.py',
+        'return counter.get_total_flops() // 4',
+        'return counter.get_total_flops() // 2',
+        f'{RIVALS}::test_convolutions_cost_what_auglocals_layers_cost',
+    ),
+    Change(
+        'checkpointing moves running statistics once',
+        'local/recompute.py',
+        'norm.momentum, norm.num_batches_tracked = 0.0, None',
+        'pass',
+        'tests/local/test_recompute.py::test_gradients_and_statistics_equal_those_without',
+    ),
+    Change(
+        'a chain that computes something else is refused',
+        'backbones/adapter.py',
+        'or not torch.allclose(found, expected, 1e-4, 1e-5)',
+        '',
+        'tests/backbones/test_adapter.py::test_a_chain_that_computes_something_else_is_refused',
+    ),
+    Change(
+        'real steps hold what plans say: images',
+        'planning/network_cost.py',
+        'return self.image + taps + ',
+        'return taps + ',
+        'tests/test_contract.py::test_plans_hold_what_a_real_step_holds',
+    ),
+    Change(
+        'the search is exact within its cost model',
+        'planning/search.py',
+        'module.compute + rest[0] < found[0]',
+        'module.compute + rest[0] > found[0]',
+        'tests/planning/test_search.py::test_no_plan_is_better',
+    ),
+    Change(
+        'augmentation depends on seed, epoch and image alone',
+        'datasets/labelled_images.py',
+        'torch.default_generator.manual_seed(seed)',
+        'pass',
+        'tests/datasets/test_image_folder.py',
+    ),
+    Change(
+        'a resumed training equals one that never stopped',
+        'engine/hooks/epoch_seed_hook.py',
+        '            _set_epoch(runner, runner.epoch)\n',
+        '            _set_epoch(runner, 0)\n',
+        'tests/engine/hooks',
+    ),
+    Change(
+        'gradients that accumulate survive a resume',
+        'engine/hooks/checkpoint_hook.py',
+        'parameter.grad = like(gradient, parameter)',
+        'pass',
+        'tests/engine/test_two_processes.py tests/engine/hooks/test_auglocal_hook.py',
+    ),
+    Change(
+        'nothing that is not finite is saved',
+        'finite.py',
+        'not torch.isfinite(tensor).all()',
+        'torch.isnan(tensor).all()',
+        'tests/engine/hooks/test_checkpoint_hook.py',
+    ),
+    Change(
+        'files are whole or not there',
+        'files.py',
+        'os.replace(temporary, target)',
+        'target.write_bytes(temporary.read_bytes()[:-1])',
+        'tests/test_files.py',
+    ),
+    Change(
+        'the exported backbone does not depend on the layout of memory',
+        'backbone_file.py',
+        'value.detach().cpu().clone(**plain)',
+        'value.detach().cpu().clone()',
+        'tests/models/test_image_classifier.py::test_the_layout_changes_no_number_and_leaves_no_trace_in_the_backbone',
+    ),
+    Change(
+        'the table shows differences to the control',
+        'transfer/comparison.py',
+        'else mean - control',
+        'else control - mean',
+        'tests/transfer/test_comparison.py',
+    ),
+    Change(
+        "torchvision's kernels do what mmcv's do",
+        'ops/roi_align.py',
+        'grad_input.add_(grad)',
+        'grad_input.add_(grad.flip(-1))',
+        'tests/ops/test_roi_align.py',
+    ),
+    Change(
+        'a moving average is validated and exported',
+        'engine/hooks/primary_ema_hook.py',
+        '                average.copy_(own)\n',
+        '                pass\n',
+        'tests/engine/hooks/test_primary_ema_hook.py',
+    ),
+    Change(
+        'one local module is BP',
+        'local/module.py',
+        'return self.head.loss(state, targets)',
+        'return self.head.loss(state.detach(), targets)',
+        'tests/test_contract.py::test_one_module_is_backpropagation',
+    ),
+    Change(
+        'every method starts from the same primary network',
+        'models/classifiers/image_classifier.py',
+        'with torch.random.fork_rng(devices=[]):',
+        'if True:',
+        'tests/models/test_auxiliary_heads.py::test_every_rule_starts_from_the_same_primary_network',
+    ),
+    Change(
+        'no weights file runs code',
+        'checkpoint_file.py',
+        "torch.load(file, map_location='cpu', weights_only=True)",
+        "torch.load(file, map_location='cpu', weights_only=False)",
+        'tests/engine/test_pretrained.py',
+    ),
+    Change(
+        'data workers do not keep the lock of a killed training',
+        'lock.py',
+        'os.close(_held.pop())',
+        '_held.pop()',
+        'tests/test_lock.py::test_data_workers_of_a_killed_training_do_not_keep_it',
+    ),
+]
