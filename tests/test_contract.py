@@ -7,6 +7,8 @@ from mmengine.runner import Runner
 from tests_models import classifier
 from torch import Tensor
 
+from auglocal_mm.analysis import layer_cka
+from auglocal_mm.analysis.trained_model import layer_outputs, pooled_outputs
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.isolation import isolation_errors
 from auglocal_mm.local.state import State, Targets
@@ -139,3 +141,15 @@ def measured(toy: str, plan, names, rule) -> float:
         meter.follow(images)
         local_step(model.local_modules(), images, labels, update)
     return meter.peak / 8
+
+
+@pytest.mark.parametrize('toy', SMALL)
+def test_layers_are_compared_and_probed_by_their_channels(toy):
+    preprocessor = dict(type='ImgDataPreprocessor', mean=[127.0] * 3, std=[64.0] * 3)
+    model = build(toy, data_preprocessor=preprocessor).eval()
+    images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
+    outputs, pooled = list(layer_outputs(model, images)), pooled_outputs(model, images)
+    for features, vectors in zip(outputs, pooled, strict=True):
+        expected = features.mean((2, 3)) if toy == 'pyramid' else features.mean(1)
+        torch.testing.assert_close(vectors, expected)
+    assert layer_cka(model, model, [(images, torch.arange(4))]).diagonal().tolist() == pytest.approx([1.0] * len(pooled))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from auglocal_mm.analysis.cka import MinibatchCKA
 from auglocal_mm.analysis.linear_probe import LinearProbes, probe_accuracy
-from auglocal_mm.analysis.trained_model import layer_outputs
+from auglocal_mm.analysis.trained_model import layer_outputs, pooled_outputs
 from auglocal_mm.errors import InputError
 from auglocal_mm.models import ImageClassifier
 
@@ -72,9 +72,9 @@ def probe_layers(
     device, layers = next(model.parameters()).device, len(model.layers)
     probes = LinearProbes(layers, model.head.num_classes, penalty)
     for images, labels in fitted_on:
-        probes.update(list(layer_outputs(model, images)), labels.to(device))
+        probes.update(pooled_outputs(model, images), labels.to(device))
     weights, right, total = probes.solve(), [0] * layers, 0
     for images, labels in measured_on:
-        found = probe_accuracy(weights, list(layer_outputs(model, images)), labels.to(device))
+        found = probe_accuracy(weights, pooled_outputs(model, images), labels.to(device))
         right, total = [a + b for a, b in zip(right, found, strict=True)], total + len(labels)
     return ProbedLayers([100 * count / total for count in right], probes.count, total)

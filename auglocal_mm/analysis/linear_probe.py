@@ -37,7 +37,7 @@ class LinearProbes:
         """Takes in one batch.
 
         Args:
-            features: For each layer (N, C, H, W) or (N, C).
+            features: For each layer (N, C), pooled over positions.
             labels: (N,) class indices.
 
         Raises:
@@ -51,8 +51,8 @@ class LinearProbes:
             )
         one_hot = functional.one_hot(labels, self.num_classes).double()
         self.count += len(labels)
-        for layer, maps in enumerate(features):
-            inputs = _with_intercept(pooled(maps))
+        for layer, vectors in enumerate(features):
+            inputs = _with_intercept(vectors)
             product, target = inputs.T @ inputs, inputs.T @ one_hot
             known = self.products[layer]
             self.products[layer] = product if known is None else known + product
@@ -89,14 +89,9 @@ class LinearProbes:
 
 def probe_accuracy(weights: Sequence[Tensor], features: Sequence[Tensor], labels: Tensor) -> list[int]:
     """How many of a batch's labels each probe finds; arguments as :meth:`LinearProbes.solve` and ``update`` have them."""
-    scores = [_with_intercept(pooled(maps)) @ weight for weight, maps in zip(weights, features, strict=True)]
+    scores = [_with_intercept(vectors) @ weight for weight, vectors in zip(weights, features, strict=True)]
     return [int((score.argmax(dim=1) == labels).sum()) for score in scores]
 
 
-def pooled(maps: Tensor) -> Tensor:
-    """Global averages (N, C), in float64, of maps (N, C, H, W); vectors pass through."""
-    return (maps.mean(dim=(2, 3)) if maps.ndim == 4 else maps).double()
-
-
 def _with_intercept(vectors: Tensor) -> Tensor:
-    return torch.cat([vectors, torch.ones_like(vectors[:, :1])], dim=1)
+    return torch.cat([vectors, torch.ones_like(vectors[:, :1])], dim=1).double()

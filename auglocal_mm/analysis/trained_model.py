@@ -78,7 +78,7 @@ def labelled_batches(
 
 @torch.no_grad()
 def layer_outputs(model: ImageClassifier, images: Tensor) -> Iterator[Tensor]:
-    """The feature maps (N, C, H, W) of every local layer, in order, one at a time.
+    """The output of every local layer, in order, one at a time: maps (N, C, H, W) or tokens (N, T, C).
 
     Args:
         model: Normalises the images first, as in its training.
@@ -88,3 +88,9 @@ def layer_outputs(model: ImageClassifier, images: Tensor) -> Iterator[Tensor]:
     for layer in model.layers:
         images = layer.module(images)
         yield images
+
+
+def pooled_outputs(model: ImageClassifier, images: Tensor) -> list[Tensor]:
+    """The mean over all positions (N, C) of every local layer's output, maps or tokens; arguments as above."""
+    outputs = zip(layer_outputs(model, images), model.shapes, strict=True)
+    return [features.movedim(shape.channel_dim + 1, 1).flatten(2).mean(dim=2) for features, shape in outputs]

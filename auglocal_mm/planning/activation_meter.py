@@ -28,14 +28,14 @@ class ActivationMeter(TorchDispatchMode):
     def follow(self, tensor: Tensor) -> None:
         """Counts a tensor that was there before, such as the images."""
         storage = tensor.untyped_storage()
-        self._alive[storage._cdata] = (StorageWeakRef(storage), storage.nbytes())
+        self._alive[storage_of(tensor)] = (StorageWeakRef(storage), storage.nbytes())
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        given = {_name(value) for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)}
+        given = {storage_of(value) for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)}
         outputs = func(*args, **(kwargs or {}))
         if torch.is_grad_enabled():  # backward runs without, recomputation inside it with
             for output in tree_leaves(outputs):
-                if isinstance(output, Tensor) and _name(output) not in given:
+                if isinstance(output, Tensor) and storage_of(output) not in given:
                     self.follow(output)
         self._alive = {name: each for name, each in self._alive.items() if not each[0].expired()}
         alive = sum(size for _, size in self._alive.values())
@@ -45,5 +45,6 @@ class ActivationMeter(TorchDispatchMode):
         return outputs
 
 
-def _name(tensor: Tensor) -> int:
+def storage_of(tensor: Tensor) -> int:
+    """Names the storage of a tensor; tensors without data have no other name, since all of them lie at address 0."""
     return tensor.untyped_storage()._cdata

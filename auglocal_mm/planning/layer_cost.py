@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from auglocal_mm.local.module import Head
 from auglocal_mm.local.recompute import COSTLY
 from auglocal_mm.local.state import State
-from auglocal_mm.planning.activation_meter import ActivationMeter
+from auglocal_mm.planning.activation_meter import ActivationMeter, storage_of
 
 BATCHES = (2, 4)
 """Images of the two measurements, which differ by two; a BatchNorm on vectors refuses one."""
@@ -139,11 +139,11 @@ class LayerMeter:
             own: dict[str, Tensor] = {}
             for name, tensor in [*layer.named_parameters(), *layer.named_buffers()]:
                 own[name] = mode.from_tensor(tensor)
-            known = {_storage(tensor) for tensor in own.values()}
+            known = {storage_of(tensor) for tensor in own.values()}
             saved: dict[int, int] = {}
 
             def pack(tensor: Tensor) -> Tensor:
-                saved[_storage(tensor)] = tensor.untyped_storage().nbytes()
+                saved[storage_of(tensor)] = tensor.untyped_storage().nbytes()
                 return tensor
 
             counter, meter, costly = FlopCounterMode(display=False), ActivationMeter(), _CostlyResults()
@@ -151,7 +151,7 @@ class LayerMeter:
                 outputs = self._forward(layer, own, inputs, read)
             trainable = [tensor for tensor in own.values() if tensor.requires_grad]
             backward = _backward(outputs, [inputs, *(read or {}).values(), *trainable])
-            known |= {_storage(tensor) for tensor in (inputs, outputs, *(read or {}).values())}
+            known |= {storage_of(tensor) for tensor in (inputs, outputs, *(read or {}).values())}
             internal = sum(size for storage, size in saved.items() if storage not in known)
             output = outputs.untyped_storage().nbytes()
             convolved = sum(size for storage, size in costly.sizes.items() if storage not in known)
@@ -176,7 +176,7 @@ class _CostlyResults(TorchDispatchMode):
 
     @property
     def sizes(self) -> dict[int, int]:
-        return {_storage(result): result.untyped_storage().nbytes() for result in self.results}
+        return {storage_of(result): result.untyped_storage().nbytes() for result in self.results}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
@@ -192,7 +192,3 @@ def _backward(outputs: Tensor, leaves: list[Tensor]) -> int:
     with FlopCounterMode(display=False) as counter:
         torch.autograd.grad(outputs, leaves, torch.empty_like(outputs), allow_unused=True)
     return counter.get_total_flops()
-
-
-def _storage(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata

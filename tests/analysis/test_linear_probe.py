@@ -50,7 +50,7 @@ def test_bad_input_is_refused():
 
 def test_every_layer_has_its_own_probe_and_dead_channels_do_no_harm():
     inputs, labels = data()
-    noise = torch.randn(60, 4, 2, 2, generator=torch.Generator().manual_seed(1))
+    noise = torch.randn(60, 4, generator=torch.Generator().manual_seed(1))
     dead = torch.cat([inputs, torch.zeros(60, 2)], dim=1)
     probes = LinearProbes(3, 3)
     probes.update([inputs, noise, dead], labels)
