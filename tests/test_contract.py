@@ -13,9 +13,9 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.local.isolation import isolation_errors
 from auglocal_mm.local.state import State, Targets
 from auglocal_mm.local.step import local_step
-from auglocal_mm.planning.activation_meter import ActivationMeter
-from auglocal_mm.planning.network_cost import measure_network
-from auglocal_mm.planning.search import backpropagation, cheapest_plan
+from auglocal_mm.planning.costs.activation_meter import ActivationMeter
+from auglocal_mm.planning.costs.network_cost import measure_network
+from auglocal_mm.planning.search.plans import backpropagation, cheapest_plan
 from auglocal_mm.planning.training_config import to_config
 
 TOYS = {
@@ -152,4 +152,6 @@ def test_layers_are_compared_and_probed_by_their_channels(toy):
     for features, vectors in zip(outputs, pooled, strict=True):
         expected = features.mean((2, 3)) if toy == 'pyramid' else features.mean(1)
         torch.testing.assert_close(vectors, expected)
-    assert layer_cka(model, model, [(images, torch.arange(4))]).diagonal().tolist() == pytest.approx([1.0] * len(pooled))
+    assert layer_cka(model, model, [(images, torch.arange(4))]).diagonal().tolist() == pytest.approx(
+        [1.0] * len(pooled)
+    )

@@ -9,11 +9,11 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 import auglocal_mm  # noqa: F401  (provides mmcv's operators before MMDetection asks for them)
-from auglocal_mm.checkpoint_file import read_weights
-from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, load_config
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
-from auglocal_mm.load_weights import is_of_network, select_weights
+from auglocal_mm.launch.launch import add_common_arguments, command_line_tool, load_config
+from auglocal_mm.weights.checkpoint_file import read_weights
+from auglocal_mm.weights.load_weights import is_of_network, select_weights
 
 META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction')
 

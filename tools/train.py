@@ -11,9 +11,9 @@ from mmengine.runner import Runner
 import auglocal_mm  # noqa: F401  (provides mmcv's operators before MMDetection asks for them)
 from auglocal_mm.analysis.isolation import check_run
 from auglocal_mm.engine.checkpoint import latest_checkpoint
-from auglocal_mm.engine.launch import add_common_arguments, command_line_tool, is_first_process, load_config
-from auglocal_mm.engine.work_dir import check_work_dir, own_work_dir
 from auglocal_mm.errors import InputError
+from auglocal_mm.launch.launch import add_common_arguments, command_line_tool, is_first_process, load_config
+from auglocal_mm.launch.work_dir import check_work_dir, own_work_dir
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

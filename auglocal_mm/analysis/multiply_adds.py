@@ -16,7 +16,7 @@ T = TypeVar('T')
 
 
 @dataclass(frozen=True)
-class NetworkCost:
+class MultiplyAdds:
     """One network under one rule, for one image and one forward pass.
 
     Attributes:
@@ -46,7 +46,7 @@ class NetworkCost:
 
 
 @torch.no_grad()
-def network_cost(model: ImageClassifier, image_size: int) -> NetworkCost:
+def network_cost(model: ImageClassifier, image_size: int) -> MultiplyAdds:
     """Counts with PyTorch's own counter.
 
     Args:
@@ -67,7 +67,7 @@ def network_cost(model: ImageClassifier, image_size: int) -> NetworkCost:
     auxiliary = sum(p.numel() for p in model.auxiliary_heads.parameters()) if model.auxiliary_heads else 0
     everything = sum(p.numel() for p in model.parameters())
     (primary, primary_norms), (heads, head_norms) = sums
-    return NetworkCost(primary, heads, primary_norms, head_norms, everything - auxiliary, auxiliary)
+    return MultiplyAdds(primary, heads, primary_norms, head_norms, everything - auxiliary, auxiliary)
 
 
 def _count(network: nn.Module, function: Callable[[State], T], state: State) -> tuple[tuple[int, int], T]:

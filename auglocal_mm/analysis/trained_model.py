@@ -9,14 +9,14 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from auglocal_mm.checkpoint_file import read_weights
-from auglocal_mm.engine.config_file import read_config_file
 from auglocal_mm.engine.hooks.data_check_hook import check_classes
 from auglocal_mm.errors import InputError
-from auglocal_mm.load_weights import is_of_network, select_weights
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.models.classifiers import is_classifier
 from auglocal_mm.registry import MODELS
+from auglocal_mm.settings.config_file import read_config_file
+from auglocal_mm.weights.checkpoint_file import read_weights
+from auglocal_mm.weights.load_weights import is_of_network, select_weights
 
 
 def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:

@@ -4,8 +4,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.json_file import Number, fit
-from auglocal_mm.scalar_log import read_lines
+from auglocal_mm.files.json_file import Number, fit
+from auglocal_mm.files.scalar_log import read_lines
 
 
 def read_curves(work_dir: Path) -> dict[str, list[tuple[int, float]]]:

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from auglocal_mm.benchmark.iteration import Step, random_batch, training_step
 from auglocal_mm.benchmark.schemes import Scheme
-from auglocal_mm.planning.activation_meter import ActivationMeter
+from auglocal_mm.planning.costs.activation_meter import ActivationMeter
 from auglocal_mm.registry import MODELS
 from auglocal_mm.runtime.optimizers import each_wrapper
 

@@ -8,10 +8,10 @@ from typing import Any
 from mmengine.config import Config
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.planning.network_cost import NetworkCosts, measure_network
+from auglocal_mm.planning.costs.network_cost import NetworkCosts, measure_network
 from auglocal_mm.planning.plan import Plan
-from auglocal_mm.planning.report import describe
-from auglocal_mm.planning.search import backpropagation, cheapest_plan
+from auglocal_mm.planning.plan_report import describe
+from auglocal_mm.planning.search.plans import backpropagation, cheapest_plan
 from auglocal_mm.planning.training_config import kept_settings, to_config
 from auglocal_mm.registry import MODELS
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from auglocal_mm.benchmark.measurement import Measurement
 from auglocal_mm.benchmark.schemes import Scheme
-from auglocal_mm.json_file import Count
+from auglocal_mm.files.json_file import Count
 
 RELATIVE = {'time': 'median_ms', 'activations': 'activations', 'saved': 'saved_activations', 'flops': 'flops'}
 

@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 from auglocal_mm.datasets.coco_masks import BEYOND, PARTS, check_mask, mask_area
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import is_there
-from auglocal_mm.json_file import decode_json
+from auglocal_mm.files.atomic import is_there
+from auglocal_mm.files.json_file import decode_json
 
 NUMBERS = {int, float}
 FLAGS: dict[Any, int] = {0: 0, 1: 1, '0': 0, '1': 1}

@@ -14,7 +14,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from auglocal_mm.datasets.png_check import check_png
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import is_there
+from auglocal_mm.files.atomic import is_there
 
 # What a file is, its first bytes say. Formats without such bytes (TGA), and those that run other programs (EPS), are left out.
 FORMATS = ('JPEG', 'PNG', 'WEBP', 'GIF', 'BMP', 'TIFF', 'PPM', 'AVIF', 'JPEG2000')

@@ -9,7 +9,7 @@ from auglocal_mm.engine.hooks import (
     PrimaryEMAHook,
 )
 from auglocal_mm.engine.optim_wrappers import AmpOptimWrapper
-from auglocal_mm.engine.pretrained import Pretrained
+from auglocal_mm.weights.pretrained import Pretrained
 
 __all__ = [
     'AmpOptimWrapper',

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from torch import nn
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import is_there
-from auglocal_mm.json_file import fit
-from auglocal_mm.load_weights import select_weights
+from auglocal_mm.files.atomic import is_there
+from auglocal_mm.files.json_file import fit
+from auglocal_mm.weights.load_weights import select_weights
 
 NONE_YET = 'none yet: the checkpoints here are of an earlier training'
 """In ``last_checkpoint``, from the start of a training in a used work_dir to its first checkpoint."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import itemgetter
 
-from auglocal_mm.planning.frontier import SHARES, Frontier
 from auglocal_mm.planning.plan import Plan
+from auglocal_mm.planning.search.frontier import SHARES, Frontier
 
 
 def verdict(frontier: Frontier) -> str:

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 from mmengine.config import Config
 from pydantic import Field, JsonValue
 
-from auglocal_mm.backbone_record import BackboneRecord
-from auglocal_mm.engine.config_file import merge_changes, parse_config
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import is_there
-from auglocal_mm.json_file import Percent, read_json
+from auglocal_mm.files.atomic import is_there
+from auglocal_mm.files.json_file import Percent, read_json
+from auglocal_mm.settings.config_file import merge_changes, parse_config
 from auglocal_mm.studies.machine_settings import without_machine
+from auglocal_mm.weights.backbone_record import BackboneRecord
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from pydantic import JsonValue
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.json_file import read_json
-from auglocal_mm.run_record import read_record
-from auglocal_mm.scalar_log import Line, read_lines
+from auglocal_mm.files.json_file import read_json
+from auglocal_mm.files.run_record import read_record
+from auglocal_mm.files.scalar_log import Line, read_lines
 
 AP_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 METRICS = tuple(f'{kind}_{item}' for kind in ('bbox', 'segm') for item in AP_ITEMS)

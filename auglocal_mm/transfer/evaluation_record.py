@@ -5,9 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from auglocal_mm.backbone_record import BackboneRecord
-from auglocal_mm.files import is_there, write_json
-from auglocal_mm.json_file import Count, fit, read_json
+from auglocal_mm.files.atomic import is_there, write_json
+from auglocal_mm.files.json_file import Count, fit, read_json
+from auglocal_mm.weights.backbone_record import BackboneRecord
 
 NAME = 'evaluation.json'
 

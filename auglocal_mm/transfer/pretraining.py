@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from auglocal_mm.backbone_record import read_backbone_record
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import is_there
+from auglocal_mm.files.atomic import is_there
 from auglocal_mm.transfer.run_config import RunConfig
+from auglocal_mm.weights.backbone_record import read_backbone_record
 
 KEPT_RECORD = 'pretraining.json'
 """The description of its backbone in the work_dir of a detector that has no ``evaluation.json``."""

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import is_there
-from auglocal_mm.run_record import plain, read_record
+from auglocal_mm.files.atomic import is_there
+from auglocal_mm.files.run_record import plain, read_record
 
 NOT_SET = '(not set)'
 RUN_IDENTITY = ('work_dir', 'seed', 'randomness', 'load_from', 'resume', 'launcher', 'model.backbone.init_cfg')

@@ -11,14 +11,14 @@ from mmengine.registry import init_default_scope
 from pydantic import BaseModel
 from rich.progress import track
 
-from auglocal_mm.analysis.report import markdown_table, write_report
+from auglocal_mm.analysis.tables import markdown_table, write_report
 from auglocal_mm.benchmark.measurement import measure_alone
 from auglocal_mm.benchmark.schemes import Scheme
 from auglocal_mm.benchmark.summary import Machine, machine
-from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import is_there, write_json
-from auglocal_mm.json_file import Count, Positive, read_json
+from auglocal_mm.files.atomic import is_there, write_json
+from auglocal_mm.files.json_file import Count, Positive, read_json
+from auglocal_mm.launch.launch import command_line_tool
 from auglocal_mm.studies import Study, overrides, read_results, read_study, run_config
 
 HERE = Path(__file__).parent

@@ -13,14 +13,14 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.progress import track
 
-from auglocal_mm.analysis.report import markdown_table, write_report
+from auglocal_mm.analysis.tables import markdown_table, write_report
 from auglocal_mm.benchmark.measurement import measure_alone
 from auglocal_mm.benchmark.schemes import measure_config, planned_scheme, training_schemes
-from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import is_there
-from auglocal_mm.json_file import read_json
-from auglocal_mm.planning.search import backpropagation, cheapest_plan
+from auglocal_mm.files.atomic import is_there
+from auglocal_mm.files.json_file import read_json
+from auglocal_mm.launch.launch import command_line_tool
+from auglocal_mm.planning.search.plans import backpropagation, cheapest_plan
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]

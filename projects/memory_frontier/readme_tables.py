@@ -9,11 +9,11 @@ from typing import Any, Literal
 from accuracy_report import table as accuracy_table
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
-from auglocal_mm.analysis.report import markdown_table
-from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.analysis.tables import markdown_table
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import write_text
-from auglocal_mm.json_file import Percent, Positive, read_json
+from auglocal_mm.files.atomic import write_text
+from auglocal_mm.files.json_file import Percent, Positive, read_json
+from auglocal_mm.launch.launch import command_line_tool
 
 HERE = Path(__file__).parent
 READMES = (HERE / 'README.md', HERE.parents[1] / 'README.md')

@@ -7,8 +7,8 @@ from zipfile import BadZipFile
 import numpy as np
 from rich.progress import track
 
-from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
+from auglocal_mm.launch.launch import command_line_tool
 
 
 def unpack(source: Path, folder: Path, images: int | None = None) -> None:

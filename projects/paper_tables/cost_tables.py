@@ -14,12 +14,12 @@ from rule_costs import RULES, load, measure_rules
 
 from auglocal_mm.analysis.layer_plots import plot_curves
 from auglocal_mm.analysis.multiply_adds import network_cost
-from auglocal_mm.analysis.report import markdown_table, write_report
+from auglocal_mm.analysis.tables import markdown_table, write_report
 from auglocal_mm.benchmark.summary import Machine, machine
-from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import is_there
-from auglocal_mm.json_file import Count, Positive, read_json
+from auglocal_mm.files.atomic import is_there
+from auglocal_mm.files.json_file import Count, Positive, read_json
+from auglocal_mm.launch.launch import command_line_tool
 from auglocal_mm.registry import MODELS
 
 HERE = Path(__file__).parent

@@ -9,11 +9,11 @@ from mmengine.registry import init_default_scope
 from rich.progress import track
 from rule_costs import REPOSITORY, memory
 
-from auglocal_mm.analysis.report import markdown_table, write_report
+from auglocal_mm.analysis.tables import markdown_table, write_report
 from auglocal_mm.benchmark.measurement import measure_alone
 from auglocal_mm.benchmark.schemes import Scheme
-from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
+from auglocal_mm.launch.launch import command_line_tool
 
 HERE = Path(__file__).parent
 GPUS = 8

@@ -8,9 +8,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from auglocal_mm.analysis.report import markdown_table, write_report
-from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.analysis.tables import markdown_table, write_report
 from auglocal_mm.errors import InputError
+from auglocal_mm.launch.launch import command_line_tool
 from auglocal_mm.studies import Run, Study, overrides, read_results, read_study
 from auglocal_mm.studies.machine_settings import first_difference
 

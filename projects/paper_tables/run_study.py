@@ -14,15 +14,15 @@ import torch
 from mmengine.config import Config
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from auglocal_mm.backbone_record import read_backbone_record
-from auglocal_mm.engine.cfg_options import CfgOptions
-from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import write_json, write_text
-from auglocal_mm.lock import locked
-from auglocal_mm.run_record import plain, read_record
+from auglocal_mm.files.atomic import write_json, write_text
+from auglocal_mm.files.lock import locked
+from auglocal_mm.files.run_record import plain, read_record
+from auglocal_mm.launch.launch import command_line_tool
+from auglocal_mm.settings.cfg_options import CfgOptions
 from auglocal_mm.studies import Run, Study, read_results, read_study, run_config
 from auglocal_mm.studies.machine_settings import first_difference, without_machine
+from auglocal_mm.weights.backbone_record import read_backbone_record
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]

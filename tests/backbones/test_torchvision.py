@@ -3,10 +3,10 @@ import torch
 import torchvision
 from tests_models import cifar_resnet, classifier
 
-from auglocal_mm.backbone_file import load_backbone, write_backbone
 from auglocal_mm.backbones import CIFARResNet, TorchvisionBackbone
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.state import State
+from auglocal_mm.weights.backbone_file import load_backbone, write_backbone
 
 NETWORKS = {
     'vgg13_bn': 10,

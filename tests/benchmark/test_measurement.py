@@ -14,9 +14,9 @@ from torch._dynamo.utils import counters
 from torch.utils._pytree import tree_map
 
 from auglocal_mm.benchmark import measurement
+from auglocal_mm.benchmark.benchmark_report import to_markdown
 from auglocal_mm.benchmark.iteration import random_batch, training_step
 from auglocal_mm.benchmark.measurement import Measurement, measure, measure_alone
-from auglocal_mm.benchmark.report import to_markdown
 from auglocal_mm.benchmark.schemes import Scheme, check_auglocal, training_schemes
 from auglocal_mm.benchmark.summary import add_ratios, against_released, summarise
 from auglocal_mm.errors import InputError

@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.recompute import Checkpointed
 from auglocal_mm.local.step import local_step
-from auglocal_mm.planning.activation_meter import ActivationMeter
+from auglocal_mm.planning.costs.activation_meter import ActivationMeter
 
 RULES = [
     None,

@@ -7,11 +7,11 @@ from tests_models import classifier
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from auglocal_mm.backbone_file import backbone_weights
 from auglocal_mm.errors import InputError
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.models.classifiers import is_classifier
 from auglocal_mm.registry import MODELS
+from auglocal_mm.weights.backbone_file import backbone_weights
 
 
 def build(config):

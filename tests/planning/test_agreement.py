@@ -12,10 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from auglocal_mm.local.step import local_step
 from auglocal_mm.models import ImageClassifier
-from auglocal_mm.planning.activation_meter import ActivationMeter
-from auglocal_mm.planning.network_cost import measure_network
+from auglocal_mm.planning.costs.activation_meter import ActivationMeter
+from auglocal_mm.planning.costs.network_cost import measure_network
 from auglocal_mm.planning.plan import Plan
-from auglocal_mm.planning.search import backpropagation, cheapest_plan
+from auglocal_mm.planning.search.plans import backpropagation, cheapest_plan
 from auglocal_mm.planning.training_config import to_config
 from auglocal_mm.registry import MODELS
 

@@ -1,7 +1,7 @@
 """What the planner says of its rival: backpropagation with checkpointing."""
 
-from auglocal_mm.planning.frontier import Frontier
 from auglocal_mm.planning.plan import Plan, PlannedModule
+from auglocal_mm.planning.search.frontier import Frontier
 from auglocal_mm.planning.verdict import verdict
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from mmengine.runner import Runner
 from tests_support import assert_error, tool, write
 
-from auglocal_mm.analysis.report import write_figure
+from auglocal_mm.analysis.tables import write_figure
 
 
 @pytest.fixture

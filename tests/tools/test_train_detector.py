@@ -10,9 +10,9 @@ import torch
 from tests_support import assert_error, load_tool, tool
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from auglocal_mm.backbone_file import write_backbone
 from auglocal_mm.transfer.comparison import read_work_dir
 from auglocal_mm.transfer.evaluation_log import last_evaluation
+from auglocal_mm.weights.backbone_file import write_backbone
 
 CONFIG = 'projects/digits_demo/configs/mask-rcnn_r34-bp_digits.py'
 

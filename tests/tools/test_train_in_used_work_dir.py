@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests_support import REPOSITORY
 
-from auglocal_mm.run_record import read_record
+from auglocal_mm.files.run_record import read_record
 
 specification = importlib.util.spec_from_file_location('train', REPOSITORY / 'tools/train.py')
 train = importlib.util.module_from_spec(specification)

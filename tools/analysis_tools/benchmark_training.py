@@ -16,15 +16,15 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from rich.progress import Progress
 
-from auglocal_mm.analysis.report import write_report
+from auglocal_mm.analysis.tables import write_report
 from auglocal_mm.analysis.trained_model import read_config
+from auglocal_mm.benchmark.benchmark_report import plot, to_markdown
 from auglocal_mm.benchmark.measurement import Measurement, measure_alone
-from auglocal_mm.benchmark.report import plot, to_markdown
 from auglocal_mm.benchmark.schemes import Scheme, check_auglocal, training_schemes
 from auglocal_mm.benchmark.summary import add_ratios, against_released, machine, summarise
-from auglocal_mm.engine.cfg_options import CfgOptions
-from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
+from auglocal_mm.launch.launch import command_line_tool
+from auglocal_mm.settings.cfg_options import CfgOptions
 
 BATCHES = 50
 """The most batches over which the data loader is timed."""

@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from auglocal_mm.analysis.report import write_report
-from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.analysis.tables import write_report
 from auglocal_mm.errors import InputError
+from auglocal_mm.launch.launch import command_line_tool
 from auglocal_mm.transfer.comparison import compare
+from auglocal_mm.transfer.comparison_report import to_json, to_markdown
 from auglocal_mm.transfer.plot import plot
-from auglocal_mm.transfer.report import to_json, to_markdown
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

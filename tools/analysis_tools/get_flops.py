@@ -7,15 +7,15 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from auglocal_mm.analysis.multiply_adds import NetworkCost, network_cost
-from auglocal_mm.analysis.report import markdown_table, write_report
+from auglocal_mm.analysis.multiply_adds import MultiplyAdds, network_cost
+from auglocal_mm.analysis.tables import markdown_table, write_report
 from auglocal_mm.analysis.trained_model import read_config
-from auglocal_mm.engine.cfg_options import CfgOptions
-from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.launch.launch import command_line_tool
 from auglocal_mm.registry import MODELS
+from auglocal_mm.settings.cfg_options import CfgOptions
 
 
-def plot(costs: dict[str, NetworkCost]) -> Figure:
+def plot(costs: dict[str, MultiplyAdds]) -> Figure:
     """Stacked bars, primary below auxiliary."""
     figure = Figure(figsize=(8, 1 + 0.5 * len(costs)), dpi=150, layout='constrained')
     axes = figure.subplots()

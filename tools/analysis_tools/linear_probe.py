@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auglocal_mm.analysis import labelled_batches, load_classifier, plot_curves, probe_layers, read_config
-from auglocal_mm.analysis.report import markdown_table, write_report
-from auglocal_mm.engine.cfg_options import CfgOptions
-from auglocal_mm.engine.launch import command_line_tool
+from auglocal_mm.analysis.tables import markdown_table, write_report
 from auglocal_mm.errors import InputError
+from auglocal_mm.launch.launch import command_line_tool
+from auglocal_mm.settings.cfg_options import CfgOptions
 
 
 @command_line_tool

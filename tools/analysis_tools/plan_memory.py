@@ -11,19 +11,19 @@ from typing import Any
 from mmengine.config import Config
 from rich.progress import Progress
 
-from auglocal_mm.analysis.report import write_report
+from auglocal_mm.analysis.tables import write_report
 from auglocal_mm.analysis.trained_model import read_config
-from auglocal_mm.engine.cfg_options import CfgOptions
-from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import write_text
-from auglocal_mm.planning.frontier import Frontier, Training, cheapest_within, find_frontier, memory_of
-from auglocal_mm.planning.network_cost import NetworkCosts, measure_network
+from auglocal_mm.files.atomic import write_text
+from auglocal_mm.launch.launch import command_line_tool
+from auglocal_mm.planning.costs.network_cost import NetworkCosts, measure_network
 from auglocal_mm.planning.plan import Plan
-from auglocal_mm.planning.report import describe, plot, to_json, to_markdown
+from auglocal_mm.planning.plan_report import describe, plot, to_json, to_markdown
+from auglocal_mm.planning.search.frontier import Frontier, Training, cheapest_within, find_frontier, memory_of
 from auglocal_mm.planning.sizes import format_size, parse_size
 from auglocal_mm.planning.training_config import given_settings, kept_settings, to_config, to_text
 from auglocal_mm.registry import MODELS
+from auglocal_mm.settings.cfg_options import CfgOptions
 
 STATES = {'SGD': 1, 'Adam': 2, 'AdamW': 2}
 

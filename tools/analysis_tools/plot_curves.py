@@ -7,10 +7,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from auglocal_mm.analysis.layer_plots import plot_curves
-from auglocal_mm.analysis.report import markdown_table, write_figure, write_report
+from auglocal_mm.analysis.tables import markdown_table, write_figure, write_report
 from auglocal_mm.analysis.training_log import read_curves
-from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
+from auglocal_mm.launch.launch import command_line_tool
 
 
 def local_figure(name: str, curves: dict[str, list[tuple[int, float]]], kind: str) -> Figure | None:

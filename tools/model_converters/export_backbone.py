@@ -4,11 +4,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from auglocal_mm.backbone_file import write_backbone
-from auglocal_mm.checkpoint_file import read_weights
-from auglocal_mm.engine.launch import command_line_tool
 from auglocal_mm.errors import InputError
-from auglocal_mm.load_weights import resnet_architecture
+from auglocal_mm.launch.launch import command_line_tool
+from auglocal_mm.weights.backbone_file import write_backbone
+from auglocal_mm.weights.checkpoint_file import read_weights
+from auglocal_mm.weights.load_weights import resnet_architecture
 
 
 @command_line_tool

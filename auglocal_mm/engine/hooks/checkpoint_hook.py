@@ -19,12 +19,12 @@ from auglocal_mm.engine.divergence import divergence
 from auglocal_mm.engine.resumed_settings import apply_settings
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
-from auglocal_mm.files import atomic_write, write_text
-from auglocal_mm.finite import non_finite
-from auglocal_mm.load_weights import select_weights
+from auglocal_mm.files.atomic import atomic_write, write_text
 from auglocal_mm.registry import HOOKS
 from auglocal_mm.runtime.memory_order import like
 from auglocal_mm.runtime.optimizers import average_gradients, each_wrapper
+from auglocal_mm.weights.finite import non_finite
+from auglocal_mm.weights.load_weights import select_weights
 
 
 @register_backend('atomic', force=True)

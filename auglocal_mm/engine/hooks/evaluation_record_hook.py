@@ -9,8 +9,8 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from auglocal_mm.files.run_record import plain
 from auglocal_mm.registry import HOOKS
-from auglocal_mm.run_record import plain
 from auglocal_mm.transfer.evaluation_record import (
     EvaluationRecord,
     Evaluations,

@@ -12,11 +12,11 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 
-from auglocal_mm.backbone_file import write_backbone
 from auglocal_mm.engine.passes import finished_passes
 from auglocal_mm.engine.unwrapped import unwrapped
-from auglocal_mm.engine.work_dir import Stage
+from auglocal_mm.launch.work_dir import Stage
 from auglocal_mm.registry import HOOKS
+from auglocal_mm.weights.backbone_file import write_backbone
 
 
 @HOOKS.register_module()

@@ -1,0 +1,44 @@
+"""What every analysis writes: data as JSON, a text as Markdown, a figure as PNG."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from auglocal_mm.files.atomic import atomic_write, write_json, write_text
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ['---'] * len(header), *rows]
+    return '\n'.join(f'| {" | ".join(map(cell, line))} |' for line in lines)
+
+
+def cell(text: str) -> str:
+    """``text`` on one line, with vertical bars escaped."""
+    return ' '.join(text.split()).replace('|', r'\|')
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Writes ``figure`` to ``path`` as PNG, whole or not at all."""
+    with atomic_write(path) as temporary:
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)  # a name may have a dollar in it
+        figure.savefig(temporary, format='png')
+
+
+def write_report(out: Path, name: str, markdown: str, data: Any, figure: Figure | None) -> None:
+    """Writes ``name.md``, ``name.json`` and, if there is a figure, ``name.png`` to ``out``; prints the text and where they are.
+
+    Raises:
+        InputError: A file cannot be written.
+    """
+    if figure is not None:
+        write_figure(out / f'{name}.png', figure)
+    write_json(out / f'{name}.json', data)
+    write_text(out / f'{name}.md', markdown)
+    print(markdown)
+    for suffix in ('md', 'json', *(['png'] if figure is not None else [])):
+        print(f'wrote {out / f"{name}.{suffix}"}')

@@ -1,0 +1,1 @@
+"""What layers cost in memory and compute."""

@@ -1,0 +1,194 @@
+"""What one layer costs in training, measured on tensors without data: saved bytes by storage, FLOPs, parameters."""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses import FakeTensorMode
+from torch.autograd.graph import saved_tensors_hooks
+from torch.func import functional_call
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from auglocal_mm.local.module import Head
+from auglocal_mm.local.recompute import COSTLY
+from auglocal_mm.local.state import State
+from auglocal_mm.planning.costs.activation_meter import ActivationMeter, storage_of
+
+BATCHES = (2, 4)
+"""Images of the two measurements, which differ by two; a BatchNorm on vectors refuses one."""
+Taps: TypeAlias = Mapping[str, tuple[tuple[int, ...], torch.dtype]]
+"""Shapes, without the batch, and types of the taps that a head reads."""
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One layer on one input, for one image.
+
+    Attributes:
+        internal: Bytes that backward needs besides the layer's input and output.
+        convolved: Those of them that its convolutions and linear layers gave.
+        output: Bytes of the output.
+        peak: Bytes besides the input that live at one time of the forward pass, passing ones too.
+        forward: FLOPs of the forward pass (a multiply-add is two).
+        backward: FLOPs of the backward pass.
+        backward_without_input: The same where the input needs no gradient, as at the start of a local module.
+        parameters: Their number.
+        output_shape: Without the batch.
+        output_dtype: What the next layer gets.
+        tapped: Whether a later head reads the output.
+    """
+
+    internal: float
+    convolved: float
+    output: float
+    peak: float
+    forward: int
+    backward: int
+    backward_without_input: int
+    parameters: int
+    output_shape: tuple[int, ...]
+    output_dtype: torch.dtype = torch.float32
+    tapped: bool = False
+
+
+class Logits(nn.Module):
+    """A head as a layer that takes a :class:`State`, for heads that read taps.
+
+    Args:
+        head: Whose prediction it gives.
+    """
+
+    def __init__(self, head: Head) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, state: State) -> Tensor:
+        """Logits (N, classes)."""
+        return self.head.logits(state)
+
+
+class LayerMeter:
+    """Measures layers, each structure on each input once.
+
+    Args:
+        amp: Whether forward runs in bfloat16 autocast.
+    """
+
+    def __init__(self, amp: bool = False) -> None:
+        self.amp = amp
+        self._known: dict[Any, LayerCost] = {}
+
+    def measure(
+        self,
+        key: Hashable,
+        build: Callable[[], nn.Module],
+        shape: tuple[int, ...],
+        dtype: torch.dtype = torch.float32,
+        taps: Taps | None = None,
+    ) -> LayerCost:
+        """The cost of the layer that ``build`` makes, on inputs of ``shape`` (without the batch).
+
+        Args:
+            key: Names the structure; a layer of the same key and shape is not built again.
+            build: Makes the layer, or gives one that is there.
+            shape: Of the input.
+            dtype: Of the input.
+            taps: Shapes and types of what a head reads besides; its layer then takes a :class:`State`.
+        """
+        known = (key, shape, dtype)
+        if known not in self._known:
+            self._known[known] = self._measure(build().train(), shape, dtype, taps)
+        return self._known[known]
+
+    def _measure(self, layer: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, taps: Taps | None) -> LayerCost:
+        # What is there once for a whole batch, such as autocast's copies of the weights, is in both and falls out.
+        (few, outputs), (many, _) = (self._measure_batch(layer, (images, *shape), dtype, taps) for images in BATCHES)
+        internal, convolved, output, peak, *flops = ((b - a) / 2 for a, b in zip(few, many, strict=True))
+        parameters = sum(parameter.numel() for parameter in layer.parameters())
+        forward, backward, alone = map(int, flops)
+        return LayerCost(
+            internal,
+            convolved,
+            output,
+            peak,
+            forward,
+            backward,
+            alone,
+            parameters,
+            tuple(outputs.shape[1:]),
+            outputs.dtype,
+        )
+
+    def _measure_batch(
+        self, layer: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, taps: Taps | None
+    ) -> tuple[list[int], Tensor]:
+        """The first fields of a :class:`LayerCost`, in its order, for a whole batch, and the output."""
+        with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+            inputs = torch.empty(shape, dtype=dtype, requires_grad=True)
+            read = (
+                {
+                    name: torch.empty((shape[0], *size), dtype=kind, requires_grad=True)
+                    for name, (size, kind) in taps.items()
+                }
+                if taps is not None
+                else None
+            )
+            own: dict[str, Tensor] = {}
+            for name, tensor in [*layer.named_parameters(), *layer.named_buffers()]:
+                own[name] = mode.from_tensor(tensor)
+            known = {storage_of(tensor) for tensor in own.values()}
+            saved: dict[int, int] = {}
+
+            def pack(tensor: Tensor) -> Tensor:
+                saved[storage_of(tensor)] = tensor.untyped_storage().nbytes()
+                return tensor
+
+            counter, meter, costly = FlopCounterMode(display=False), ActivationMeter(), _CostlyResults()
+            with saved_tensors_hooks(pack, lambda tensor: tensor), counter, meter, costly:
+                outputs = self._forward(layer, own, inputs, read)
+            trainable = [tensor for tensor in own.values() if tensor.requires_grad]
+            backward = _backward(outputs, [inputs, *(read or {}).values(), *trainable])
+            known |= {storage_of(tensor) for tensor in (inputs, outputs, *(read or {}).values())}
+            internal = sum(size for storage, size in saved.items() if storage not in known)
+            output = outputs.untyped_storage().nbytes()
+            convolved = sum(size for storage, size in costly.sizes.items() if storage not in known)
+            memory = [internal, convolved, output, max(meter.peak, internal + output)]
+            alone = _backward(self._forward(layer, own, inputs.detach(), read), trainable)
+            return [*memory, counter.get_total_flops(), backward, alone], outputs
+
+    def _forward(
+        self, layer: nn.Module, own: dict[str, Tensor], inputs: Tensor, read: dict[str, Tensor] | None
+    ) -> Tensor:
+        features = inputs.view_as(inputs)  # a layer that works in place must not meet a leaf
+        with torch.autocast('cpu', torch.bfloat16, enabled=self.amp):
+            return functional_call(layer, own, (features if read is None else State(features, read),))
+
+
+class _CostlyResults(TorchDispatchMode):
+    """Notes the storages that convolutions and linear layers give."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.results: list[Tensor] = []  # kept alive, or the address of one would be given to another
+
+    @property
+    def sizes(self) -> dict[int, int]:
+        return {storage_of(result): result.untyped_storage().nbytes() for result in self.results}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func in COSTLY:
+            self.results.append(result)
+        return result
+
+
+def _backward(outputs: Tensor, leaves: list[Tensor]) -> int:
+    """FLOPs of the gradients of ``leaves``."""
+    if not leaves:
+        return 0
+    with FlopCounterMode(display=False) as counter:
+        torch.autograd.grad(outputs, leaves, torch.empty_like(outputs), allow_unused=True)
+    return counter.get_total_flops()

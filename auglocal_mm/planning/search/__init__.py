@@ -1,0 +1,1 @@
+"""The cheapest plans within a budget."""

@@ -1,0 +1,45 @@
+"""Norms cost no FLOPs but time: which of a plan need not be recomputed after all."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from auglocal_mm.local.recompute import Segment
+from auglocal_mm.planning.costs.layer_cost import LayerCost
+from auglocal_mm.planning.costs.network_cost import NetworkCosts
+from auglocal_mm.planning.plan import Plan, PlannedModule
+from auglocal_mm.planning.search.modules import peak_of
+
+
+def keep_norms(costs: NetworkCosts, plan: Plan, budget: float) -> Plan:
+    """``plan`` without the recomputation of norms that ``budget`` does not ask for, the largest first.
+
+    The search counts FLOPs alone, and takes whatever saves memory without any. One after the other is a heuristic; the
+    FLOPs stay the least.
+
+    Args:
+        costs: Of the network.
+        plan: What the search found.
+        budget: Bytes for one image.
+    """
+    return Plan(tuple(_keep(costs, module, budget) for module in plan.modules))
+
+
+def _keep(costs: NetworkCosts, module: PlannedModule, budget: float) -> PlannedModule:
+    layers, head = costs.parts(module.first, module.last, module.depth)
+    norms = [(_saved(layers[each.first - module.first]), each) for each in module.layer_segments if each.selective]
+    norms += [(_saved(head[each.first]), each) for each in module.head_segments if each.selective]
+    for _, norm in sorted(norms, key=lambda each: each[0], reverse=True):
+        layer_segments, head_segments = (_without(each, norm) for each in (module.layer_segments, module.head_segments))
+        less = replace(module, layer_segments=layer_segments, head_segments=head_segments)
+        most = peak_of(costs, less)
+        if most <= budget:
+            module = replace(less, activations=most)
+    return module
+
+
+def _saved(layer: LayerCost) -> float:
+    return layer.internal - layer.convolved
+
+
+def _without(segments: Sequence[Segment], segment: Segment) -> tuple[Segment, ...]:
+    return tuple(each for each in segments if each is not segment)

@@ -1,0 +1,158 @@
+"""A comparison of detectors as Markdown and as JSON."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from auglocal_mm.analysis.tables import cell, markdown_table
+from auglocal_mm.transfer.comparison import Comparison, Statistic, TransferResult
+from auglocal_mm.transfer.evaluation_log import METRICS
+
+HEADLINE = ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'segm_mAP', 'segm_mAP_50', 'segm_mAP_75')
+SIZES = ('bbox_mAP_s', 'bbox_mAP_m', 'bbox_mAP_l', 'segm_mAP_s', 'segm_mAP_m', 'segm_mAP_l')
+MAX_SETTINGS = 20
+MAX_CHARACTERS = 60
+NOT_AVAILABLE = 'n/a'
+
+
+def label(metric: str) -> str:
+    """Returns the usual name of a metric: ``segm_mAP_50`` -> ``mask AP50``."""
+    kind, _, item = metric.partition('_mAP')
+    return f'{"box" if kind == "bbox" else "mask"} AP{item.removeprefix("_")}'
+
+
+def to_markdown(comparison: Comparison, title: str = 'Transfer to COCO') -> str:
+    """Returns the report for a reader: tables of AP and its differences, and in which settings the runs differ."""
+    control = cell(comparison.control)
+    sections = [
+        f'# {title}',
+        f'AP in points (x100), mean ± sample standard deviation where n > 1. The control is {control}. '
+        'Each run is judged by its last evaluation, never by its best; differences are those of the unrounded means.',
+        _headline_table(comparison),
+        f'## Difference to {control}',
+        _difference_table(comparison, HEADLINE),
+        '## Small, medium and large objects',
+        markdown_table(
+            ['', *map(label, SIZES)], ([name, *_values(comparison, name, SIZES)] for name in comparison.groups)
+        ),
+        f'Difference to {control}:',
+        _difference_table(comparison, SIZES),
+        '## Settings that differ',
+        _settings(comparison),
+        '## Runs',
+        '\n'.join(f'- {cell(name)}: {_origin(run)}' for name, runs in comparison.groups.items() for run in runs),
+    ]
+    return '\n\n'.join(sections) + '\n'
+
+
+def to_json(comparison: Comparison, title: str = 'Transfer to COCO') -> dict[str, Any]:
+    """Returns everything that was compared, in values that JSON can hold."""
+    return {
+        'title': title,
+        'unit': 'AP points (x100)',
+        'control': comparison.control,
+        'names': {name: _name_to_json(comparison, name) for name in comparison.groups},
+        'settings_that_differ': {key: dict(values) for key, values in comparison.settings_that_differ.items()},
+    }
+
+
+def _name_to_json(comparison: Comparison, name: str) -> dict[str, Any]:
+    return {
+        'n': len(comparison.groups[name]),
+        'metrics': {metric: vars(comparison.statistics[name][metric]) for metric in METRICS},
+        'difference_to_control': dict(comparison.differences[name]),
+        'runs': [_run_to_json(run) for run in comparison.groups[name]],
+    }
+
+
+def _run_to_json(run: TransferResult) -> dict[str, Any]:
+    return {
+        'work_dir': str(run.work_dir),
+        'evaluation': run.evaluation.run,
+        'epoch': run.evaluation.epoch,
+        'iteration': run.evaluation.iteration,
+        'source': str(run.evaluation.source),
+        'metrics': dict(run.evaluation.metrics),
+        'config': str(run.config.path),
+        'pretraining': {'checkpoint': run.pretraining.checkpoint, 'record': dict(run.pretraining.record)},
+    }
+
+
+def _headline_table(comparison: Comparison) -> str:
+    header = ['', 'pretraining', 'pretraining top-1', 'n', 'epoch', *map(label, HEADLINE)]
+    rows = [
+        [
+            name,
+            _distinct(run.pretraining.method or NOT_AVAILABLE for run in runs),
+            _top1(runs),
+            str(len(runs)),
+            _distinct(_epoch(run) for run in runs),
+            *_values(comparison, name, HEADLINE),
+        ]
+        for name, runs in comparison.groups.items()
+    ]
+    return markdown_table(header, rows)
+
+
+def _difference_table(comparison: Comparison, metrics: Sequence[str]) -> str:
+    rows = [
+        [name, *(_signed(comparison.differences[name][metric]) for metric in metrics)]
+        for name in comparison.groups
+        if name != comparison.control
+    ]
+    return markdown_table(['', *map(label, metrics)], rows)
+
+
+def _settings(comparison: Comparison) -> str:
+    differing = comparison.settings_that_differ
+    if not differing:
+        return 'None: the configs agree in everything but what identifies a run, and so do the epochs of evaluation.'
+    rows = [
+        [f'`{key}`', *(_values_of(values, runs) for runs in comparison.groups.values())]
+        for key, values in list(differing.items())[:MAX_SETTINGS]
+    ]
+    table = markdown_table(['setting', *comparison.groups], rows)
+    left = len(differing) - len(rows)
+    return table + (f'\n\n... and {left} more, all in the JSON.' if left else '')
+
+
+def _values_of(values: Mapping[str, Any], runs: Iterable[TransferResult]) -> str:
+    text = _distinct(values[str(run.work_dir)] for run in runs)
+    return text if len(text) <= MAX_CHARACTERS else text[: MAX_CHARACTERS - 3] + '...'
+
+
+def _origin(run: TransferResult) -> str:
+    backbone = run.pretraining.checkpoint or NOT_AVAILABLE
+    return f'{run.evaluation.run} of epoch {_epoch(run)} in `{run.evaluation.source}`, backbone `{backbone}`'
+
+
+def _top1(runs: Iterable[TransferResult]) -> str:
+    """Summarises over the backbones, each counted once: detectors of several seeds may share one."""
+    top1 = {run.pretraining.checkpoint: run.pretraining.top1 for run in runs}
+    return _statistic(Statistic.of(list(top1.values())), decimals=2)
+
+
+def _epoch(run: TransferResult) -> str:
+    return NOT_AVAILABLE if run.evaluation.epoch is None else str(run.evaluation.epoch)
+
+
+def _values(comparison: Comparison, name: str, metrics: Sequence[str]) -> list[str]:
+    return [_statistic(comparison.statistics[name][metric]) for metric in metrics]
+
+
+def _statistic(statistic: Statistic, decimals: int = 1) -> str:
+    if statistic.mean is None:
+        return NOT_AVAILABLE
+    spread = '' if statistic.std is None else f' ± {statistic.std:.{decimals}f}'
+    return f'{statistic.mean:.{decimals}f}{spread}'
+
+
+def _signed(difference: float | None) -> str:
+    if difference is None:
+        return NOT_AVAILABLE
+    rounded = round(difference, 1)
+    return f'{rounded:+.1f}' if rounded else '0.0'
+
+
+def _distinct(values: Iterable[Any]) -> str:
+    """Returns what the runs of one name have: usually one value, else each once."""
+    return ' / '.join(dict.fromkeys(str(value) for value in values))

@@ -1,0 +1,1 @@
+"""Files of weights: read safely, loaded where they fit, exported."""

@@ -1,0 +1,31 @@
+import pytest
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.files.scalar_log import read_lines
+
+
+def test_a_line_is_when_and_what(tmp_path):
+    (tmp_path / 'scalars.json').write_text(
+        '{"loss": 1.5, "epoch": 1, "iter": 7, "step": 7}\n{"coco/bbox_mAP": 0.25, "step": 1}\n'
+    )
+    training, validation = read_lines(tmp_path / 'scalars.json')
+    assert (training.step, training.epoch, training.iter, training.scalars) == (7, 1, 7, {'loss': 1.5})
+    assert (validation.step, validation.epoch, validation.scalars) == (1, None, {'coco/bbox_mAP': 0.25})
+
+
+def test_the_half_line_of_a_kill_is_left_out_and_a_whole_last_one_is_not(tmp_path):
+    (tmp_path / 'scalars.json').write_text('{"step": 1}\n{"step": 2}')
+    assert [line.step for line in read_lines(tmp_path / 'scalars.json')] == [1, 2]
+    (tmp_path / 'scalars.json').write_text('{"step": 1}\n{"step": ')
+    assert [line.step for line in read_lines(tmp_path / 'scalars.json')] == [1]
+
+
+@pytest.mark.parametrize(
+    ('line', 'said'), [('{"step": ', 'not valid JSON'), ('{"step": -2}', 'step is -2'), ('{}', 'step')]
+)
+def test_a_damaged_line_before_the_end_is_named(tmp_path, line, said):
+    (tmp_path / 'scalars.json').write_text(f'{{"step": 1}}\n{line}\n{{"step": 3}}\n')
+    with pytest.raises(InputError) as caught:
+        read_lines(tmp_path / 'scalars.json')
+    assert f'line 2 of {tmp_path}/scalars.json' in str(caught.value)
+    assert said in str(caught.value)

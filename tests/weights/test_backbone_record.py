@@ -1,0 +1,30 @@
+import json
+
+import pytest
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.weights.backbone_record import read_backbone_record
+
+
+def test_what_other_programs_add_stays(tmp_path):
+    given = {'method': 'DGLHead', 'accuracy': {'accuracy/top1': 71.25}, 'epoch': 3, 'licence': 'MIT'}
+    (tmp_path / 'backbone.json').write_text(json.dumps(given))
+    record = read_backbone_record(tmp_path / 'backbone.json')
+    assert record.model_dump(exclude_unset=True) == given
+    assert record.sha256 is None
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'said'),
+    [
+        ('accuracy', {'accuracy/top1': 101}, 'accuracy.accuracy/top1 is 101'),
+        ('epoch', '3', "epoch is '3'"),
+        ('num_classes', -1, 'num_classes is -1'),
+        ('method', 5, 'method is 5'),
+    ],
+)
+def test_a_value_out_of_place_is_named(tmp_path, key, value, said):
+    (tmp_path / 'backbone.json').write_text(json.dumps({key: value}))
+    with pytest.raises(InputError) as caught:
+        read_backbone_record(tmp_path / 'backbone.json')
+    assert f'backbone.json: {said}' in str(caught.value)
