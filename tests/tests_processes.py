@@ -21,16 +21,7 @@ from typing import Any, NoReturn
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SERVER = multiprocessing.get_context('forkserver')
-SERVER.set_forkserver_preload(
-    [
-        'auglocal_mm',
-        'auglocal_mm.analysis',
-        'auglocal_mm.benchmark',
-        'auglocal_mm.planning',
-        'auglocal_mm.transfer',
-        'mmdet.models',
-    ]
-)
+SERVER.set_forkserver_preload(['auglocal_mm', 'auglocal_mm.analysis', 'auglocal_mm.studies', 'mmdet.models'])
 
 
 class Started:
@@ -94,15 +85,12 @@ def _run(arguments: Sequence[str], folder: Any, environment: Mapping[str, str], 
         for number, stream in enumerate(streams):
             if stream != -1:
                 os.dup2(stream, number)
-        sys.stdin, sys.stdout, sys.stderr = (open(number, 'rw'[number > 0], closefd=False) for number in range(3))
         os.environ.clear()
         os.environ.update(environment)
         os.chdir(folder)
         sys.argv = list(arguments)
-        sys.path[:0] = [
-            str(Path(arguments[0]).resolve().parent),
-            *filter(None, environment['PYTHONPATH'].split(os.pathsep)),
-        ]
+        paths = filter(None, environment['PYTHONPATH'].split(os.pathsep))
+        sys.path[:0] = [str(Path(arguments[0]).resolve().parent), *paths]
         runpy.run_path(arguments[0], run_name='__main__')
         status = 0
     except SystemExit as end:
