@@ -55,7 +55,7 @@ def _tool(
     multiprocessing.context._concrete_contexts['spawn'] = SERVER
     subprocess.Popen = _ForkingPopen
     streams = [os.open(name, os.O_RDWR) for name in (os.devnull, *said)]
-    _run(arguments, REPOSITORY, environment, streams)
+    become(arguments, REPOSITORY, environment, streams)
 
 
 class _ForkingPopen(subprocess.Popen):
@@ -71,14 +71,16 @@ class _ForkingPopen(subprocess.Popen):
         if not self.pid:
             for copy, number in passed.items():
                 os.dup2(copy, number)
-            _run(args[1:], cwd or '.', env or dict(os.environ), [pipes[0], pipes[3], pipes[5]])
+            become(args[1:], cwd or '.', env or dict(os.environ), [pipes[0], pipes[3], pipes[5]])
         for copy in passed:
             os.close(copy)
         self._child_created = True
         self._close_pipe_fds(*pipes)
 
 
-def _run(arguments: Sequence[str], folder: Any, environment: Mapping[str, str], streams: Sequence[int]) -> NoReturn:
+def become(
+    arguments: Sequence[str], folder: Any, environment: Mapping[str, str], streams: Sequence[int] = ()
+) -> NoReturn:
     """Makes this process what ``python arguments`` would be, from its first line to its exit status."""
     status = 1
     try:
