@@ -36,7 +36,7 @@ class Started:
         self.process = SERVER.Process(target=_tool, args=(arguments, everything, names, limit_file_size))
         self.process.start()
 
-    def wait(self, timeout: float = 300) -> subprocess.CompletedProcess:
+    def wait(self, timeout: float = 600) -> subprocess.CompletedProcess:
         """Its exit status and what it said; kills it after so many seconds."""
         self.process.join(timeout)
         if self.process.exitcode is None:
