@@ -1,5 +1,6 @@
 """Fixtures for tests that train: a folder of tiny images and configs that fit it."""
 
+import multiprocessing.context
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,9 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from PIL import Image
+from tests_processes import SERVER
 from tests_support import REPOSITORY
+from torch import nn
+from torch.nn import functional
 
 import auglocal_mm  # noqa: F401  (before any test imports mmdet)
 
@@ -21,8 +26,22 @@ CONFIGS = {
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The tools change it, also where a test calls one in its own process."""
+    """The tools change it, also where a test calls one in its own process. What is spawned has the imports already."""
     monkeypatch.setenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '0')
+    monkeypatch.setitem(multiprocessing.context._concrete_contexts, 'spawn', SERVER)
+
+
+@pytest.fixture
+def shapes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Norms and first weights of networks that are only built and counted take most of the time, and change no shape."""
+    norm = functional.batch_norm
+
+    def batch_norm(inputs: torch.Tensor, *rest: Any, **named: Any) -> torch.Tensor:
+        return torch.empty_like(inputs) if inputs.is_meta else norm(inputs, *rest, **named)
+
+    monkeypatch.setattr(functional, 'batch_norm', batch_norm)
+    for name in ('kaiming_uniform_', 'kaiming_normal_', 'uniform_'):
+        monkeypatch.setattr(nn.init, name, lambda tensor, *_, **__: tensor)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from tests_support import REPOSITORY
 
 from auglocal_mm.registry import MODELS
 
+pytestmark = pytest.mark.usefixtures('shapes_alone')
 METHODS = ('bp', 'auglocal', 'dgl', 'predsim', 'infopro')
 PRETRAINING = sorted(p for m in METHODS for p in (REPOSITORY / 'configs' / m).glob('*.py'))
 BENCHMARKS = sorted((REPOSITORY / 'configs').glob('*/benchmarks/*_coco.py'))

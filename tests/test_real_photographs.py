@@ -35,7 +35,12 @@ def test_pretraining_transfer_and_comparison(tmp_path):
     annotations['annotations'] = [each for each in annotations['annotations'] if each['image_id'] in kept]
     judged = tmp_path / 'two_images.json'
     judged.write_text(json.dumps(annotations))
-    narrow = ['model.backbone.base_channels=16', 'train_cfg.max_epochs=2', 'optim_wrapper.optimizer.lr=0.05']
+    narrow = [
+        'model.backbone.depth=18',
+        'model.backbone.base_channels=16',
+        'train_cfg.max_epochs=2',
+        'optim_wrapper.optimizer.lr=0.05',
+    ]
     groups = []
     for method in ('bp', 'auglocal-d5'):
         work_dir = tmp_path / method
@@ -46,6 +51,7 @@ def test_pretraining_transfer_and_comparison(tmp_path):
         detector = tmp_path / f'detector_{method}'
         options = [
             f'model.backbone.init_cfg.checkpoint={work_dir}/backbone.pth',
+            'model.backbone.depth=18',
             'model.backbone.base_channels=16',
             'model.neck.in_channels=[16,32,64,128]',
             'model.train_cfg.rpn_proposal.nms_pre=100',

@@ -21,16 +21,7 @@ from typing import Any, NoReturn
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SERVER = multiprocessing.get_context('forkserver')
-SERVER.set_forkserver_preload(
-    [
-        'auglocal_mm',
-        'auglocal_mm.analysis',
-        'auglocal_mm.benchmark',
-        'auglocal_mm.planning',
-        'auglocal_mm.transfer',
-        'mmdet.models',
-    ]
-)
+SERVER.set_forkserver_preload(['auglocal_mm', 'auglocal_mm.analysis', 'auglocal_mm.studies', 'mmdet.models'])
 
 
 class Started:
@@ -45,7 +36,7 @@ class Started:
         self.process = SERVER.Process(target=_tool, args=(arguments, everything, names, limit_file_size))
         self.process.start()
 
-    def wait(self, timeout: float = 300) -> subprocess.CompletedProcess:
+    def wait(self, timeout: float = 600) -> subprocess.CompletedProcess:
         """Its exit status and what it said; kills it after so many seconds."""
         self.process.join(timeout)
         if self.process.exitcode is None:
@@ -64,7 +55,7 @@ def _tool(
     multiprocessing.context._concrete_contexts['spawn'] = SERVER
     subprocess.Popen = _ForkingPopen
     streams = [os.open(name, os.O_RDWR) for name in (os.devnull, *said)]
-    _run(arguments, REPOSITORY, environment, streams)
+    become(arguments, REPOSITORY, environment, streams)
 
 
 class _ForkingPopen(subprocess.Popen):
@@ -80,29 +71,28 @@ class _ForkingPopen(subprocess.Popen):
         if not self.pid:
             for copy, number in passed.items():
                 os.dup2(copy, number)
-            _run(args[1:], cwd or '.', env or dict(os.environ), [pipes[0], pipes[3], pipes[5]])
+            become(args[1:], cwd or '.', env or dict(os.environ), [pipes[0], pipes[3], pipes[5]])
         for copy in passed:
             os.close(copy)
         self._child_created = True
         self._close_pipe_fds(*pipes)
 
 
-def _run(arguments: Sequence[str], folder: Any, environment: Mapping[str, str], streams: Sequence[int]) -> NoReturn:
+def become(
+    arguments: Sequence[str], folder: Any, environment: Mapping[str, str], streams: Sequence[int] = ()
+) -> NoReturn:
     """Makes this process what ``python arguments`` would be, from its first line to its exit status."""
     status = 1
     try:
         for number, stream in enumerate(streams):
             if stream != -1:
                 os.dup2(stream, number)
-        sys.stdin, sys.stdout, sys.stderr = (open(number, 'rw'[number > 0], closefd=False) for number in range(3))
         os.environ.clear()
         os.environ.update(environment)
         os.chdir(folder)
         sys.argv = list(arguments)
-        sys.path[:0] = [
-            str(Path(arguments[0]).resolve().parent),
-            *filter(None, environment['PYTHONPATH'].split(os.pathsep)),
-        ]
+        paths = filter(None, environment['PYTHONPATH'].split(os.pathsep))
+        sys.path[:0] = [str(Path(arguments[0]).resolve().parent), *paths]
         runpy.run_path(arguments[0], run_name='__main__')
         status = 0
     except SystemExit as end:

@@ -5,6 +5,8 @@ from tests_models import cifar_resnet, classifier
 
 from auglocal_mm.analysis.multiply_adds import network_cost
 
+pytestmark = pytest.mark.usefixtures('shapes_alone')
+
 # d: GFLOPs at r = 1.0, 0.9, 0.8, 0.7, 0.6 (pyramid table of arXiv 2402.17318)
 PYRAMID = {
     5: (0.79, 0.83, 0.87, 0.89, 0.93),

@@ -22,15 +22,15 @@ from auglocal_mm.registry import MODELS
 SIZE, IMAGES = 64, 2
 
 
-def resnet(depth: int) -> dict:
-    return dict(type='mmdet.ResNet', depth=depth, out_indices=(3,), norm_eval=False, frozen_stages=-1)
+def resnet(depth: int, **settings) -> dict:
+    return dict(type='mmdet.ResNet', depth=depth, out_indices=(3,), norm_eval=False, frozen_stages=-1, **settings)
 
 
-def real_step(depth: int, plan: Plan, names, amp: bool = False) -> tuple[float, float]:
+def real_step(backbone: dict, plan: Plan, names, amp: bool = False) -> tuple[float, float]:
     """Bytes and FLOPs of one image in a real step."""
     settings = to_config(plan, names, {}, {})['model']
     rule = settings.pop('auxiliary_heads', None)
-    return measured(classifier(resnet(depth), rule, image_size=SIZE, **settings).train(), amp)
+    return measured(classifier(backbone, rule, image_size=SIZE, **settings).train(), amp)
 
 
 def measured(model: ImageClassifier, amp: bool = False) -> tuple[float, float]:
@@ -49,7 +49,7 @@ def measured(model: ImageClassifier, amp: bool = False) -> tuple[float, float]:
     return meter.peak / IMAGES, counter.get_total_flops() / IMAGES
 
 
-@pytest.mark.parametrize('depth', [18, 34, 50, 101])
+@pytest.mark.parametrize('depth', [34, 50, 101])
 def test_memory_within_five_percent_and_flops_to_the_last(depth):
     model = classifier(resnet(depth), image_size=SIZE)
     costs = measure_network(model, SIZE, [2, 3])
@@ -57,10 +57,8 @@ def test_memory_within_five_percent_and_flops_to_the_last(depth):
     shares = (1.0, 0.45, 0.36) if depth < 101 else (0.55, 0.3)
     for share in shares:
         plan = cheapest_plan(costs, share * reference.activations)
-        if plan is None:
-            assert depth == 18  # its stem alone takes more
-            continue
-        held, computed = real_step(depth, plan, costs.names)
+        assert plan is not None
+        held, computed = real_step(resnet(depth), plan, costs.names)
         assert held == pytest.approx(plan.activations, rel=0.05)
         assert computed == plan.compute
 
@@ -80,23 +78,24 @@ def test_local_modules_with_segments_in_their_heads():
     for share in (0.3, 0.28, 0.27, 0.26, 0.25, 0.24, 0.23):
         plan = cheapest_plan(costs, share * reference.activations)
         if plan and len(plan.modules) > 1 and any(module.head_segments for module in plan.modules):
-            held, computed = real_step(50, plan, costs.names)
+            held, computed = real_step(resnet(50), plan, costs.names)
             assert held == pytest.approx(plan.activations, rel=0.05)
             assert computed == plan.compute
             return
     pytest.fail('no such plan was found')
 
 
-@pytest.mark.parametrize('share', [1.0, 0.5, 0.35])
-def test_the_same_in_bfloat16(share, monkeypatch):
-    """With enough images for their activations to stand out from autocast's copies of the weights, which are there once."""
+def test_the_same_in_bfloat16(monkeypatch):
+    """With activations that stand out, in a narrow network, from autocast's copies of the weights, which are there once."""
     monkeypatch.setitem(globals(), 'IMAGES', 8)
-    costs = measure_network(classifier(resnet(50), image_size=SIZE), SIZE, [2, 3], amp=True)
-    plan = cheapest_plan(costs, share * backpropagation(costs).activations)
-    held, _ = real_step(50, plan, costs.names, amp=True)
-    copies = [2 * module.parameters / 8 for module in plan.modules]
-    most = max(module.activations + copy for module, copy in zip(plan.modules, copies, strict=True))
-    assert held == pytest.approx(most, rel=0.05)
+    narrow = resnet(50, base_channels=16)
+    costs = measure_network(classifier(narrow, image_size=SIZE), SIZE, [2, 3], amp=True)
+    for share in (1.0, 0.5, 0.35):
+        plan = cheapest_plan(costs, share * backpropagation(costs).activations)
+        held, _ = real_step(narrow, plan, costs.names, amp=True)
+        copies = [2 * module.parameters / 8 for module in plan.modules]
+        most = max(module.activations + copy for module, copy in zip(plan.modules, copies, strict=True))
+        assert held == pytest.approx(most, rel=0.05)
 
 
 def test_the_stem_of_resnet34_is_not_what_holds_most_in_its_config():

@@ -16,6 +16,7 @@ sys.path.insert(0, str(REPOSITORY / 'projects/paper_tables'))
 
 from cifar10_jpeg import unpack
 
+pytestmark = pytest.mark.usefixtures('shapes_alone')
 PROJECT = 'projects/paper_tables'
 FILES = sorted((REPOSITORY / PROJECT / 'studies').glob('*.py'))
 METRICS = ('accuracy/top1', 'accuracy/top5')

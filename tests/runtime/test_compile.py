@@ -7,8 +7,10 @@ from torch._dynamo.utils import counters
 from auglocal_mm.errors import InputError
 from auglocal_mm.runtime.compile import compile_modules, compile_settings
 
-SETTINGS = {  # two local modules, of which the first has a layer that is recomputed
+SETTINGS = {  # three layers in two local modules, of which the first has a layer that is recomputed
     'train_cfg.max_epochs': 1,
+    'model.backbone': dict(num_stages=1, strides=(1,), dilations=(1,), out_indices=(0,)),
+    'model.auxiliary_heads.depth': 2,
     'model.partition': dict(num_local_modules=2),
     'model.checkpointed': ['layer1.0'],
 }

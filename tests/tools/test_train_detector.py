@@ -50,6 +50,8 @@ def train(scenes: Path, backbone: Path, work_dir: Path, *options: str) -> subpro
         'model.backbone.depth=18',
         'model.backbone.base_channels=8',
         'model.neck.in_channels=[8,16,32,64]',
+        'model.roi_head.bbox_head.fc_out_channels=16',
+        'model.roi_head.mask_head.conv_out_channels=16',
         'train_cfg.max_epochs=1',
         'train_cfg.val_interval=1',
         'model.test_cfg.rcnn.score_thr=0.0',
