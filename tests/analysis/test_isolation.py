@@ -18,7 +18,7 @@ def test_one_module_has_no_border(tiny_config, capsys):
 def test_a_chain_that_leaves_a_layer_out_is_refused(tiny_config):
     chain = [dict(stem=['conv1', 'bn1', 'relu', 'maxpool']), 'layer1.*', 'layer2.*', 'layer3.*', 'layer4.0']
     config = tiny_config(**{'model.partition': dict(chain=chain)})
-    with pytest.raises(InputError, match='do not compute what the backbone computes'):
+    with pytest.raises(InputError, match='do not compute what ResNet computes'):
         isolation.check_run(config)
 
 

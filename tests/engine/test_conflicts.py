@@ -1,13 +1,18 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.model import MMDistributedDataParallel
+from mmengine.optim import OptimWrapper
 from mmengine.registry import MODEL_WRAPPERS
 from torch import nn
 
 from auglocal_mm.engine.conflicts import refuse_conflicts
 from auglocal_mm.errors import InputError
+from auglocal_mm.runtime import LocalOptimWrapper
+
+ONE = OptimWrapper(torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1))
 
 
 @MODEL_WRAPPERS.register_module(name='StrangeWrapper')
@@ -31,8 +36,10 @@ def model(heads=True, with_cp=False) -> nn.Module:
     return network
 
 
-def runner(network: nn.Module, **config) -> SimpleNamespace:
-    return SimpleNamespace(model=network, cfg=Config(config))
+def runner(network: nn.Module, optim_wrapper=None, **config) -> SimpleNamespace:
+    return SimpleNamespace(
+        model=network, cfg=Config(config), optim_wrapper=optim_wrapper or LocalOptimWrapper({'m0': ONE})
+    )
 
 
 @pytest.mark.parametrize('network', [model(), Averaging(model())])
@@ -46,6 +53,7 @@ def test_what_goes_together_passes(network):
         (runner(StrangeWrapper(model())), 'does not train inside a StrangeWrapper'),
         (runner(model(heads=False)), 'needs auxiliary heads'),
         (runner(Averaging(model(heads=False))), 'needs auxiliary heads'),
+        (runner(model(), ONE), r"constructor='LocalOptimWrapperConstructor'"),
         (runner(model(), activation_checkpointing=['backbone']), 'activation_checkpointing is reentrant'),
         (runner(model(with_cp=True)), 'with_cp'),
     ],
