@@ -114,3 +114,8 @@ def tiny_config(image_folder: Path, tmp_path: Path) -> Callable[..., Config]:
 
     made: list[Config] = []
     return make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the test of minutes first, so that no process of several is left alone with it at the end."""
+    items.sort(key=lambda item: 'test_real_photographs' not in item.nodeid)
