@@ -25,7 +25,7 @@ lint: setup
 
 # Two processes on one thread each: threads of two processes that share two cores wait for each other.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf .venv data/digits work_dirs/*_digits work_dirs/digits_comparison
