@@ -97,7 +97,7 @@ def start(world: Path, name: str, content: bytes) -> Any:
         Path('backbone.json').unlink()
     Path(name).write_bytes(content)
     tool('tools/train.py').main([str(world / 'start.py'), '--work-dir', 'run', '--cfg-options', *_init_cfg(weights)])
-    return _weights('run/backbone.pth')
+    return _computed(torch.load('run/backbone.pth', weights_only=True))
 
 
 def teach(world: Path, name: str, content: bytes) -> Any:
@@ -106,9 +106,7 @@ def teach(world: Path, name: str, content: bytes) -> Any:
     backbone = [f'model.backbone.{key}' for key in ('type=ResNet', 'depth=18', 'base_channels=8')]
     options = ['--cfg-options', *backbone, *_init_cfg(name)]
     tool('tools/train.py').main([str(world / 'detector.py'), '--work-dir', 'run', *options])
-    state = load(Path('run/epoch_1.pth').read_bytes())['state_dict']
-    # Counts of batches, which no network computes with, may be missing.
-    return digest({name: value for name, value in state.items() if not name.endswith('num_batches_tracked')})
+    return _computed(load(Path('run/epoch_1.pth').read_bytes())['state_dict'])
 
 
 def _init_cfg(path: str) -> list[str]:
@@ -129,6 +127,11 @@ def go_on(world: Path, name: str, content: bytes) -> Any:
     Path('run/epoch_1.pth').write_bytes((world / 'trained' / 'epoch_1.pth').read_bytes())
     tool('tools/train.py').main([str(world / 'train.py'), '--work-dir', 'run', '--resume'])
     return _weights('run/backbone.pth')
+
+
+def _computed(state: dict[str, Any]) -> Any:
+    """Without counts of batches, which no network computes with and which may be missing."""
+    return digest({name: value for name, value in state.items() if not name.endswith('num_batches_tracked')})
 
 
 def _weights(path: str) -> Any:
