@@ -1,5 +1,6 @@
 """A study: a list of runs, each one cell of a table, and what came out of them."""
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from mmengine.config import Config
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import is_there
@@ -20,7 +21,14 @@ from auglocal_mm.weights.backbone_record import BackboneRecord
 REPOSITORY = Path(__file__).parents[2]
 
 
+def _in_json(value: Any) -> Any:
+    json.dumps(value, allow_nan=False)
+    return value
+
+
 Seed = Annotated[str, Field(pattern=r'^\d+$')]
+Setting = Annotated[JsonValue, AfterValidator(_in_json)]
+"""A value of a config; JSON has no infinity and no NaN."""
 
 
 class Result(BackboneRecord):
@@ -37,8 +45,8 @@ class Result(BackboneRecord):
     accuracy: dict[str, Percent]
     config: str | None = None
     machine: dict[str, JsonValue] | None = None
-    options: dict[str, JsonValue] = {}
-    overrides: dict[str, JsonValue] = {}
+    options: dict[str, Setting] = {}
+    overrides: dict[str, Setting] = {}
 
 
 @dataclass(frozen=True)

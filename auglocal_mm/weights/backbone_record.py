@@ -22,8 +22,8 @@ class BackboneRecord(BaseModel):
 
     model_config = ConfigDict(extra='allow', strict=True)
 
-    method: str | None = None
-    architecture: str | None = None
+    method: str = ''
+    architecture: str = ''
     num_classes: Count | None = None
     accuracy: dict[str, Percent] | None = None
     epoch: Count | None = None

@@ -29,6 +29,7 @@ RUN = "dict(row='a', column='b', config='configs/bp/resnet32_bp_1xb1024-400e_cif
         ('{"r": {"0": {"accuracy": {"top1": true}}}}', 'r.0.accuracy.top1 is True'),
         ('{"r": {"0": {"accuracy": {}, "overrides": 5}}}', 'r.0.overrides is 5'),
         ('{"r": {"0": {"accuracy": {}, "options": null}}}', 'r.0.options is None'),
+        ('{"r": {"0": {"accuracy": {}, "overrides": {"lr": Infinity}}}}', 'r.0.overrides.lr is inf'),
         ('{"r": {"zero": {"accuracy": {}}}}', 'r.zero'),
         ('{"r": {"0": {"accuracy": {}}, "0": {"accuracy": {}}}}', "the key '0' twice"),
         ('{"r": ' * 10**5, 'is not valid JSON'),

@@ -21,6 +21,7 @@ def test_what_other_programs_add_stays(tmp_path):
         ('epoch', '3', "epoch is '3'"),
         ('num_classes', -1, 'num_classes is -1'),
         ('method', 5, 'method is 5'),
+        ('method', None, 'method is None'),
     ],
 )
 def test_a_value_out_of_place_is_named(tmp_path, key, value, said):
