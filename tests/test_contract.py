@@ -119,10 +119,9 @@ def test_plans_hold_what_a_real_step_holds(toy):
     rule = {key: value for key, value in TOYS[toy]['rule'].items() if key == 'classifier'}
     costs = measure_network(plain, 64 if toy == 'pyramid' else 32, [2], rule=rule)
     reference = backpropagation(costs)
-    for share in (1.0, 0.8, 0.6):
-        plan = cheapest_plan(costs, share * reference.activations)
-        if plan is None:
-            continue
+    plans = [cheapest_plan(costs, share * reference.activations) for share in (1.0, 0.9, 0.6, 0.44)]
+    assert any(plan and len(plan.modules) > 1 for plan in plans)
+    for plan in filter(None, plans):
         assert plan.activations == pytest.approx(measured(toy, plan, costs.names, rule), rel=0.05)
 
 

@@ -30,7 +30,9 @@ def training_step(config: Config, model: ImageClassifier, optim_wrapper: OptimWr
     if released:
         return released_step(model, optim_wrapper)
     if model.auxiliary_heads is not None:
-        return partial(_local_step, model, build_executor(model, optim_wrapper, config))
+        hooks = [hook for hook in config.get('custom_hooks', []) if hook['type'].endswith('AugLocalHook')]
+        executor = hooks[0].get('executor') if hooks else None
+        return partial(_local_step, model, build_executor(model, optim_wrapper, config, executor))
     if (settings := compile_settings(config)) is not None:
         model.train_step = torch.compile(model.train_step, **settings)  # type: ignore[method-assign]  # as MMEngine does
     return partial(model.train_step, optim_wrapper=optim_wrapper)

@@ -1,4 +1,4 @@
-"""What crosses a module boundary, and what a loss is computed against. Plain PyTorch."""
+"""The state that crosses a module boundary, and the targets of a loss. Plain PyTorch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ class State:
 
 @dataclass(frozen=True)
 class Targets:
-    """What a head's loss is computed against.
+    """The targets of a head's loss.
 
     Attributes:
         labels: (N,) class indices, or whatever the heads' losses take.
