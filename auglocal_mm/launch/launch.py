@@ -17,7 +17,6 @@ from auglocal_mm.launch.process_group import RANKS, join_processes
 from auglocal_mm.launch.work_dir import keep_users_config
 from auglocal_mm.models.classifiers import is_classifier
 from auglocal_mm.runtime.compile import compile_settings
-from auglocal_mm.settings.build_errors import build_error_message
 from auglocal_mm.settings.cfg_options import CfgOptions
 from auglocal_mm.settings.config_checks import LOADERS
 from auglocal_mm.settings.config_file import read_config_file
@@ -99,7 +98,7 @@ def _use_cpu(config: Config) -> None:
 def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[[Sequence[str] | None], None]:
     """Decorates the ``main`` of a tool.
 
-    Checkpoints are loaded as plain data, whatever a library asks for. Bad input, misspelt keys of a config too, ends the
+    Checkpoints are loaded as plain data, whatever a library asks for. Bad input ends the
     program with its message on standard error and status 1; so do accidents, and Ctrl-C and SIGTERM with 130 and 143. The
     process group is taken down with the work done: threads of gloo that outlive it abort the process.
     """
@@ -113,8 +112,8 @@ def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[
                 main(arguments)
         except (InputError, FileNotFoundError, OSError) as error:
             end(f'error: {_message(error)}', 1)
-        except (KeyError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError) as error:
-            message = accident_message(error) or build_error_message(error)
+        except RuntimeError as error:
+            message = accident_message(error)
             if message is None:
                 raise
             end(f'error: {message}', 1)

@@ -9,7 +9,7 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.utils.data import DataLoader
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.settings.build_errors import did_you_mean
+from auglocal_mm.settings.config_parts import check_parts, did_you_mean
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 LEAST = {
@@ -37,10 +37,10 @@ PARTS = (
 
 
 def check_config(config: Config) -> None:
-    """Checks the kinds of a config's parts and the ranges of its numbers.
+    """Checks the types and keys of a config's parts and the ranges of its numbers.
 
     Raises:
-        InputError: Something is of the wrong kind or out of range.
+        InputError: Something is of the wrong type, unknown or out of range.
     """
     for key in PARTS:
         part = _at(config, key)
@@ -56,6 +56,7 @@ def check_config(config: Config) -> None:
             raise InputError(f'{key} is {value!r}; expected a whole number of at least {least}')
     if (_at(config, 'randomness.seed') or 0) >= 2**32:
         raise InputError(f'randomness.seed is {config.randomness.seed}; expected less than 2**32')
+    check_parts(config)
     _check_clipping(_at(config, 'optim_wrapper.clip_grad'))
     start = config.get('load_from')
     if start is not None and not isinstance(start, str):

@@ -7,6 +7,7 @@ from auglocal_mm.settings import config_names
 from auglocal_mm.settings.config_file import read_config_file
 
 BASE = """
+default_scope = 'auglocal_mm'
 data_root = 'data/old'
 crop = [dict(type='RandomCrop', size=32)]
 epochs = 12

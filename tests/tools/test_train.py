@@ -129,9 +129,9 @@ def test_a_wrong_number_of_classes_is_refused(tiny_config, tmp_path):
         ('model.partition.cut_points=[5,2]', ('ascending',)),
         ('model.partition.cut_points=[layer9.9]', ('layer9.9', 'unknown')),
         ('model.auxiliary_heads.depth=1', ('depth is 1',)),
-        ('model.auxiliary_heads.dept=3', ("AugLocalHead has no key 'dept'", 'depth')),
-        ('model.auxiliary_heads.type=AugLocalHed', ("type='AugLocalHed'", 'did you mean AugLocalHead')),
-        ('model.backbone.depth=35', ('ResNet refuses', 'invalid depth 35')),
+        ('model.auxiliary_heads.dept=3', ('model.auxiliary_heads', "'dept'", 'depth')),
+        ('model.auxiliary_heads.type=AugLocalHed', ('model.auxiliary_heads.type', "'AugLocalHed'", 'AugLocalHead?')),
+        ('model.backbone.depth=35', ('model.backbone.depth is 35', '34')),
     ],
 )
 def test_impossible_partitions_are_refused(tiny_config, tmp_path, override, words):
