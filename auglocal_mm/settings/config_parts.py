@@ -1,4 +1,4 @@
-"""The parts of a config that registries build: every ``type``, key and value is compared with the class before anything is built."""
+"""Compares what a config has registries build, its types, keys and values, with the classes, before anything is built."""
 
 import difflib
 import inspect
@@ -100,7 +100,7 @@ def _registered(key: str, name: str, root: Registry, scope: str) -> Any:
 def _parameters(cls: Any) -> tuple[dict[str, inspect.Parameter], bool]:
     """Of the constructor and, where it passes on ``**kwargs``, of its base classes'; and whether it may take others."""
     constructors = (
-        [each.__init__ for each in inspect.getmro(cls)[:-1] if '__init__' in vars(each)]
+        [vars(each)['__init__'] for each in inspect.getmro(cls)[:-1] if '__init__' in vars(each)]
         if inspect.isclass(cls)
         else [cls]
     )
