@@ -1,8 +1,10 @@
 """The public commands on real photographs, where AUGLOCAL_TEST_DATA names the folder that holds them."""
 
+import fnmatch
 import json
 import os
 import zipfile
+from itertools import groupby, islice
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,19 @@ from tests_support import REPOSITORY, tool
 
 DATA = os.environ.get('AUGLOCAL_TEST_DATA')
 CONFIGS = REPOSITORY / 'projects/small_transfer/configs'
+WIDTHS = (
+    *('neck.out_channels', 'rpn_head.in_channels', 'rpn_head.feat_channels'),
+    *(
+        'roi_head.bbox_roi_extractor.out_channels',
+        'roi_head.bbox_head.in_channels',
+        'roi_head.bbox_head.fc_out_channels',
+    ),
+    *(
+        'roi_head.mask_roi_extractor.out_channels',
+        'roi_head.mask_head.in_channels',
+        'roi_head.mask_head.conv_out_channels',
+    ),
+)
 pytestmark = pytest.mark.skipif(
     DATA is None, reason='AUGLOCAL_TEST_DATA does not name a folder with tiny_imagenet10.zip and coco_small/'
 )
@@ -24,7 +39,10 @@ def run(*arguments: str, **environment: str) -> str:
 def test_pretraining_transfer_and_comparison(tmp_path):
     assert DATA is not None
     with zipfile.ZipFile(Path(DATA) / 'tiny_imagenet10.zip') as archive:
-        archive.extractall(tmp_path)
+        names = sorted(archive.namelist())
+        for pattern, images in (('tiny_imagenet10/train/*/*.*', 100), ('tiny_imagenet10/val/*/*.*', 20)):
+            classes = groupby(fnmatch.filter(names, pattern), os.path.dirname)
+            archive.extractall(tmp_path, [name for _, each in classes for name in islice(each, images)])
     environment = {
         'TINY_IMAGENET': str(tmp_path / 'tiny_imagenet10'),
         'COCO_SMALL': str(Path(DATA) / 'coco_small'),
@@ -39,6 +57,7 @@ def test_pretraining_transfer_and_comparison(tmp_path):
         'model.backbone.depth=18',
         'model.backbone.base_channels=16',
         'train_cfg.max_epochs=2',
+        'train_dataloader.batch_size=20',
         'optim_wrapper.optimizer.lr=0.05',
     ]
     groups = []
@@ -54,6 +73,7 @@ def test_pretraining_transfer_and_comparison(tmp_path):
             'model.backbone.depth=18',
             'model.backbone.base_channels=16',
             'model.neck.in_channels=[16,32,64,128]',
+            *(f'model.{key}=32' for key in WIDTHS),
             'model.train_cfg.rpn_proposal.nms_pre=100',
             'model.train_cfg.rcnn.sampler.num=32',
             'model.test_cfg.rpn.nms_pre=50',

@@ -50,7 +50,8 @@ def copy_structure(layer: Any, in_channels: int, stride: int) -> nn.Module:
             f'the structure of a {type(layer).__name__} cannot be copied into an auxiliary network; expected a residual '
             'block or a sequence with a convolution. Register how with auglocal_mm.local.layer_copy.copy_structure.register'
         )
-    duplicate = copy.deepcopy(layer)
+    replaced = {id(part): None for part in (layer.conv1, layer.conv2, layer.downsample)}
+    duplicate = copy.deepcopy(layer, replaced)
     width = (layer.conv3 if hasattr(layer, 'conv3') else layer.conv2).out_channels
     # A Bottleneck strides in its 3x3 convolution, except in Caffe's style; a BasicBlock in its first one.
     strided = 'conv2' if hasattr(layer, 'conv3') and getattr(layer, 'style', 'pytorch') == 'pytorch' else 'conv1'

@@ -3,10 +3,13 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.module import LocalLayer
@@ -64,7 +67,8 @@ def feature_shapes(
     features = torch.empty(2, 3, image_size, image_size, device='meta')
     for layer in layers:
         try:
-            features = functional_call(layer.module, _without_data(layer.module), (features,))
+            with _NormsUncomputed():
+                features = functional_call(layer.module, _without_data(layer.module), (features,))
         except (RuntimeError, TypeError, ValueError, AssertionError) as error:
             raise InputError(
                 f'local layer {layer.name} cannot take a tensor of shape {tuple(features.shape)}, which images of '
@@ -96,6 +100,15 @@ def _refuse_channels_last(shapes: Sequence[FeatureShape]) -> None:
             '(N, H, W, C); a partition needs layers that give (N, C, H, W): permute the maps, or give the backbone an '
             'adapter whose channel_dim says where the channels are'
         )
+
+
+class _NormsUncomputed(TorchFunctionMode):
+    """Norms keep the shape; on tensors without data PyTorch takes milliseconds for each."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function is functional.batch_norm:
+            return torch.empty_like(args[0])
+        return function(*args, **(kwargs or {}))
 
 
 def _without_data(module: nn.Module) -> dict[str, Tensor]:
