@@ -10,7 +10,7 @@ from auglocal_mm.backbones import BackboneAdapter, TorchvisionBackbone, adapt
 from auglocal_mm.backbones.adapter import check_chain
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.module import local_modules
-from auglocal_mm.local.partition import resolve_cuts
+from auglocal_mm.local.partition import resolve_split_points
 from auglocal_mm.local.state import State
 
 
@@ -21,13 +21,13 @@ def run(modules, images: Tensor) -> Tensor:
     return state.features
 
 
-@pytest.mark.parametrize(('depth', 'number'), [(18, 9), (34, 17), (50, 17), (101, 34), (152, 51)])
-def test_local_layers_of_resnets(depth, number):
+@pytest.mark.parametrize(('depth', 'num_layers'), [(18, 9), (34, 17), (50, 17), (101, 34), (152, 51)])
+def test_local_layers_of_resnets(depth, num_layers):
     with torch.device('meta'):
         networks = [ResNet(depth), torchvision.models.get_model(f'resnet{depth}')]
     for network in networks:
         names = [layer.name for layer in adapt(network).local_layers()]
-        assert len(names) == number
+        assert len(names) == num_layers
         assert names[:2] == ['stem', 'layer1.0']
 
 
@@ -40,10 +40,10 @@ def test_the_chain_is_the_network(options):
     layers = adapt(network).local_layers()
     images = torch.randn(2, 3, 64, 64)
     (expected,) = network(images)
-    for number in range(1, len(layers) + 1):
-        cuts = resolve_cuts([layer.name for layer in layers], number)
-        modules = local_modules(layers, cuts, [nn.Identity()] * number)
-        assert len(modules) == number
+    for num_modules in range(1, len(layers) + 1):
+        split_points = resolve_split_points([layer.name for layer in layers], num_modules)
+        modules = local_modules(layers, split_points, [nn.Identity()] * num_modules)
+        assert len(modules) == num_modules
         assert torch.equal(run(modules, images), expected)
     assert {id(p) for m in modules for p in m.parameters()} == {id(p) for p in network.parameters()}
 

@@ -76,13 +76,13 @@ def test_a_shallow_head_for_small_images_normalises_what_it_classifies():
 
 @pytest.mark.parametrize('depth', [0, 1, 10, 2.5, 'five'])
 def test_impossible_depths_are_refused(depth):
-    with pytest.raises(InputError, match=f'depth is {depth!r}; expected a whole number from 2'):
+    with pytest.raises(InputError, match=rf'auxiliary_heads\.depth\b.*{depth!r}.*\b2\b.*\b9\b'):
         heads(18, depth)
 
 
 @pytest.mark.parametrize('decay', [-0.1, 1.1, 'half'])
 def test_impossible_pyramids_are_refused(decay):
-    with pytest.raises(InputError, match=f'the pyramid decay is {decay!r}; expected a number from 0'):
+    with pytest.raises(InputError, match=rf'pyramid\b.*{decay!r}'):
         heads(18, 3, pyramid=decay)
 
 

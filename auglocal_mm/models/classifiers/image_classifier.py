@@ -12,7 +12,7 @@ from auglocal_mm.backbones import BackboneAdapter, adapt
 from auglocal_mm.backbones.adapter import check_chain
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.module import LocalLayer, LocalModule, local_modules
-from auglocal_mm.local.partition import resolve_cuts
+from auglocal_mm.local.partition import resolve_split_points
 from auglocal_mm.local.recompute import join_segments, resolve_segments
 from auglocal_mm.local.shapes import feature_shapes
 from auglocal_mm.local.state import State, Targets
@@ -31,8 +31,8 @@ class ImageClassifier(BaseModel):
         head: Config of the primary classifier; ``in_channels`` may be left out. It may read taps of the backbone.
         auxiliary_heads: Config of the heads of all local modules but the last. ``None`` for backpropagation.
         partition: ``num_local_modules``, ``cut_points`` or ``last_module_layers`` (see
-            :func:`auglocal_mm.local.partition.resolve_cuts`), and ``chain``, the module paths of a backbone that does not know
-            its own.
+            :func:`auglocal_mm.local.partition.resolve_split_points`), and ``chain``, the module paths of a backbone that does
+            not define its own.
         checkpointed: Names of local layers whose activations are recomputed in backward instead of saved, pairs of names
             for segments of layers, ``{'norms': name}`` for norms alone, or ``'all'`` or ``'norms'`` for each by itself.
         image_size: Side of the training images, on which the structure of some heads depends.
@@ -68,7 +68,7 @@ class ImageClassifier(BaseModel):
         self.auxiliary_heads: ModuleList | None = None
         self.cuts: list[int] = []
         if auxiliary_heads is not None:
-            self.cuts = resolve_cuts([layer.name for layer in self.layers], **options)
+            self.cuts = resolve_split_points([layer.name for layer in self.layers], **options)
             given = data_preprocessor or {}
             # A preprocessor without them hands on bytes as they are.
             neutral = {'mean': [0.0] * 3, 'std': [1.0] * 3} if given else {}
