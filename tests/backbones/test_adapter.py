@@ -1,4 +1,6 @@
-"""How a backbone becomes a chain of local layers, and how a chain that is another network is refused."""
+"""A backbone becomes a chain of local layers; a chain that computes something else is refused."""
+
+import re
 
 import pytest
 import torch
@@ -49,7 +51,7 @@ def test_the_chain_is_the_network(options):
 
 
 class Network(nn.Sequential):
-    """Of a user: a body with an activation, and a neck."""
+    """A user's network: a body with an activation, and a neck."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +62,7 @@ class Network(nn.Sequential):
 CHAIN = [dict(start=['body.0', 'body.1']), 'body.2', 'neck']
 
 
-def test_a_network_of_the_user():
+def test_a_network_of_a_user():
     network, images = Network(), torch.randn(1, 3, 8, 8)
     layers = BackboneAdapter(network, CHAIN).local_layers()
     assert [layer.name for layer in layers] == ['start', 'body.2', 'neck']
@@ -69,24 +71,24 @@ def test_a_network_of_the_user():
     assert [name for name, _ in BackboneAdapter(network, ['body.*']).layers()] == ['body.0', 'body.1', 'body.2']
 
 
-def test_a_network_that_says_its_own_chain_and_taps():
+def test_a_network_that_defines_its_own_chain_and_taps():
     network = Network()
     network.chain, network.taps = CHAIN, {'C2': 'start', 'C3': 'neck'}
     assert [layer.tap for layer in adapt(network).local_layers(['C3'])] == [None, None, 'C3']
-    with pytest.raises(InputError, match=r"the tap 'C4' of Network, which has C2, C3"):
+    with pytest.raises(InputError, match=r"'C4'.*\bNetwork\b.*\bC2, C3\b"):
         adapt(network).local_layers(['C4'])
 
 
 def test_unknown_paths_and_networks_are_refused():
-    with pytest.raises(InputError, match="no module 'layer9'"):
+    with pytest.raises(InputError, match=r"\bResNet\b.*'layer9'.*\blayer1\b"):
         BackboneAdapter(torchvision.models.resnet18(), ['layer9']).layers()
-    with pytest.raises(InputError, match=r'Network cannot be partitioned by itself.*partition=dict\(chain='):
+    with pytest.raises(InputError, match=r'\bNetwork\b.*partition=dict\(chain='):
         adapt(Network())
 
 
 @pytest.mark.parametrize('chain', [5, 'blocks.*'])
 def test_a_chain_is_a_list(chain):
-    with pytest.raises(InputError, match=rf'partition\.chain is {chain!r}'):
+    with pytest.raises(InputError, match=rf'partition\.chain\b.*{re.escape(repr(chain))}'):
         BackboneAdapter(nn.Sequential(), chain)
 
 
@@ -103,7 +105,7 @@ def test_a_chain_that_computes_something_else_is_refused(chain):
     torch.manual_seed(0)
     network = Network()
     check_chain(BackboneAdapter(network, CHAIN).local_layers(), network, 8)
-    with pytest.raises(InputError, match='do not compute what Network computes'):
+    with pytest.raises(InputError, match=r'\bNetwork\b.*partition\.chain'):
         check_chain(BackboneAdapter(network, chain).local_layers(), network, 8)
 
 
@@ -111,5 +113,5 @@ def test_a_chain_that_computes_something_else_is_refused(chain):
 def test_a_chain_of_torchvisions_network_without_an_activation_or_a_pool_is_refused(left_out):
     parts = [f'features.{index}' for index in range(13)]
     TorchvisionBackbone('alexnet', chain=parts)
-    with pytest.raises(InputError, match='do not compute what AlexNet computes'):
+    with pytest.raises(InputError, match=r'\bAlexNet\b.*partition\.chain'):
         TorchvisionBackbone('alexnet', chain=[part for part in parts if part != left_out])

@@ -261,7 +261,7 @@ CHANGES = [
         'models/classifiers/image_classifier.py',
         'with torch.random.fork_rng(devices=[]):',
         'if True:',
-        'tests/models/test_auxiliary_heads.py::test_every_rule_starts_from_the_same_primary_network',
+        'tests/models/test_auxiliary_heads.py::test_every_method_starts_from_the_same_primary_network',
     ),
     Change(
         'no weights file runs code',
