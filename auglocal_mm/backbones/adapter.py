@@ -24,7 +24,7 @@ class BackboneAdapter:
     Args:
         backbone: The primary network without its classifier.
         chain: Paths of its local layers in running order, e.g. ``[dict(stem=['conv1', 'bn1', 'relu']), 'layer1.*']``.
-        taps: By name, the local layers whose outputs a head may read, e.g. ``{'C2': 'layer1.2'}``.
+        taps: By name, the local layers whose outputs a head can read, e.g. ``{'C2': 'layer1.2'}``.
 
     Raises:
         InputError: ``chain`` is not a list.

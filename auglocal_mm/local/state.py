@@ -44,8 +44,8 @@ class Targets:
     """The targets of a head's loss.
 
     Attributes:
-        labels: (N,) class indices, or whatever the heads' losses take.
-        images: The network's input, normalised, (N, 3, H, W); ``None`` where no head reads it.
+        labels: (N,) class indices, or other targets that the heads' losses take.
+        images: The network's input, normalised, (N, 3, H, W); ``None`` if no head reads them.
     """
 
     labels: Any

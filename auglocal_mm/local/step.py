@@ -32,7 +32,7 @@ def local_step(
     Args:
         modules: All local modules in order, the last one with the primary network's head.
         images: (N, 3, H, W).
-        labels: (N,), or whatever the heads' losses take.
+        labels: (N,), or other targets that the heads' losses take.
         update: Called as soon as a module's loss is known.
         context: Returns the context of forward and loss, such as autocast. Backward runs outside it.
 

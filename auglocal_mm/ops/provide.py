@@ -6,7 +6,7 @@ from importlib.machinery import PathFinder
 
 
 def provide_mmcv_ops() -> None:
-    """Makes ``import mmcv.ops``, and thereby ``import mmdet``, work with an mmcv without compiled ops.
+    """Makes ``import mmcv.ops``, and with it ``import mmdet``, work with an mmcv without compiled ops.
 
     Call it before ``mmcv.ops`` is first imported; ``import auglocal_mm`` does. A compiled ``mmcv._ext`` takes
     precedence, and an existing ``sys.modules['mmcv._ext']`` is kept, so that a second call changes nothing.

@@ -15,5 +15,5 @@ def refuse_op(op: str, *args: Any, **kwargs: Any) -> NoReturn:
         InputError: Always; names the op and how to compile it.
     """
     raise InputError(
-        f'the op {op} needs a compiled mmcv, which is not installed; compile it beside torch with `{REMEDY}`'
+        f'the op {op} needs a compiled mmcv, which is not installed; compile it for the installed torch with `{REMEDY}`'
     )

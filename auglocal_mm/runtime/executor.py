@@ -36,7 +36,7 @@ class Executor(ABC):
 
         Args:
             images: Preprocessed images (N, 3, H, W).
-            labels: (N,), or whatever the heads' losses take.
+            labels: (N,), or other targets that the heads' losses take.
 
         Returns:
             For each module ``'loss'`` and diagnostics, detached and still on the device.

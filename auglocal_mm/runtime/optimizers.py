@@ -91,7 +91,7 @@ class LocalOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
-        """Builds the wrapper or wrappers for ``model``, which may be wrapped in ``DistributedDataParallel``."""
+        """Builds the wrapper or wrappers for ``model``, possibly wrapped in ``DistributedDataParallel``."""
         config = copy.deepcopy(
             {'type': 'OptimWrapper', **self.optim_wrapper_cfg}
         )  # building a wrapper changes its config

@@ -151,7 +151,7 @@ def test_a_class_that_is_a_link_to_another_is_refused(root: Path) -> None:
 
 
 @pytest.mark.parametrize('target', ['gone.png', 'x.png'])
-def test_an_image_that_links_to_nothing_is_refused(root: Path, target: str) -> None:
+def test_a_broken_link_to_an_image_is_refused(root: Path, target: str) -> None:
     (root / 'a/x.png').symlink_to(target)
     with pytest.raises(InputError, match=rf'link {root}/a/x\.png\b'):
         ImageFolder(str(root))

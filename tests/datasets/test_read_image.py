@@ -74,7 +74,7 @@ def test_palettes_give_their_colours(path: str, form: str, transparency: int | N
 
 
 @pytest.mark.parametrize('adobe', ['inverted CMYK', 'YCCK', 'no marker'])
-def test_four_channels_of_a_jpeg_become_three_alike_in_both_readers(
+def test_both_readers_convert_jpegs_of_four_channels_alike(
     path: str, monkeypatch: pytest.MonkeyPatch, adobe: str
 ) -> None:
     file = io.BytesIO()

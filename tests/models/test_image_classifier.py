@@ -54,7 +54,7 @@ def test_validation_equals_torchvision_and_mmdet_with_the_exported_weights(tiny_
     model = build(config).double()
     images = torch.randn(4, 3, 64, 64, dtype=torch.float64)
     model.train()
-    model(images)  # moves the running statistics
+    model(images)  # updates the running statistics
     model.eval()
     weights = backbone_weights(model.state_dict())
     exported = torchvision.models.get_model(f'resnet{depth}', num_classes=3).double().eval()

@@ -58,7 +58,7 @@ def test_mmcv_finds_every_op_that_it_asks_for() -> None:
 
 @pytest.fixture
 def mask_rcnn() -> Any:
-    """mmdet's Mask R-CNN on a random ResNet-18, which lets every detection through."""
+    """mmdet's Mask R-CNN on a random ResNet-18, which keeps every detection."""
     from mmdet.registry import MODELS
 
     config = get_config('mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py').model

@@ -79,7 +79,7 @@ print(sys.modules['mmcv._ext'] is first)
     assert run(plain, code) == ['True']
 
 
-def test_mmcv_ops_can_be_imported_after_it_failed_without(plain: Path) -> None:
+def test_mmcv_ops_can_be_imported_after_a_failed_import(plain: Path) -> None:
     code = """
 try:
     import mmcv.ops

@@ -29,7 +29,7 @@ def features(seed: int = 0) -> Tensor:
 
 
 def forward(maps: Tensor, rois: Tensor, **changes: Any) -> Tensor:
-    """Calls the op as mmcv does, and gives what it wrote."""
+    """Calls the op as mmcv does, and returns its output."""
     output = maps.new_zeros(len(rois), maps.shape[1], *BINS)
     roi_align_forward(maps, rois, output, maps.new_zeros(0), maps.new_zeros(0), **arguments(**changes))
     return output
@@ -46,7 +46,7 @@ def arguments(**changes: Any) -> dict[str, Any]:
 
 
 def sample(plane: Tensor, y: float, x: float) -> float:
-    """Bilinear, with the border held for one pixel around the map and zero beyond."""
+    """Bilinear, with edge values repeated for one pixel around the map and zero beyond."""
     height, width = plane.shape
     if not (-1 <= y <= height and -1 <= x <= width):
         return 0.0

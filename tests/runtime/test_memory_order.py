@@ -65,7 +65,7 @@ def test_no_gradient_is_copied():
     assert copies(optimizer) == 0
 
 
-def test_shapes_come_back_after_an_error():
+def test_shapes_are_restored_after_an_error():
     model = layer()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, fused=True)
     fill_gradients(model, 0)

@@ -1,4 +1,4 @@
-"""One optimizer for each local module, built by MMEngine's own route, against plain PyTorch in float64."""
+"""One optimizer for each local module, built through MMEngine, against plain PyTorch in float64."""
 
 import copy
 
@@ -133,7 +133,7 @@ def test_parameter_groups_follow_names_in_the_model():
 def test_gradient_accumulation_counts_iterations():
     model, reference = Toy(), Toy()
     wrapper, whole = wrap(model, accumulative_counts=2), plain(reference)
-    wrapper.initialize_count_status(model, 0, 5)  # the fifth iteration stands alone
+    wrapper.initialize_count_status(model, 0, 5)  # the fifth iteration has no partner
     for iteration in range(5):
         for index in range(3):
             wrapper.update_module(index, model.loss_of(index, scale=iteration + 1.0))
