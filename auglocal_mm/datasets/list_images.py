@@ -184,7 +184,7 @@ def _each_once(images: list[list[Found]], skipped: Skipped) -> list[tuple[str, i
     for label, each in enumerate(images):
         for image in each:
             if image.linked and (image.real in real or labels.get(image.real) == label):
-                skipped.add('images that are linked again', image.path)
+                skipped.add('images that are listed already', image.path)
                 continue
             if image.linked and labels.setdefault(image.real, label) != label:
                 raise InputError(

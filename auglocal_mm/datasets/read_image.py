@@ -42,7 +42,7 @@ def read_image(path: str, upright: bool = False, max_pixels: int = MAX_PIXELS) -
         with open(path, 'rb') as file, pillow_as_configured_here(), Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > max_pixels:
                 raise ValueError(
-                    f'it has {image.width} x {image.height} pixels, more than max_pixels={max_pixels}: raise it if they are right'
+                    f'it has {image.width} x {image.height} pixels, more than max_pixels={max_pixels} (raise it if that is right)'
                 )
             if image.format == 'PNG':
                 file.seek(0)

@@ -26,7 +26,7 @@ os.register_at_fork(after_in_child=_release_in_child)
 
 @contextmanager
 def locked(path: Path, wait: float = math.inf) -> Iterator[int | None]:
-    """Holds an advisory lock between processes, released when this process ends, however it ends.
+    """Holds a lock between processes for the block; it is also released when this process is killed.
 
     Forked children do not hold the lock. A program that inherits its descriptor (``subprocess.run(..., pass_fds=[...])``)
     holds it until it ends.

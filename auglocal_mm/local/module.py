@@ -91,7 +91,8 @@ def local_modules(
     Raises:
         InputError: A segment crosses a module boundary.
     """
+    names = [layer.name for layer in layers]
     return [
-        LocalModule(layers[first:last], head, segments_within(segments, first, last - 1))
+        LocalModule(layers[first:last], head, segments_within(segments, names, first, last - 1))
         for first, last, head in zip([0, *split_points], [*split_points, len(layers)], heads, strict=True)
     ]

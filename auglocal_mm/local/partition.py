@@ -15,7 +15,7 @@ def resolve_split_points(
 
     Args:
         names: The names of all L local layers.
-        num_local_modules: K, from 1 (BP) to L. Modules have equal lengths, or the later ones one layer more. Default: L.
+        num_local_modules: K, from 1 (BP) to L. Lengths differ by at most one layer. Default: as many as possible.
         cut_points: Instead, the local layers to split after, by number from 1 or by name: ``[1, 5]``, ``['stem', 'layer2.0']``.
         last_module_layers: Local layers of the last module ("trimming"). The paper's tables on small images set it to d.
 

@@ -126,24 +126,33 @@ def join_segments(modules: Sequence[nn.Module], segments: Sequence[Segment]) -> 
     """``modules`` with each segment replaced by one :class:`Checkpointed`."""
     joined: list[nn.Module] = []
     position = 0
-    for segment in [*segments, None]:
-        joined += modules[position : segment.first if segment else None]
-        if segment:
-            part = modules[segment.first : segment.last + 1]
-            joined.append(Checkpointed(part[0] if len(part) == 1 else nn.Sequential(*part), segment.selective))
-            position = segment.last + 1
-    return joined
+    for segment in segments:
+        part = modules[segment.first : segment.last + 1]
+        module = part[0] if len(part) == 1 else nn.Sequential(*part)
+        joined += [*modules[position : segment.first], Checkpointed(module, segment.selective)]
+        position = segment.last + 1
+    return [*joined, *modules[position:]]
 
 
-def segments_within(segments: Sequence[Segment], first: int, last: int) -> list[Segment]:
+def segments_within(segments: Sequence[Segment], names: Sequence[str], first: int, last: int) -> list[Segment]:
     """The segments within the layers ``first`` to ``last``, with indices relative to ``first``.
+
+    Args:
+        segments: Segments of the whole chain.
+        names: All layers of the chain, for errors.
+        first: Index of the first layer.
+        last: Index of the last layer.
 
     Raises:
         InputError: A segment crosses a module boundary.
     """
     inside = [each for each in segments if each.first <= last and each.last >= first]
-    if any(each.first < first or each.last > last for each in inside):
-        raise InputError('a segment of model.checkpointed crosses a module boundary; end it at the boundary')
+    for each in inside:
+        if each.first < first or each.last > last:
+            raise InputError(
+                f'model.checkpointed has the segment {[names[each.first], names[each.last]]}, which crosses a module boundary; '
+                'end it at the boundary'
+            )
     return [each.shifted(-first) for each in inside]
 
 
