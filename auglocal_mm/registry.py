@@ -1,4 +1,4 @@
-"""Child registries of MMEngine's roots: what a config names by ``type`` is found here first, then there."""
+"""Child registries of MMEngine's root registries: a ``type`` in a config is looked up here first, then there."""
 
 from mmengine import registry as mmengine_registry
 from mmengine.registry import Registry
@@ -18,7 +18,7 @@ OPTIM_WRAPPER_CONSTRUCTORS = Registry(
     locations=['auglocal_mm.runtime'],
 )
 
-# Nothing of ours is registered in these. MMEngine warns at every look-up where the default scope has no child.
+# We register nothing here, but MMEngine warns at every look-up if the default scope has no child registry.
 DATA_SAMPLERS = Registry('data sampler', parent=mmengine_registry.DATA_SAMPLERS, locations=['auglocal_mm.datasets'])
 EVALUATOR = Registry('evaluator', parent=mmengine_registry.EVALUATOR, locations=['auglocal_mm.evaluation'])
 LOG_PROCESSORS = Registry('log processor', parent=mmengine_registry.LOG_PROCESSORS, locations=['auglocal_mm.engine'])

@@ -1,4 +1,4 @@
-"""Backbones as chains of local layers: what MMDetection lacks, and how any backbone is partitioned."""
+"""Backbones as chains of local layers: adapters for any backbone, and networks that MMDetection does not have."""
 
 from auglocal_mm.backbones.adapter import BackboneAdapter, LayerSpec, adapt
 from auglocal_mm.backbones.cifar_resnet import CIFARResNet

@@ -16,15 +16,15 @@ LayerSpec: TypeAlias = str | Mapping[str, Sequence[str]]
 
 
 class BackboneAdapter:
-    """What local learning asks of a backbone: its local layers, its taps, and which dimension holds the channels.
+    """A backbone as local learning sees it: its local layers, its taps, and the dimension of its channels.
 
-    A family that a list of module paths cannot describe overrides :meth:`layers`; ``@adapt.register(Backbone)`` makes it
-    the adapter of a class.
+    For networks that a list of module paths cannot describe, a subclass overrides :meth:`layers`;
+    ``@adapt.register(Backbone)`` makes it the adapter of a class.
 
     Args:
         backbone: The primary network without its classifier.
         chain: Paths of its local layers in running order, e.g. ``[dict(stem=['conv1', 'bn1', 'relu']), 'layer1.*']``.
-        taps: By name, the local layers whose outputs a head may read, e.g. ``{'C2': 'layer1.2'}``.
+        taps: By name, the local layers whose outputs a head can read, e.g. ``{'C2': 'layer1.2'}``.
 
     Raises:
         InputError: ``chain`` is not a list.
@@ -32,7 +32,9 @@ class BackboneAdapter:
 
     def __init__(self, backbone: nn.Module, chain: Sequence[LayerSpec], taps: Mapping[str, str] | None = None) -> None:
         if isinstance(chain, str) or not isinstance(chain, Sequence):
-            raise InputError(f"partition.chain is {chain!r}; expected a list of module paths, as ['stem', 'blocks.*']")
+            raise InputError(
+                f"partition.chain is {chain!r}; expected a list of module paths, e.g. ['stem', 'blocks.*']"
+            )
         self.backbone, self.chain, self.taps = backbone, chain, taps or {}
 
     def layers(self) -> list[tuple[str, nn.Module]]:
@@ -53,27 +55,27 @@ class BackboneAdapter:
         return layers
 
     def module(self, path: str) -> nn.Module:
-        """The part of the backbone at a path.
+        """The module of the backbone at a path.
 
         Raises:
-            InputError: There is none.
+            InputError: There is no such module.
         """
         try:
             return self.backbone.get_submodule(path)
         except AttributeError as error:
             known = ', '.join(name for name, _ in self.backbone.named_children())
             raise InputError(
-                f'{type(self.backbone).__name__} has no module {path!r}; its children are {known}'
+                f'{type(self.backbone).__name__} has no module {path!r}; expected a path that starts with one of {known}'
             ) from error
 
     def local_layers(self, read: Collection[str] = ()) -> list[LocalLayer]:
-        """The local layers, with the taps that are read.
+        """The local layers, with taps where heads read them.
 
         Args:
-            read: Names of the taps that stay in the state.
+            read: Names of the taps that heads read, which are kept in the state.
 
         Raises:
-            InputError: The backbone lacks a tap that is read, or the tapped layer.
+            InputError: The backbone does not have a tap that is read, or its layer.
         """
         layers, taps = self.layers(), {}
         for tap in read:
@@ -86,16 +88,16 @@ class BackboneAdapter:
         return [LocalLayer(name, module, taps.get(name)) for name, module in layers]
 
     def channel_dim(self, size: Sequence[int]) -> int:
-        """The dimension of the channels in an output of ``size``, the batch left out: maps (C, H, W), tokens (T, C)."""
+        """The dimension of the channels in an output of ``size`` without the batch: maps (C, H, W), tokens (T, C)."""
         return 1 if len(size) == 2 else 0
 
 
 @singledispatch
 def adapt(backbone: Any) -> BackboneAdapter:
-    """The adapter of a backbone: by its class, by what it says of itself in ``chain`` and ``taps``, or a ResNet's.
+    """The adapter of a backbone: that of its class, one of its own ``chain`` and ``taps``, or a ResNet's.
 
     Raises:
-        InputError: It is not known how the backbone is partitioned.
+        InputError: The chain of the backbone is not known.
     """
     chain = getattr(backbone, 'chain', None) or resnet_chain(backbone)
     return BackboneAdapter(backbone, chain, getattr(backbone, 'taps', None))
@@ -105,7 +107,7 @@ def resnet_chain(network: nn.Module) -> list[LayerSpec]:
     """The chain of a ResNet: its stem, then each residual block.
 
     Raises:
-        InputError: ``network`` has no ``layer1`` and no stem of the ResNets' names.
+        InputError: ``network`` does not have a ResNet's module names.
     """
     stages = [f'layer{i}.*' for i in range(1, 10) if hasattr(network, f'layer{i}')]
     norm = getattr(network, 'norm1_name', 'bn1')
@@ -113,10 +115,10 @@ def resnet_chain(network: nn.Module) -> list[LayerSpec]:
     stem = [name for name in stem if hasattr(network, name)]  # small-image ResNets have no maxpool
     if not stages or len(stem) < 2:
         raise InputError(
-            f'{type(network).__name__} cannot be partitioned by itself: a partition needs layers that run one after the '
-            'other, and their names are known of ResNets and of the VGG, MobileNetV2, EfficientNet, RegNet and '
-            'VisionTransformer of torchvision (TorchvisionBackbone) only; give partition=dict(chain=[...]) with the paths of '
-            "its layers in running order, for example [dict(stem=['conv1', 'bn1']), 'blocks.*']"
+            f'{type(network).__name__} cannot be partitioned automatically: the layers that run one after the other are known '
+            'only for ResNets and for the VGG, MobileNetV2, EfficientNet, RegNet and VisionTransformer of torchvision '
+            '(TorchvisionBackbone); give partition=dict(chain=[...]) with the module paths of its layers in running order, '
+            "e.g. [dict(stem=['conv1', 'bn1']), 'blocks.*']"
         )
     return [{'stem': stem}, *stages]
 
@@ -127,9 +129,9 @@ def check_chain(layers: Sequence[LocalLayer], network: nn.Module, image_size: in
 
     Args:
         layers: The chain.
-        network: Ends in evaluation mode. One without data (on the device ``meta``) has nothing to compare.
+        network: The network, which is left in evaluation mode. On the meta device nothing is compared.
         image_size: Side of the image.
-        goes_on: Whether ``network`` goes on behind the chain; then the output of the chain's last part is compared.
+        goes_on: Whether ``network`` continues after the chain; then the output of the chain's last module is compared.
 
     Raises:
         InputError: They differ.
@@ -150,17 +152,17 @@ def check_chain(layers: Sequence[LocalLayer], network: nn.Module, image_size: in
         or not torch.allclose(found, expected, 1e-4, 1e-5)
     ):
         raise InputError(
-            f'the local layers, one after the other, do not compute what {type(network).__name__} computes; partition.chain '
-            'leaves a layer out (an activation or a pooling, too), names one twice, or has them in another order than they run'
+            f'the local layers, one after the other, do not compute what {type(network).__name__} computes; correct '
+            'partition.chain, which omits a layer (perhaps an activation or a pooling), repeats one, or has another order'
         )
 
 
 def _output(network: nn.Module, images: Tensor, last: nn.Module | None) -> Any:
-    """What ``last`` gives when ``network`` runs; by default the last output of ``network`` itself."""
+    """The output of ``last`` when ``network`` runs; by default the last output of ``network`` itself."""
     if last is None:
         outputs = network(images)
         return outputs[-1] if isinstance(outputs, tuple | list) else outputs
-    if last not in set(network.modules()):  # a group of its parts
+    if last not in set(network.modules()):  # a group of modules
         *_, last = last.children()
     seen: list[Tensor] = []
     hook = last.register_forward_hook(lambda _, __, output: seen.append(output.clone()))  # before it is overwritten

@@ -12,16 +12,16 @@ DEPTHS = (20, 32, 44, 56, 110)
 
 @MODELS.register_module()
 class CIFARResNet(BaseModule):
-    """A stem that keeps the size, and three stages of basic blocks (section 4.2 of arXiv 1512.03385).
+    """A stem that keeps the resolution, and three stages of basic blocks (section 4.2 of arXiv 1512.03385).
 
     Shortcuts that change the width are 1x1 convolutions, as in the code released with AugLocal.
 
     Args:
         depth: 20, 32, 44, 56 or 110, which is 6 n + 2 for stages of n blocks.
-        widths: Channels of the three stages; the stem has those of the first.
+        widths: Channels of the three stages; the stem is as wide as the first.
 
     Raises:
-        InputError: Another depth.
+        InputError: ``depth`` is another number.
     """
 
     def __init__(self, depth: int, widths: tuple[int, int, int] = (16, 32, 64)) -> None:
@@ -29,7 +29,7 @@ class CIFARResNet(BaseModule):
             init_cfg=[dict(type='Kaiming', layer='Conv2d'), dict(type='Constant', val=1, layer='_BatchNorm')]
         )
         if depth not in DEPTHS:
-            raise InputError(f'backbone.depth is {depth}; a CIFARResNet has one of {", ".join(map(str, DEPTHS))}')
+            raise InputError(f'backbone.depth of CIFARResNet is {depth}; expected one of {", ".join(map(str, DEPTHS))}')
         self.architecture = f'CIFARResNet-{depth}'
         self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])

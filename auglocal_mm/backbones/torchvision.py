@@ -22,19 +22,19 @@ from auglocal_mm.registry import MODELS
 
 @MODELS.register_module()
 class TorchvisionBackbone(BaseModule):
-    """A classification network of torchvision without its classifier, its weights under torchvision's names.
+    """A classification network of torchvision without its classifier; weights keep torchvision's names.
 
     Args:
         name: As :func:`torchvision.models.get_model` takes it: ``'vgg13_bn'``, ``'mobilenet_v2'``, ``'efficientnet_b0'``,
             ``'regnet_x_400mf'``, ``'vit_b_16'``, ...
-        strides: Another stride for some convolutions or pools, by module path; small images need fewer halvings:
+        strides: New strides of some convolutions or pooling layers, by module path. Small images need fewer halvings, e.g.
             ``{'features.0.0': 1}``.
-        chain: Module paths of the local layers in running order. Known for VGG, MobileNetV2, EfficientNet, RegNet, ResNet
-            and vision transformers.
-        options: Keywords of torchvision's own builder, such as ``image_size`` of a vision transformer.
+        chain: Module paths of the local layers in running order. Optional for VGG, MobileNetV2, EfficientNet, RegNet,
+            ResNet and vision transformers.
+        options: Keyword arguments of torchvision's builder, such as ``image_size`` of a vision transformer.
 
     Raises:
-        InputError: An unknown name or path, or a chain that computes something else than the network.
+        InputError: A name or path is unknown, or the chain does not compute what the network computes.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class TorchvisionBackbone(BaseModule):
     ) -> None:
         if name not in list_models():
             raise InputError(
-                f'torchvision has no classification network {name!r}; see torchvision.models.list_models()'
+                f'backbone.name is {name!r}; expected a classification network in torchvision.models.list_models()'
             )
         network = get_model(name, weights=None, **(options or {}))
         for path, stride in (strides or {}).items():
             _set_stride(network, path, stride)
-        of_tokens = isinstance(network, VisionTransformer)  # starts as torchvision starts it
+        of_tokens = isinstance(network, VisionTransformer)  # keeps torchvision's initialisation
         kaiming = [dict(type='Kaiming', layer='Conv2d'), dict(type='Constant', val=1, layer='_BatchNorm')]
         super().__init__(init_cfg=None if of_tokens else kaiming)
         self.architecture = name
@@ -84,10 +84,10 @@ def _(backbone: TorchvisionBackbone) -> BackboneAdapter:
 
 
 def torchvision_chain(network: nn.Module) -> list[LayerSpec]:
-    """The local layers of a network of torchvision: its stem, each block, and what stands before the pooling.
+    """The local layers of a network of torchvision: its stem, each block, and the last layer before pooling.
 
     Raises:
-        InputError: A family that is not known.
+        InputError: The chain of this network is not known.
     """
     if isinstance(network, VGG):
         return _vgg_chain(network.features)
@@ -102,7 +102,7 @@ def torchvision_chain(network: nn.Module) -> list[LayerSpec]:
 
 
 def _vgg_chain(features: nn.Sequential) -> list[LayerSpec]:
-    """One local layer for each convolution, with the max-pool before it; the last one keeps the pool behind."""
+    """One local layer for each convolution, with the max-pooling before it; the last also has the pooling after it."""
     groups: list[list[str]] = [[]]
     for index, module in enumerate(features):
         starts = isinstance(module, nn.MaxPool2d) and index < len(features) - 1
@@ -110,14 +110,16 @@ def _vgg_chain(features: nn.Sequential) -> list[LayerSpec]:
         if groups[-1] and (starts or (isinstance(module, nn.Conv2d) and not follows_pool)):
             groups.append([])
         groups[-1].append(f'features.{index}')
-    return [{f'conv{number}': paths} for number, paths in enumerate(groups, start=1)]
+    return [{f'conv{index}': paths} for index, paths in enumerate(groups, start=1)]
 
 
 def _set_stride(network: nn.Module, path: str, stride: int) -> None:
     try:
         module = network.get_submodule(path)
     except AttributeError as error:
-        raise InputError(f'backbone.strides names {path!r}, which the network does not have') from error
+        raise InputError(
+            f'backbone.strides has {path!r}, which is not a module of the network; correct the path'
+        ) from error
     if not hasattr(module, 'stride'):
-        raise InputError(f'backbone.strides names {path!r}, a {type(module).__name__} without a stride')
+        raise InputError(f'backbone.strides has {path!r}, a {type(module).__name__}; expected a module with a stride')
     vars(module)['stride'] = (stride, stride) if isinstance(module, nn.Conv2d) else stride

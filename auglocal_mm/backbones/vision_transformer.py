@@ -10,14 +10,14 @@ class VisionTransformerAdapter(BackboneAdapter):
     """Patch embedding, each encoder block, and the last block together with the final norm.
 
     Args:
-        backbone: With the parts ``conv_proj``, ``class_token`` and ``encoder`` of torchvision's ``VisionTransformer``.
+        backbone: A network with ``conv_proj``, ``class_token`` and ``encoder`` as in torchvision's ``VisionTransformer``.
     """
 
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__(backbone, chain=[])
 
     def layers(self) -> list[tuple[str, nn.Module]]:
-        """The embedding as ``stem``, then the blocks by their paths."""
+        """The patch embedding as ``stem``, then the blocks by their paths."""
         *blocks, (name, last) = self.module('encoder.layers').named_children()
         return [
             ('stem', PatchEmbedding(self.backbone)),
@@ -27,10 +27,10 @@ class VisionTransformerAdapter(BackboneAdapter):
 
 
 class PatchEmbedding(nn.Module):
-    """Images (N, 3, H, W) as tokens (N, 1 + patches, C): the class token, then the patches, with their positions.
+    """Images (N, 3, H, W) to tokens (N, 1 + patches, C): the class token, then the patches, with position embeddings.
 
     Args:
-        network: Whose parts it runs; they keep their names there.
+        network: The network that owns the modules it runs; their names there stay the same.
     """
 
     def __init__(self, network: nn.Module) -> None:

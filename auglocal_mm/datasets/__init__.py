@@ -1,9 +1,9 @@
-"""Labelled images, their transforms, and how a batch is put together."""
+"""Labelled images, their transforms, and the collation of batches."""
 
 import io
 from contextlib import redirect_stdout
 
-with redirect_stdout(io.StringIO()):  # MMDetection prints which data sets it lacks, also where a report is printed
+with redirect_stdout(io.StringIO()):  # MMDetection prints which optional data sets are missing
     import mmdet.datasets  # noqa: F401
 
 from auglocal_mm.datasets.coco_dataset import CocoDataset

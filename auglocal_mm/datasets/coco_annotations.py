@@ -1,4 +1,4 @@
-"""COCO's annotations for training and evaluation alike."""
+"""COCO's annotations, for both training and evaluation."""
 
 import functools
 import logging
@@ -13,7 +13,7 @@ from auglocal_mm.errors import InputError
 
 
 class CocoAnnotations(COCO):
-    """An annotation file as pycocotools hands it out, checked, and with labels in the order of the classes.
+    """pycocotools' interface to a checked annotation file, with labels in the order of the classes.
 
     Args:
         path: The file.
@@ -21,7 +21,7 @@ class CocoAnnotations(COCO):
 
     Attributes:
         path: The file.
-        notes: How many records were repaired or left out, by a description of what was done. They are logged, too.
+        notes: Number of records that were repaired or excluded, by description. They are also logged.
 
     Raises:
         InputError: As :func:`read_annotations`.
@@ -39,10 +39,10 @@ class CocoAnnotations(COCO):
     def get_cat_ids(
         self, cat_names: Sequence[str] = (), sup_names: Sequence[str] = (), cat_ids: Sequence[int] = ()
     ) -> list[int]:
-        """The ids of categories; of names in the order of the names, where pycocotools has that of the file.
+        """The ids of categories, in the order of ``cat_names``; pycocotools returns them in the order of the file.
 
         Raises:
-            InputError: A name is not that of exactly one category.
+            InputError: A name does not belong to exactly one category.
         """
         if not len(cat_names):
             return super().get_cat_ids(cat_names, sup_names, cat_ids)
@@ -53,14 +53,14 @@ class CocoAnnotations(COCO):
         if wrong:
             raise InputError(
                 f'{self.path} has {len(set(cat_names) & set(names))} of the {len(cat_names)} classes of the config; '
-                f'{wrong[0]!r} is expected once, in the categories {sorted(names)} and in metainfo.classes; set it, and '
-                'num_classes of the model, to what is there'
+                f'expected {wrong[0]!r} once in the categories {sorted(names)} and once in metainfo.classes; correct '
+                'metainfo.classes, and num_classes of the model'
             )
-        ids = {category['name']: number for number, category in self.cats.items()}
+        ids = {category['name']: category_id for category_id, category in self.cats.items()}
         return [ids[name] for name in cat_names]
 
 
 @functools.cache
 def warn_once(message: str) -> None:
-    """Logs a warning, once in this process: training and evaluation read the same files."""
+    """Logs a warning once per process: training and evaluation can read the same file."""
     print_log(message, logger='current', level=logging.WARNING)

@@ -12,31 +12,31 @@ from auglocal_mm.registry import DATASETS
 
 @DATASETS.register_module()
 class CocoDataset(MMDetCocoDataset):
-    """MMDetection's ``CocoDataset`` of annotations that mean what they say; labels are in the order of the classes.
+    """MMDetection's ``CocoDataset`` with checked annotations, and labels in the order of the classes.
 
     Attributes:
-        notes: How many annotations were repaired or left out, by a description of what was done.
+        notes: Number of records that were repaired or excluded, by description.
 
     Raises:
-        InputError: No folder of images is named; or the annotations are refused, or have no box or no image to train on.
+        InputError: ``data_prefix`` has no ``img``, the annotations are invalid, or no image or box is left to train on.
     """
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """The images and their instances."""
         if 'img' not in self.data_prefix:
             raise InputError(
-                "data_prefix of the data set has no img, the folder of the images; add dict(img='train2017/')"
+                "data_prefix of the data set has no key img; add the folder of the images, e.g. dict(img='train2017/')"
             )
         self.COCOAPI = self._read
         images = super().load_data_list()
         if not images or not (self.test_mode or any(image['instances'] for image in images)):
             raise InputError(
-                f'{self.ann_file} has {len(images)} images and no box that can be trained on; give another annotation file'
+                f'{self.ann_file} has {len(images)} images and no box to train on; give another annotation file'
             )
         return images
 
     def filter_data(self) -> list[dict[str, Any]]:
-        """The images that are trained on, or evaluated."""
+        """The images to train on or to evaluate."""
         kept = super().filter_data()
         if not kept:
             raise InputError(
@@ -45,10 +45,9 @@ class CocoDataset(MMDetCocoDataset):
         smallest = 0 if self.test_mode else (self.filter_cfg or {}).get('min_size', 0)
         small = sum(min(image['width'], image['height']) < smallest for image in self.data_list)
         if small:
-            self.notes[f'images are smaller than min_size={smallest}, and left out of training'] = small
-            warn_once(
-                f'{self.ann_file}: {small} images are smaller than min_size={smallest}, and left out of training.'
-            )
+            note = f'images are smaller than min_size={smallest}, and excluded from training'
+            self.notes[note] = small
+            warn_once(f'{self.ann_file}: {small} {note}.')
         return kept
 
     def _read(self, path: str) -> CocoAnnotations:

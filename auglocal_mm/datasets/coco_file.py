@@ -1,4 +1,4 @@
-"""The one door for COCO's annotation files: what comes through means what it says, is counted aloud, or is refused."""
+"""Reads COCO's annotation files: records are valid, repaired or excluded with a note, or refused."""
 
 import gc
 from collections import Counter
@@ -15,25 +15,25 @@ from auglocal_mm.files.json_file import decode_json
 NUMBERS = {int, float}
 FLAGS: dict[Any, int] = {0: 0, 1: 1, '0': 0, '1': 1}
 LARGEST = 1_000_000
-"""Pixels of a side of an image."""
+"""Side of an image, in pixels."""
 MARGIN = 2
-"""Pixels that a box may reach out of its image without a word."""
-OUTSIDE = 'boxes reach out of their images (expected are x, y, width and height)'
-TINY = 'boxes have less than a pixel in their images: left out of training, but evaluated'
-AREA = 'annotations have no area that is possible, and get that of the mask or box'
+"""Pixels by which a box can extend beyond its image without a note."""
+OUTSIDE = 'boxes extend beyond their images (expected x, y, width and height)'
+TINY = 'boxes cover less than one pixel of their images: excluded from training, but evaluated'
+AREA = 'annotations have no valid area, and get that of the mask or box'
 
 
 class Entry:
-    """One record of the file, which names itself in errors.
+    """One record of the file, with errors that name it.
 
     Args:
-        path: Of the file.
+        path: The file.
         key: ``images``, ``annotations`` or ``categories``.
-        index: Of the record, from 0.
+        index: Index of the record, from 0.
         record: Its keys and values.
 
     Raises:
-        InputError: It is not an object of JSON.
+        InputError: The record is not a JSON object.
     """
 
     __slots__ = ('index', 'key', 'path', 'record')
@@ -51,7 +51,7 @@ class Entry:
         )
 
     def identifier(self, name: str, notes: Counter[str]) -> int | str:
-        """The id at ``name``: an integer, also one written as text, or another text."""
+        """The id at ``name``: an integer, possibly written as a string, or another string."""
         value = self.record.get(name)
         if type(value) is int:
             return value
@@ -60,39 +60,39 @@ class Entry:
         if type(value) is not str or not value:
             self.refuse(name, 'an integer')
         if value.isascii() and value.removeprefix('-').isdecimal():
-            notes[f'{self.key} have {name} as text, which is taken as the number'] += 1
+            notes[f'{self.key} have {name} as text, which is read as a number'] += 1
             return int(value)
         return value
 
     def flag(self, name: str, notes: Counter[str]) -> int:
-        """0 or 1 at ``name``, also as text; 0 if there is none."""
+        """0 or 1 at ``name``, possibly as a string; 0 if it is missing."""
         value = self.record.get(name)
         if value is None:
             return 0
         if not isinstance(value, int | float | str) or value not in FLAGS:
             self.refuse(name, '0 or 1')
         if isinstance(value, str):
-            notes[f'{self.key} have {name} as text, which is taken as the number'] += 1
+            notes[f'{self.key} have {name} as text, which is read as a number'] += 1
         return FLAGS[value]
 
     def text(self, name: str) -> str:
-        """The text at ``name``."""
+        """The string at ``name``."""
         value = self.record.get(name)
         if not isinstance(value, str) or not value:
-            self.refuse(name, 'a text')
+            self.refuse(name, 'a non-empty string')
         return value
 
     def side(self, name: str) -> int:
         """The width or height of an image, in pixels."""
         value = self.record.get(name)
         if type(value) not in NUMBERS or not 1 <= value <= LARGEST or value != value // 1:
-            self.refuse(name, 'a number of pixels')
+            self.refuse(name, f'an integer number of pixels from 1 to {LARGEST}')
         return int(value)
 
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """It would walk through millions of records again and again, and takes half of the time."""
+    """Switches off garbage collection, which scans millions of records repeatedly and takes half of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -104,54 +104,54 @@ def _without_garbage_collection() -> Iterator[None]:
 
 @_without_garbage_collection()
 def read_annotations(path: str, with_masks: bool = False) -> tuple[dict[str, Any], Counter[str]]:
-    """Reads an annotation file and makes its records uniform: ids are integers, ``iscrowd`` is there, areas are positive.
+    """Reads an annotation file and normalises its records: ids are integers, ``iscrowd`` is set, areas are positive.
 
-    Annotations are numbered anew from 1: pycocotools counts an object with the id 0 as never found.
+    Annotations get new ids from 1: pycocotools treats an object with the id 0 as never detected.
 
     Args:
-        path: A JSON file in UTF-8 with ``images`` and ``categories``, and ``annotations`` unless it only lists images to test.
-        with_masks: Whether the masks are used; then each annotation must have one.
+        path: A JSON file in UTF-8 with ``images`` and ``categories``, and ``annotations`` unless it only lists test images.
+        with_masks: Whether masks are used; then each annotation must have one.
 
     Returns:
-        The content, and how many records were repaired or are left out, by a description of what is done.
+        The content, and the number of records that were repaired or excluded, by description.
 
     Raises:
-        InputError: The file means nothing, or something else than it seems to.
+        InputError: The file is missing or invalid.
     """
     content = _content(path)
     notes: Counter[str] = Counter()
     images = _images(path, content, notes)
     categories = _categories(path, content, notes)
-    content.setdefault('annotations', [])  # images to test
+    content.setdefault('annotations', [])  # a list of test images
     content['annotations'] = _annotations(path, content, notes, images, categories, with_masks)
     return content, +notes
 
 
 def _content(path: str) -> dict[str, Any]:
     if not is_there(path):
-        raise InputError(f'there is no annotation file {path}; set data_root and ann_file to where it is')
+        raise InputError(f'there is no annotation file {path}; correct data_root and ann_file')
     content = decode_json(Path(path).read_bytes(), path, 'write it again, or give another file', _not_finite)
     if not isinstance(content, dict):
         raise InputError(
-            f'{path} holds a {type(content).__name__}, expected an object with images, annotations and categories; '
-            'give the annotation file itself (a list is a file of results)'
+            f'{path} contains a {type(content).__name__}, expected an object with images, annotations and categories; '
+            'give the annotation file (a list is a results file)'
         )
     return content
 
 
 def _not_finite(literal: str) -> NoReturn:
-    raise ValueError(f'it has the number {literal}')
+    raise ValueError(f'it contains the number {literal}')
 
 
 def _entries(path: str, content: dict[str, Any], key: str) -> Iterator[Entry]:
     records = content.get(key)
     if not isinstance(records, list):
-        raise InputError(f'{path} has {key} {records!r:.60}, expected a list; give an annotation file of COCO')
+        raise InputError(f"{path} has {key} {records!r:.60}, expected a list; give an annotation file in COCO's format")
     return (Entry(path, key, index, record) for index, record in enumerate(records))
 
 
 def _images(path: str, content: dict[str, Any], notes: Counter[str]) -> dict[int | str, dict[str, Any]]:
-    """The images by id. If one id is not a number, all become strings, because NumPy cannot sort a mixture."""
+    """The images by id. If any id is not a number, all become strings, because NumPy cannot sort mixed types."""
     entries = [*_entries(path, content, 'images')]
     converted: Counter[str] = Counter()
     ids = [entry.identifier('id', converted) for entry in entries]
@@ -161,28 +161,28 @@ def _images(path: str, content: dict[str, Any], notes: Counter[str]) -> dict[int
         notes.update(converted)
     images: dict[int | str, dict[str, Any]] = {}
     names: set[str] = set()
-    for number, entry in zip(ids, entries, strict=True):
+    for image_id, entry in zip(ids, entries, strict=True):
         name = entry.text('file_name')
-        if number in images:
-            entry.refuse('id', 'each id once (merged files must be numbered anew)')
+        if image_id in images:
+            entry.refuse('id', 'each id once (merged files need new ids)')
         if name in names:
             entry.refuse('file_name', 'each image once, with all its annotations')
         names.add(name)
-        images[number] = entry.record
-        entry.record.update(id=number, width=entry.side('width'), height=entry.side('height'))
+        images[image_id] = entry.record
+        entry.record.update(id=image_id, width=entry.side('width'), height=entry.side('height'))
     return images
 
 
 def _categories(path: str, content: dict[str, Any], notes: Counter[str]) -> dict[int | str, dict[str, Any]]:
-    """The categories by their ids."""
+    """The categories by id."""
     categories: dict[int | str, dict[str, Any]] = {}
     for entry in _entries(path, content, 'categories'):
-        number = entry.identifier('id', notes)
+        category_id = entry.identifier('id', notes)
         entry.text('name')
-        if isinstance(number, str) or number in categories:
+        if isinstance(category_id, str) or category_id in categories:
             entry.refuse('id', 'each integer once')
-        categories[number] = entry.record
-        entry.record['id'] = number
+        categories[category_id] = entry.record
+        entry.record['id'] = category_id
     return categories
 
 
@@ -190,10 +190,10 @@ class _Annotations:
     """Reads the annotations one by one.
 
     Args:
-        images: By their ids.
-        categories: By their ids.
-        with_masks: Whether each must have a mask.
-        notes: Counts what is repaired or left out.
+        images: Images by id.
+        categories: Categories by id.
+        with_masks: Whether each annotation must have a mask.
+        notes: Counts records that are repaired or excluded.
     """
 
     def __init__(
@@ -207,27 +207,27 @@ class _Annotations:
         self.ids: set[int | str] = set()
 
     def read(self, entry: Entry) -> dict[str, Any] | None:
-        """The record made uniform, or ``None`` if its image is not in the file."""
+        """The normalised record, or ``None`` if its image is not in the file."""
         record, notes = entry.record, self.notes
         self._identify(entry)
         if record['image_id'] not in self.images:
-            notes['annotations belong to no image of the file, and are left out'] += 1
+            notes['annotations belong to no image of the file, and are excluded'] += 1
             return None
         if record.get('iscrowd') is None:
-            notes['annotations have no iscrowd, and are taken as single objects'] += 1
+            notes['annotations have no iscrowd, and are treated as single objects'] += 1
         record['iscrowd'] = entry.flag('iscrowd', notes)
         if 'ignore' in record:
             record['ignore'] = entry.flag('ignore', notes)
-            notes['annotations are marked "ignore": left out of training, but evaluated'] += record['ignore']
+            notes['annotations are marked "ignore": excluded from training, but evaluated'] += record['ignore']
         self._geometry(entry, self.images[record['image_id']])
         return record
 
     def _identify(self, entry: Entry) -> None:
         record, notes = entry.record, self.notes
-        number = entry.identifier('id', notes)
-        if number in self.ids:
-            entry.refuse('id', 'each id once (merged files must be numbered anew)')
-        self.ids.add(number)
+        annotation_id = entry.identifier('id', notes)
+        if annotation_id in self.ids:
+            entry.refuse('id', 'each id once (merged files need new ids)')
+        self.ids.add(annotation_id)
         image_id = record.get('image_id')
         if not isinstance(image_id, str) or image_id not in self.images:
             image_id = entry.identifier('image_id', notes)
@@ -254,7 +254,7 @@ class _Annotations:
 
 
 def check_box(entry: Entry, width: int, height: int) -> None:
-    """Makes sure that ``bbox`` is a box that lies at least partly in the image.
+    """Checks that ``bbox`` is a box in or near the image.
 
     Raises:
         InputError: It is not.
@@ -264,7 +264,7 @@ def check_box(entry: Entry, width: int, height: int) -> None:
         entry.refuse('bbox', 'four numbers: x, y, width and height in pixels')
     x, y, w, h = box
     if not (w >= 0 and h >= 0):
-        entry.refuse('bbox', 'x, y, width and height, which are not negative')
+        entry.refuse('bbox', 'x, y, width and height, the latter two not negative')
     if not (-width <= x <= width and -height <= y <= height and 0 <= x + w <= 2 * width and 0 <= y + h <= 2 * height):
         entry.refuse('bbox', f'x, y, width and height in pixels of an image of {width} x {height}')
 
@@ -282,10 +282,10 @@ def _annotations(
     kept = [record for record in given if record is not None]
     if given and notes[TINY] == len(kept):
         raise InputError(
-            f'none of the {len(given)} annotations of {path} is of a pixel or more in an image of the file; give boxes in '
-            'pixels (not in shares of the image), and the images that the annotations belong to'
+            f'none of the {len(given)} annotations of {path} covers a pixel of an image of the file; give boxes in pixels '
+            '(not in relative coordinates), and the images of the annotations'
         )
     for note in (AREA, TINY, PARTS, BEYOND):
-        if notes[note] * 1000 <= len(kept):  # COCO itself has a handful
+        if notes[note] * 1000 <= len(kept):  # COCO itself has a few
             del notes[note]
     return kept

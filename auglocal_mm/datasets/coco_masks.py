@@ -1,4 +1,4 @@
-"""Masks of COCO's annotations, as polygons or run lengths, before pycocotools reads them: it checks nothing."""
+"""Checks masks of COCO's annotations, polygons or run lengths, since pycocotools does not."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 NUMBERS = {int, float}
 POLYGON = 'a list of polygons, each x1, y1, x2, y2, ... in pixels with 3 corners or more'
 RUNS = 'run lengths that fill an image of'
-BEYOND = 'masks reach out of their boxes'
-PARTS = 'masks have parts of less than 3 corners, which are left out'
+BEYOND = 'masks extend beyond their boxes'
+PARTS = 'masks have parts with fewer than 3 corners, which are dropped'
 
 
 def check_mask(entry: 'Entry', width: int, height: int, notes: Counter[str]) -> None:
-    """Makes sure that ``segmentation`` is a mask in or at the object's box; parts that are lines or points are left out.
+    """Checks that ``segmentation`` is a mask that overlaps or touches the object's box; drops parts that are lines or points.
 
     Args:
         entry: An annotation with a valid ``bbox``.
-        width: Of the image, in pixels.
-        height: Of the image, in pixels.
-        notes: Counts the masks that lose parts or reach out of their boxes.
+        width: Width of the image, in pixels.
+        height: Height of the image, in pixels.
+        notes: Counts masks with dropped parts, and masks that extend beyond their boxes.
 
     Raises:
         InputError: It is not.
@@ -54,7 +54,7 @@ def check_mask(entry: 'Entry', width: int, height: int, notes: Counter[str]) -> 
 
 
 def mask_area(mask: Any, width: int, height: int) -> float:
-    """The number of pixels of a mask that was checked."""
+    """The number of pixels of a valid mask."""
     if isinstance(mask, list):
         mask = coco_mask.merge(coco_mask.frPyObjects(mask, height, width))
     elif isinstance(mask['counts'], list):
@@ -63,9 +63,9 @@ def mask_area(mask: Any, width: int, height: int) -> float:
 
 
 def _hulls(mask: Any, width: int, height: int) -> list[tuple[float, float, float, float]]:
-    """Left, top, right and bottom of each polygon with 3 corners; none if one is not a polygon in or near the image.
+    """Left, top, right and bottom of each polygon with 3 corners; empty if one is not a polygon in or near the image.
 
-    pycocotools walks along the edges, so that a corner far away fills the memory.
+    pycocotools samples points along the edges, so that a distant corner would exhaust memory.
     """
     hulls = []
     for part in mask if isinstance(mask, list) else [None]:
@@ -82,7 +82,7 @@ def _hulls(mask: Any, width: int, height: int) -> list[tuple[float, float, float
 
 
 def _is_run_lengths(mask: dict[str, Any], width: int, height: int) -> bool:
-    """Whether the runs are those of an image of this size."""
+    """Whether the mask is run lengths of an image of this size."""
     counts = mask.get('counts')
     if mask.get('size') != [height, width]:
         return False
@@ -93,7 +93,7 @@ def _is_run_lengths(mask: dict[str, Any], width: int, height: int) -> bool:
 
 
 def _decode(text: str) -> list[int] | None:
-    """The runs of COCO's compressed text: 5 bits a character, from the fourth number on differences to the last but one."""
+    """The runs in COCO's compressed format: 5 bits per character; from the fourth run on, differences to the second last."""
     runs: list[int] = []
     value = shift = 0
     for character in text:

@@ -1,4 +1,4 @@
-"""From the items of a dataset to one batch."""
+"""Collation of the items of a data set into a batch."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.registry import FUNCTIONS
 
 
-# MMEngine looks up ``collate_fn`` in its root registry whatever the default scope is, so a name without a scope is
-# found only there; ``auglocal_mm.collate_images`` is found through our own registry even before anything is imported.
+# MMEngine looks up ``collate_fn`` in its root registry regardless of the default scope, so a name without a scope is
+# found only there; ``auglocal_mm.collate_images`` is found in our own registry, even before this module is imported.
 @MMENGINE_FUNCTIONS.register_module()
 @FUNCTIONS.register_module()
 def collate_images(batch: list[dict[str, Any] | None]) -> dict[str, torch.Tensor]:
-    """Stacks images and labels; corrupt images, which are ``None``, are left out.
+    """Stacks images and labels, without corrupt images, which are ``None``.
 
     Args:
         batch: Items of :class:`ImageFolder`, each with ``inputs`` of shape (3, H, W) and an int ``data_samples``.
@@ -35,7 +35,7 @@ def collate_images(batch: list[dict[str, Any] | None]) -> dict[str, torch.Tensor
     if len(sizes) > 1:
         raise InputError(
             f'the images of a batch have sizes (height, width) {sizes[0]} and {sizes[-1]}, expected one size; '
-            'a transform that fixes it is missing: add RandomResizedCrop, or Resize and CenterCrop'
+            'add a transform that fixes the size: RandomResizedCrop, or Resize and CenterCrop'
         )
     return {
         'inputs': torch.stack([item['inputs'] for item in items]),

@@ -1,4 +1,4 @@
-"""Labelled images in one folder per class, as ImageNet comes."""
+"""Labelled images in one folder per class, as in ImageNet."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -17,21 +17,21 @@ from auglocal_mm.registry import DATASETS
 
 @DATASETS.register_module()
 class ImageFolder(LabelledImages):
-    """Images under ``data_root/split/<class>/``, at any depth; classes are numbered in the order of their names.
+    """Images under ``data_root/split/<class>/``, at any depth; labels follow the sorted names of the classes.
 
     Args:
         data_root: The folder of the data set.
-        split: Sub-folder of ``data_root``, such as ``'train'``.
+        split: Subfolder of ``data_root``, such as ``'train'``.
         transforms: As for :class:`LabelledImages`.
         skip_corrupt: Whether an image that cannot be read becomes ``None``, with a warning, instead of an error.
-            Meant for training: metrics of several processes need every image.
+            For training only: metrics over several processes need every image.
         max_pixels: Height times width of the largest image that is read.
 
     Attributes:
         samples: (path, label) of every image.
 
     Raises:
-        InputError: The folder is missing, is a file, lacks classes or images, or cannot be read as a whole.
+        InputError: The folder is missing, is a file, has no classes or images, or cannot be read completely.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ImageFolder(LabelledImages):
         classes, self.samples = list_images(Path(data_root, split).expanduser())
         super().__init__(classes, [label for _, label in self.samples], transforms)
         self.skip_corrupt, self.max_pixels = skip_corrupt, max_pixels
-        self._skipped = torch.zeros(len(self.samples), dtype=torch.bool).share_memory_()  # workers write it
+        self._skipped = torch.zeros(len(self.samples), dtype=torch.bool).share_memory_()  # written by workers
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Shares the memory again after ``copy.deepcopy``."""
@@ -54,11 +54,11 @@ class ImageFolder(LabelledImages):
 
     @property
     def num_skipped(self) -> int:
-        """How many different images were left out as corrupt so far, by this process and its workers."""
+        """Number of distinct corrupt images left out so far, by this process and its workers."""
         return int(self._skipped.sum())
 
     def read(self, index: int) -> Tensor | None:
-        """One image in RGB, uint8 of shape (3, H, W); ``None`` where it is corrupt and ``skip_corrupt`` is set.
+        """One image in RGB, uint8 of shape (3, H, W); ``None`` if it is corrupt and ``skip_corrupt`` is set.
 
         Raises:
             InputError: The image is corrupt.

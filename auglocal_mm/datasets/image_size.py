@@ -1,4 +1,4 @@
-"""The size of an image, from the head of its file."""
+"""The size of an image, from the header of its file."""
 
 from collections.abc import Sequence
 
@@ -6,37 +6,37 @@ from PIL import Image
 
 from auglocal_mm.errors import InputError
 
-TURNED = ('JPEG', 'MPO', 'PNG')
-"""Formats that are turned when they are read, as OpenCV does it; Pillow gives the size of a TIFF as it is turned."""
+ROTATED = ('JPEG', 'MPO', 'PNG')
+"""Formats rotated by their EXIF orientation when read, as in OpenCV; Pillow already rotates the size of a TIFF."""
 EXIF_ORIENTATION = 0x0112
-LYING = 5
-"""From this value of the EXIF orientation on, width and height change places."""
+TRANSPOSED = 5
+"""EXIF orientations from this value on swap width and height."""
 
 
 def image_size(path: str) -> tuple[int, int] | None:
-    """Height and width in pixels of the upright image; ``None`` where it cannot be told, which reading the image says better."""
+    """Height and width in pixels of the upright image; ``None`` if the file is damaged, which :func:`read_image` reports."""
     try:
         with Image.open(path) as image:
-            lying = image.format in TURNED and image.getexif().get(EXIF_ORIENTATION, 1) >= LYING
-            return image.size if lying else image.size[::-1]
+            transposed = image.format in ROTATED and image.getexif().get(EXIF_ORIENTATION, 1) >= TRANSPOSED
+            return image.size if transposed else image.size[::-1]
     except (
         OSError,
         ValueError,
         TypeError,
         SyntaxError,
         Image.DecompressionBombError,
-    ):  # what Pillow raises over damaged files
+    ):  # what Pillow raises for damaged files
         return None
 
 
 def check_size(path: str, found: Sequence[int], expected: Sequence[int], annotations: str = 'the annotations') -> None:
-    """Makes sure that the annotations are about an image of this size.
+    """Checks that an image has the size given in its annotations.
 
     Args:
-        path: Of the image.
+        path: The image.
         found: Its height and width in pixels.
-        expected: Those in the annotations.
-        annotations: Their file.
+        expected: Height and width in the annotations.
+        annotations: The annotation file.
 
     Raises:
         InputError: They differ.
@@ -44,6 +44,6 @@ def check_size(path: str, found: Sequence[int], expected: Sequence[int], annotat
     if tuple(found) != tuple(expected):
         raise InputError(
             f'image {path} is {found[1]} pixels wide and {found[0]} high, but has width={expected[1]} and '
-            f'height={expected[0]} in {annotations}; boxes and masks would lie elsewhere: give the annotations of images of '
-            'this size (upright, as their EXIF data say)'
+            f'height={expected[0]} in {annotations}; boxes and masks would be misplaced; give annotations of images of '
+            'this size (after rotation by their EXIF orientation)'
         )

@@ -14,17 +14,17 @@ from auglocal_mm.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class LoadImageFromFile(BaseTransform):
-    """Loads ``img_path`` as mmcv's transform of this name does, turned as its EXIF data say.
+    """Loads ``img_path`` as mmcv's transform of the same name, rotated by its EXIF orientation.
 
-    A truncated image, which OpenCV fills with grey, is refused.
+    A truncated image, which OpenCV fills with grey, is an error.
 
     Args:
         skip_corrupt: Whether an image that cannot be read is left out, with a warning, instead of an error. The data set
-            puts another one in its place, in training only.
+            replaces it with another one, in training only.
         max_pixels: Height times width of the largest image that is read.
 
     Raises:
-        InputError: The image cannot be read, or has another size than in the annotations.
+        InputError: The image cannot be read, or does not have the size in its annotations.
     """
 
     def __init__(self, skip_corrupt: bool = False, max_pixels: int = MAX_PIXELS) -> None:

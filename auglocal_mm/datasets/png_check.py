@@ -1,4 +1,4 @@
-"""Whether a PNG is whole. Decoders fill rows that are missing, and pass checksums by."""
+"""Checks that a PNG is complete. Decoders fill in missing rows and ignore checksums."""
 
 import struct
 import zlib
@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""First column, first row, and the steps between columns and rows, of each pass of an interlaced image."""
+"""First column, first row, and steps between columns and rows, of each pass of an interlaced image."""
 
 
 def check_png(data: bytes) -> None:
-    """Compares all checksums, and the number of pixel bytes with the size in the header (PNG specification, section 8).
+    """Checks all checksums, and that the size in the header gives the number of pixel bytes (PNG specification, section 8).
 
     Raises:
-        ValueError: They differ, or the file ends early.
+        ValueError: One of them is wrong, or the file ends early.
     """
     chunks = list(_chunks(data))
     width, height, depth, colour, _, _, interlaced = struct.unpack('>IIBBBBB', chunks[0][1][:13])
@@ -21,7 +21,7 @@ def check_png(data: bytes) -> None:
     stream = zlib.decompressobj()
     pixels = stream.decompress(b''.join(content for name, content in chunks if name == b'IDAT'), expected + 1)
     if len(pixels) != expected or not stream.eof or stream.unused_data or chunks[-1][0] != b'IEND':
-        raise ValueError(f'its pixels are not the {width} x {height} of its header: it is truncated or damaged')
+        raise ValueError(f'its data are not the {width} x {height} pixels of its header: it is truncated or damaged')
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -35,13 +35,13 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         except struct.error as error:
             raise ValueError('it is truncated') from error
         if zlib.crc32(name + content) != checksum:
-            raise ValueError(f'the checksum of its {name.decode("latin-1")} is another: it is damaged')
+            raise ValueError(f'the checksum of its chunk {name.decode("latin-1")} is wrong: it is damaged')
         yield name, content
         position += 12 + length
 
 
 def _pixel_bytes(width: int, height: int, bits: int, interlaced: bool) -> int:
-    """Bytes of all rows, each with its filter in front."""
+    """Bytes of all rows, including the filter byte of each."""
     total = 0
     for column, row, columns, rows in ADAM7 if interlaced else ((0, 0, 1, 1),):
         across, down = -(-(width - column) // columns), -(-(height - row) // rows)

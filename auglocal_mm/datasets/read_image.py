@@ -1,4 +1,4 @@
-"""Reads one image file, whole or not at all."""
+"""Reads an image file, completely or not at all."""
 
 import io
 from collections.abc import Iterator
@@ -16,23 +16,23 @@ from auglocal_mm.datasets.png_check import check_png
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import is_there
 
-# What a file is, its first bytes say. Formats without such bytes (TGA), and those that run other programs (EPS), are left out.
+# Recognised by their first bytes. Not here: formats without such a signature (TGA) and those that run other programs (EPS).
 FORMATS = ('JPEG', 'PNG', 'WEBP', 'GIF', 'BMP', 'TIFF', 'PPM', 'AVIF', 'JPEG2000')
-MAX_PIXELS = 2 * 89_478_485  # from here on Pillow takes an image for a decompression bomb
-_TORCHVISION = ('JPEG', 'MPO', 'PNG', 'WEBP')  # decoded faster there, to the same pixels
+MAX_PIXELS = 2 * 89_478_485  # beyond this Pillow considers an image a decompression bomb
+_TORCHVISION = ('JPEG', 'MPO', 'PNG', 'WEBP')  # decoded faster by torchvision, to the same pixels
 
 
 def read_image(path: str, upright: bool = False, max_pixels: int = MAX_PIXELS) -> Tensor:
     """The image at ``path`` in RGB, uint8 of shape (3, H, W).
 
-    The format is that of the content, whatever the name. Of an animation the first frame is read, transparency is dropped,
-    and of 16 bits the upper eight are kept, as OpenCV does it.
+    The content decides the format, not the name. Of an animation the first frame is read, transparency is dropped, and of
+    16 bits the upper eight are kept, as in OpenCV.
 
     Args:
-        path: Of the file.
-        upright: Whether it is turned as its EXIF data say, as OpenCV does it; torchvision's data sets take the pixels as
-            they are stored.
-        max_pixels: Height times width of the largest image that is decoded.
+        path: The file.
+        upright: Whether to rotate it by its EXIF orientation, as OpenCV does; torchvision's data sets take the pixels as
+            stored.
+        max_pixels: Height times width of the largest image to decode.
 
     Raises:
         InputError: The file is missing, not a regular file, corrupt, truncated, or too large.
@@ -42,7 +42,7 @@ def read_image(path: str, upright: bool = False, max_pixels: int = MAX_PIXELS) -
         with open(path, 'rb') as file, pillow_as_configured_here(), Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > max_pixels:
                 raise ValueError(
-                    f'it has {image.width} x {image.height} pixels, more than max_pixels={max_pixels}, which can be raised'
+                    f'it has {image.width} x {image.height} pixels, more than max_pixels={max_pixels} (raise it if that is right)'
                 )
             if image.format == 'PNG':
                 file.seek(0)
@@ -51,15 +51,15 @@ def read_image(path: str, upright: bool = False, max_pixels: int = MAX_PIXELS) -
                 return _read_with_torchvision(file, upright)
             return _read_with_pillow(image, upright)
     except Exception as error:  # what PIL raises for a corrupt file has no common class
-        why = f'it is none of {", ".join(FORMATS)}' if isinstance(error, UnidentifiedImageError) else error
+        why = f'its format is none of {", ".join(FORMATS)}' if isinstance(error, UnidentifiedImageError) else error
         raise InputError(
-            f'image {path} cannot be read: {why}; replace the file, or set skip_corrupt=True where it is loaded'
+            f'image {path} cannot be read: {why}; replace the file, or set skip_corrupt=True in the config that loads it'
         ) from error
 
 
 @contextmanager
 def pillow_as_configured_here() -> Iterator[None]:
-    """Switches off Pillow's own limit, and what would have half an image pass for a whole one."""
+    """Disables Pillow's own limit of pixels, and its loading of truncated images."""
     before = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
     Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = None, False
     try:
@@ -73,18 +73,18 @@ def _read_with_torchvision(file: BinaryIO, upright: bool) -> Tensor:
     data = np.fromfile(file, np.uint8)
     try:
         image = decode_image(torch.from_numpy(data), ImageReadMode.RGB, apply_exif_orientation=upright)
-    except RuntimeError:  # an animation, or a damaged file, of which Pillow says what is wrong
+    except RuntimeError:  # an animation, or a damaged file, for which Pillow has better errors
         with Image.open(io.BytesIO(data.tobytes()), formats=FORMATS) as again:
             return _read_with_pillow(again, upright)
     return image if image.dtype == torch.uint8 else (image.to(torch.int32) >> 8).to(torch.uint8)
 
 
 def _read_with_pillow(image: Image.Image, upright: bool) -> Tensor:
-    """Slower, but it knows all formats."""
+    """Slower, but for all formats."""
     if image.mode == 'F' or (image.mode == 'I' and image.format != 'PPM'):
         raise ValueError(f'its pixels have 32 bits (mode {image.mode}), of unknown range; save it with 8 or 16 bits')
-    # WebP is turned neither by torchvision nor by OpenCV.
-    turned = ImageOps.exif_transpose(image) if upright and image.format != 'WEBP' else image
-    if turned.mode.startswith('I'):  # 16 bits, which convert would clip
-        turned = Image.fromarray((np.asarray(turned) >> 8).astype(np.uint8))
-    return pil_to_tensor(turned.convert('RGB'))
+    # Neither torchvision nor OpenCV rotates WebP.
+    rotated = ImageOps.exif_transpose(image) if upright and image.format != 'WEBP' else image
+    if rotated.mode.startswith('I'):  # 16 bits, which convert would clip
+        rotated = Image.fromarray((np.asarray(rotated) >> 8).astype(np.uint8))
+    return pil_to_tensor(rotated.convert('RGB'))

@@ -1,4 +1,4 @@
-"""The small-image data sets of the paper, through torchvision."""
+"""The paper's data sets of small images, from torchvision."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,17 +16,17 @@ DIGITS = tuple('0123456789')
 
 @DATASETS.register_module()
 class TorchvisionDataset(LabelledImages):
-    """CIFAR-10, SVHN or STL-10, in a folder as torchvision keeps it, or downloaded.
+    """CIFAR-10, SVHN or STL-10, from a folder in torchvision's layout, or downloaded.
 
     Args:
         name: ``'CIFAR10'``, ``'SVHN'`` or ``'STL10'``.
-        data_root: Their folder.
+        data_root: The folder of the data.
         split: ``'train'`` or ``'test'``.
         transforms: As for :class:`LabelledImages`.
-        download: Whether to download what is not there.
+        download: Whether to download missing files.
 
     Raises:
-        InputError: An unknown name or split, or the data are not there as a whole.
+        InputError: The name or split is unknown, or the data are missing or incomplete.
     """
 
     def __init__(
@@ -39,17 +39,17 @@ class TorchvisionDataset(LabelledImages):
     ) -> None:
         if name not in LOADERS or split not in ('train', 'test'):
             raise InputError(
-                f'there is no {name!r} with a split {split!r}; choose {", ".join(LOADERS)} and train or test'
+                f'the data set {name!r} with split {split!r} is unknown; expected one of {", ".join(LOADERS)} with train or test'
             )
         try:
             self.source, labels, classes = LOADERS[name](Path(data_root).expanduser(), split, download)
             if len(self.source) != len(labels):
                 raise ValueError(f'{len(self.source)} images and {len(labels)} labels')
-        except Exception as error:  # what torchvision, pickle and SciPy stumble over has no common class
+        except Exception as error:  # what torchvision, pickle and SciPy raise has no common class
             raise InputError(
-                f'{name} is not in {data_root}, or not all of it ({str(error).splitlines()[0]}); fetch it with --cfg-options '
-                'train_dataloader.dataset.download=True val_dataloader.dataset.download=True, remove a half-downloaded file '
-                'first, or set data_root'
+                f'{name} is missing or incomplete in {data_root} ({str(error).splitlines()[0]}); correct data_root, or remove '
+                'incomplete files and download it with --cfg-options train_dataloader.dataset.download=True '
+                'val_dataloader.dataset.download=True'
             ) from error
         super().__init__(classes, labels, transforms)
 

@@ -1,4 +1,4 @@
-"""torchvision's transforms (v2), written in a config under their own names."""
+"""torchvision's transforms (v2), registered under their own names."""
 
 import inspect
 from collections.abc import Callable
@@ -14,21 +14,21 @@ for _name, _transform in vars(v2).items():
     if inspect.isclass(_transform) and issubclass(_transform, v2.Transform) and _transform is not v2.Transform:
         TRANSFORMS.register_module(name=_name, module=_transform)
 
-# What torchvision takes as an enum only, and a text config can only write as a string.
+# Arguments that torchvision takes only as enums, and that configs can write only as strings.
 _ENUMS: dict[str, type[Enum]] = {'interpolation': v2.InterpolationMode, 'policy': v2.AutoAugmentPolicy}
 
 
 def build_transform(config: dict[str, Any] | Callable) -> Callable:
-    """Builds one transform from its config; a transform that is already built is returned as it is.
+    """Builds a transform from its config; a transform that is already built is returned unchanged.
 
-    ``interpolation`` and ``policy`` may be strings (``'bicubic'``, ``'cifar10'``), and the ``transforms`` of a
-    container (``RandomApply``, ``RandomChoice``, ...) may be configs.
+    ``interpolation`` and ``policy`` can be strings (``'bicubic'``, ``'cifar10'``), and the ``transforms`` of a
+    container (``RandomApply``, ``RandomChoice``, ...) can be configs.
 
     Args:
         config: For example ``dict(type='RandomResizedCrop', size=224, interpolation='bicubic')``.
 
     Raises:
-        InputError: A string is not a name that torchvision knows.
+        InputError: A string is not the name of a torchvision enum member.
     """
     if not isinstance(config, dict):
         return config
@@ -38,7 +38,7 @@ def build_transform(config: dict[str, Any] | Callable) -> Callable:
             arguments[name] = _member(enum, arguments[name], f'{name} of transform {config["type"]}')
     if 'transforms' in arguments:
         arguments['transforms'] = [build_transform(inner) for inner in arguments['transforms']]
-    # Where the default scope is another package's, that package's transforms of the same name must not slip in.
+    # Otherwise another default scope would select that package's transforms of the same name.
     return TRANSFORMS.build({'_scope_': TRANSFORMS.scope, **arguments})
 
 

@@ -1,4 +1,4 @@
-"""MMEngine's data sets around data sets: what is inside, and labelled images that are augmented anew when repeated."""
+"""MMEngine's wrappers of data sets, with a new augmentation for every repetition of an image."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from auglocal_mm.registry import DATASETS
 
 
 def inner_datasets(dataset: Any) -> Iterator[Any]:
-    """The data sets that read the data: ``dataset`` itself, or those at the bottom of wrappers."""
+    """The data sets that read the data: ``dataset`` itself, or those inside its wrappers."""
     inside = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
     if inside == [None]:
         yield dataset
@@ -28,7 +28,7 @@ class RepeatDataset(mmengine_dataset.RepeatDataset):
         return self.draw(index)
 
     def draw(self, index: int, repetition: int = 0) -> Any:
-        """The image at ``index``, which is repeated here, and ``repetition`` times around."""
+        """The image at ``index``, in the given repetition by outer wrappers."""
         size = len(self.dataset)
         return _draw(self.dataset, index % size, repetition * self.times + index // size)
 
@@ -46,15 +46,15 @@ class ConcatDataset(mmengine_dataset.ConcatDataset):
             super().__init__(*arguments, **settings)
         except ValueError as error:
             raise InputError(
-                f'the data sets that ConcatDataset joins have different classes ({error}), so that labels would mean other '
-                'things; give each the same folders of classes'
+                f'the data sets of ConcatDataset have different classes ({error}), so that their labels would not match; give '
+                'each the same classes'
             ) from error
 
     def __getitem__(self, index: int) -> Any:
         return self.draw(index)
 
     def draw(self, index: int, repetition: int = 0) -> Any:
-        """The image at ``index``, which is repeated ``repetition`` times around."""
+        """The image at ``index``, in the given repetition by outer wrappers."""
         dataset, index = self._part(index)
         return _draw(dataset, index, repetition)
 
@@ -64,8 +64,8 @@ class ConcatDataset(mmengine_dataset.ConcatDataset):
         return dataset.get_cat_ids(index)
 
     def _part(self, index: int) -> tuple[Any, int]:
-        number = bisect_right(self.cumulative_sizes, index)
-        return self.datasets[number], index - [0, *self.cumulative_sizes][number]
+        part = bisect_right(self.cumulative_sizes, index)
+        return self.datasets[part], index - [0, *self.cumulative_sizes][part]
 
 
 @DATASETS.register_module()
@@ -76,11 +76,11 @@ class ClassBalancedDataset(mmengine_dataset.ClassBalancedDataset):
         return self.draw(index)
 
     def draw(self, index: int, repetition: int = 0) -> Any:
-        """The image at ``index``, which is repeated here, and ``repetition`` times around."""
+        """The image at ``index``, in the given repetition by outer wrappers."""
         inner = self.repeat_indices[index]
         first = bisect_left(self.repeat_indices, inner)
         times = bisect_right(self.repeat_indices, inner) - first
-        within = index - (index - inner)  # inner, with what the sampler's index knows of its pass
+        within = index - (index - inner)  # inner, as the sampler's type of index, which has the epoch
         return _draw(self.dataset, within, repetition * times + index - first)
 
 

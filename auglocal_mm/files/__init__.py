@@ -1,1 +1,1 @@
-"""Files that are whole or not there, locks, and records in JSON."""
+"""Atomic writes, locks, and records in JSON."""

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written beside, then renamed. What is read is a regular file."""
+"""Atomic writes: to a temporary file in the same folder, then renamed. Only regular files are read."""
 
 import fcntl
 import glob
@@ -14,33 +14,33 @@ from auglocal_mm.errors import InputError
 
 
 def is_there(path: str | os.PathLike[str]) -> bool:
-    """Whether there is a file at ``path``. Whoever opened a pipe would wait for ever, and a device may have no end.
+    """Whether there is a file at ``path``. Opening a pipe could block forever, and a device can be endless.
 
     Raises:
-        InputError: What is there is not a regular file.
+        InputError: It is not a regular file.
     """
     if os.path.exists(path) and not os.path.isfile(path):
         kind = 'a folder' if os.path.isdir(path) else 'a pipe, a socket or a device'
-        raise InputError(f'{path} is {kind}, expected a regular file; put one in its place, or give another path')
+        raise InputError(f'{path} is {kind}, expected a regular file; replace it with one, or give another path')
     return os.path.exists(path)
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yields a temporary path beside ``path`` that takes its name when the block ends well.
+    """Yields a temporary path in the folder of ``path``, which is renamed to ``path`` when the block succeeds.
 
-    When the block raises, the temporary file is removed and whatever stood at ``path`` stays as it was. What a killed write of
-    the same file left behind is removed too.
+    If the block raises, the temporary file is removed and ``path`` stays as it was. Temporary files left by killed writes of
+    the same file are removed too.
 
     Args:
-        path: The file to write. Its folder is made if need be.
+        path: The file to write. Its folder is created if necessary.
 
     Raises:
         InputError: The operating system refused the write (disk full, no permission, ...).
     """
     target = Path(path)
     if target.is_dir():
-        raise InputError(f'cannot write {target}: it is a folder; give the path of a file')
+        raise InputError(f'cannot write {target}: it is a folder, expected a file; give the path of a file')
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         remove_leftovers(target.parent, glob.escape(target.name))
@@ -63,11 +63,11 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path, names: str) -> None:
-    """Removes what :func:`atomic_write` left in ``folder`` when it was killed, and nothing that is being written.
+    """Removes what killed calls of :func:`atomic_write` left in ``folder``, but no file that is being written.
 
     Args:
-        folder: Where the files were to be.
-        names: A pattern for their names, such as ``*.pth``.
+        folder: The folder of the files.
+        names: A glob pattern of their names, such as ``*.pth``.
     """
     for path in folder.glob(f'.{names}.{"[a-z0-9_]" * 8}.tmp'):
         with suppress(OSError), open(path, 'rb') as file:
@@ -76,7 +76,7 @@ def remove_leftovers(folder: Path, names: str) -> None:
 
 
 def _try_lock(file: int) -> bool:
-    """Whether nobody else has ``file`` locked; on a disk without locks nobody knows."""
+    """Locks ``file`` and returns True, or False if it is locked elsewhere or the file system has no locks."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -85,13 +85,13 @@ def _try_lock(file: int) -> bool:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes ``text`` to ``path`` as UTF-8, whole or not at all."""
+    """Writes ``text`` to ``path`` as UTF-8, atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding='utf-8')
 
 
 def write_json(path: str | os.PathLike[str], value: Any) -> None:
-    """Writes ``value`` to ``path`` as indented JSON, whole or not at all."""
+    """Writes ``value`` to ``path`` as indented JSON, atomically."""
     write_text(path, json.dumps(value, indent=2) + '\n')
 
 

@@ -1,4 +1,4 @@
-"""The one door for JSON that is read back: in the shape that its reader expects, or refused in one sentence."""
+"""Reads JSON of an expected shape; all JSON records are read through here."""
 
 import functools
 import json
@@ -13,7 +13,7 @@ from auglocal_mm.files.atomic import is_there
 
 T = TypeVar('T')
 LARGEST = 2**26
-"""Bytes; a record has some thousands."""
+"""Bytes; a record has a few thousand."""
 
 Count = Annotated[int, Field(strict=True, ge=0)]
 Number = Annotated[float, Field(strict=True)]
@@ -26,12 +26,12 @@ def read_json(path: Path, shape: type[T], advice: str) -> T:
     """Reads a JSON file.
 
     Args:
-        path: The file. A byte order mark at its start does not matter.
-        shape: What it must hold: a pydantic model, or any type that pydantic knows.
-        advice: What to do where it does not.
+        path: The file, with or without a byte order mark.
+        shape: The expected content: a pydantic model, or any type that pydantic knows.
+        advice: What to do if it has another content; ends the error.
 
     Raises:
-        InputError: There is no such file, it is not valid JSON, has a key twice, is implausibly large, or holds something else.
+        InputError: The file is missing, too large, not valid JSON, has a key twice, or its content has another shape.
     """
     if not is_there(path):
         raise InputError(f'there is no {path}; {advice}')
@@ -41,7 +41,7 @@ def read_json(path: Path, shape: type[T], advice: str) -> T:
 
 
 def parse_json(data: bytes, shape: type[T], source: str, advice: str) -> T:
-    """As :func:`read_json`, of ``data`` that came from ``source``."""
+    """As :func:`read_json`, for ``data`` from ``source``."""
     return fit(decode_json(data, source, advice), shape, source, advice)
 
 
@@ -50,9 +50,9 @@ def decode_json(data: bytes, source: str, advice: str, parse_constant: Callable[
 
     Args:
         data: JSON in UTF-8, with or without a byte order mark.
-        source: Its name in errors.
+        source: The name of the data in errors.
         advice: What to do about an error.
-        parse_constant: As :func:`json.loads` takes it: what ``NaN`` and ``Infinity`` become.
+        parse_constant: As for :func:`json.loads`: converts ``NaN`` and ``Infinity``.
 
     Raises:
         InputError: It is not valid JSON in UTF-8, or has a key twice.
@@ -64,10 +64,10 @@ def decode_json(data: bytes, source: str, advice: str, parse_constant: Callable[
 
 
 def fit(content: Any, shape: type[T], source: str, advice: str) -> T:
-    """``content`` as ``shape``.
+    """``content``, validated as ``shape``.
 
     Raises:
-        InputError: It does not fit; names the first key and value that do not.
+        InputError: It does not fit; names the first key and value that are wrong.
     """
     known: Any = shape
     try:

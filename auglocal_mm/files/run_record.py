@@ -1,4 +1,4 @@
-"""The config of a run as MMEngine wrote it into a work_dir: read as data, never run."""
+"""Reads the config of a run that MMEngine wrote into a work_dir, as data: no code is run."""
 
 import ast
 import builtins
@@ -17,19 +17,19 @@ import yaml
 
 SUFFIXES = ('.py', '.json', '.yaml', '.yml')
 LARGEST = 2**20
-"""Bytes; a config with all class names of ImageNet-21k has less."""
+"""Bytes; even a config with all class names of ImageNet-21k is smaller."""
 
 
 class NotARecordError(ValueError):
-    """A file that MMEngine did not write as the config of a run."""
+    """The file is not a config that MMEngine wrote for a run."""
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
     """Reads the config that MMEngine dumped.
 
     Returns:
-        Its values; classes by their dotted names. ``None`` where the file is anything else, such as a script, a config
-        that inherits or computes, or a damaged file.
+        Its values, with classes as dotted names. ``None`` if the file is anything else, such as a script, a config that
+        inherits or computes, or a damaged file.
     """
     try:
         if not path.is_file() or path.stat().st_size > LARGEST:
@@ -41,7 +41,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 
 def may_overwrite(path: Path) -> bool:
-    """Whether a new run may dump its config to ``path``: nothing is there, or exactly what an earlier run dumped."""
+    """Whether a new run may write its config to ``path``: it does not exist, or is the unedited config of a run."""
     if not path.exists():
         return True
     values = read_record(path)
@@ -55,15 +55,15 @@ def may_overwrite(path: Path) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """A config's value as JSON gives it back; classes, and numbers that are not finite, by their names."""
+    """A config's value in the types of JSON, with classes and non-finite numbers as their names."""
     if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     if isinstance(value, type):
         return value.__name__ if value.__module__ == 'builtins' else f'{value.__module__}.{value.__qualname__}'
-    known = math.isfinite(value) if isinstance(value, float) else isinstance(value, str | int | None)
-    return value if known else str(value)
+    in_json = math.isfinite(value) if isinstance(value, float) else isinstance(value, str | int | None)
+    return value if in_json else str(value)
 
 
 def _is_sorted(value: Any) -> bool:
@@ -73,7 +73,7 @@ def _is_sorted(value: Any) -> bool:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Knows tuples besides plain YAML, and no aliases, by which a small file would stand for a huge tree."""
+    """Plain YAML and tuples, without aliases, with which a small file could expand to a huge tree."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):

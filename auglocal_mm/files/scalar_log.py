@@ -1,4 +1,4 @@
-"""The log of numbers that MMEngine writes, ``vis_data/scalars.json``: an object a line."""
+"""The log of scalars that MMEngine writes, ``vis_data/scalars.json``: one JSON object per line."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from auglocal_mm.files.json_file import Count, parse_json
 
 
 class Line(BaseModel):
-    """What was logged at once: numbers by their names, among them when it was.
+    """One log entry: scalars by name, and the step at which they were logged.
 
     Attributes:
-        step: Iteration of a line of the training, epoch (or iteration) of one of a validation.
-        epoch: Of a line of the training, counted from 1.
-        iter: Of a line of the training.
+        step: Iteration for training, epoch (or iteration) for validation.
+        epoch: Of training, from 1.
+        iter: Of training.
     """
 
     model_config = ConfigDict(extra='allow', strict=True)
@@ -27,15 +27,15 @@ class Line(BaseModel):
 
     @property
     def scalars(self) -> dict[str, JsonValue]:
-        """All that was logged besides."""
+        """All other values."""
         return self.__pydantic_extra__
 
 
 def read_lines(path: Path) -> list[Line]:
-    """Reads a log; without the half line at the end that a killed run leaves.
+    """Reads a log, without the half-written last line of a killed run.
 
     Raises:
-        InputError: It is not a regular file; a line is not valid JSON, or not one of such a log.
+        InputError: It is not a regular file, or a line is not valid JSON or not a log entry.
     """
     *whole, rest = (path.read_bytes() if is_there(path) else b'').split(b'\n')
     lines = [

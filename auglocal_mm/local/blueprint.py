@@ -1,4 +1,4 @@
-"""AugLocal's auxiliary network as data: which layers it copies, how wide and with which strides. Plain PyTorch."""
+"""AugLocal's auxiliary network as data: which layers it copies, how wide, and with which strides. Plain PyTorch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ DOWNSAMPLINGS = ('stride', 'max_pool')
 
 @dataclass(frozen=True)
 class CopiedLayer:
-    """One hidden layer: the structure of a local layer.
+    """One hidden layer, with the structure of a local layer.
 
     Attributes:
-        source: The local layer, counted from 1.
-        in_channels: Of its input.
-        stride: By which it down-samples.
-        pool: Whether it down-samples by max-pooling in front instead.
+        source: Index of the local layer, from 1.
+        in_channels: Channels of its input.
+        stride: Its down-sampling factor.
+        pool: Whether it down-samples by max-pooling its input instead.
     """
 
     source: int
@@ -30,17 +30,17 @@ class CopiedLayer:
     pool: bool = False
 
     def build(self, modules: Sequence[nn.Module]) -> nn.Module:
-        """The layer with fresh weights; ``modules`` are those of all local layers."""
+        """The layer with fresh weights; ``modules`` are the modules of all local layers."""
         return copy_layer(modules[self.source - 1], self.in_channels, self.stride, self.pool)
 
 
 @dataclass(frozen=True)
 class HeadBlueprint:
-    """An auxiliary network, from which it is built and from which its cost is planned.
+    """An auxiliary network, as it is built and as its cost is planned.
 
     Attributes:
         layers: Its hidden layers.
-        channels: Of what its classifier gets.
+        channels: Input channels of its classifier.
     """
 
     layers: tuple[CopiedLayer, ...]
@@ -55,21 +55,21 @@ def head_blueprint(
     rounding: str = 'half_even',
     downsampling: str = 'stride',
 ) -> HeadBlueprint:
-    """The auxiliary network with ``hidden`` layers behind a local layer (section 3.2).
+    """The auxiliary network with ``hidden`` layers after a local layer (section 3.2).
 
     Args:
-        shapes: Of every local layer's output.
-        layer: l, on whose output it stands, counted from 1.
-        hidden: D_l, the layers that it copies; fewer where fewer remain.
-        selection: Which, see :func:`auglocal_mm.local.depth.select_layers`.
-        rounding: Of layer numbers that fall half-way.
-        downsampling: ``'stride'`` of copied layers, or ``'max_pool'`` where the width changes, as released for VGG.
+        shapes: Shape of every local layer's output.
+        layer: l, index of the local layer whose output it takes, from 1.
+        hidden: D_l, the number of layers to copy; fewer if fewer remain.
+        selection: Which layers, see :func:`auglocal_mm.local.depth.select_layers`.
+        rounding: Of layer indices that fall half-way.
+        downsampling: ``'stride'`` in copied layers, or ``'max_pool'`` where the width changes, as released for VGG.
 
     Raises:
         InputError: A key is out of range.
     """
     if downsampling not in DOWNSAMPLINGS:
-        raise InputError(f'the downsampling {downsampling!r} is unknown; choose one of {", ".join(DOWNSAMPLINGS)}')
+        raise InputError(f'downsampling is {downsampling!r}; expected one of {", ".join(DOWNSAMPLINGS)}')
     sources = select_layers(layer, len(shapes), hidden, selection, rounding)
     own, copied = shapes[layer - 1], [shapes[source - 1] for source in sources]
     widths, pool = [own.channels, *(shape.channels for shape in copied)], downsampling == 'max_pool'

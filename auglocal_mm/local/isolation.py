@@ -13,14 +13,14 @@ from auglocal_mm.local.step import local_step
 
 
 def isolation_errors(modules: Sequence[LocalModule], images: Tensor, labels: Tensor) -> list[float]:
-    """How far each module's gradients in the local step are from those of its loss alone, on one batch.
+    """How much each module's gradients in the local step differ from those of its own loss alone, on one batch.
 
-    The reference is taken in one graph through the whole network, so that it does not rest on the local step. Either way
-    each module draws the same random numbers, for its dropout.
+    The reference is computed in one graph through the whole network, independently of the local step. Each module draws the
+    same random numbers for dropout in both.
 
     Returns:
-        For each module the largest relative difference of a gradient. ``inf`` where a parameter outside the module
-        received a gradient.
+        For each module the largest relative difference of a gradient; ``inf`` if a parameter outside the module
+        received one.
     """
     references, state, targets = [], State(images), Targets(labels, images)
     for index, module in enumerate(modules):

@@ -1,7 +1,7 @@
-"""Copies the structure of a local layer with another input width and stride; the weights are fresh.
+"""Copies the structure of a local layer with another input width and stride, and with fresh weights.
 
-How a kind of layer is copied is one function, registered for its class with ``@copy_structure.register``: that is how a
-network with blocks of its own gets auxiliary networks of them.
+Each class of layers has one function, registered with ``@copy_structure.register``. Register one for the blocks of your
+own network to build auxiliary networks from them.
 """
 
 import copy
@@ -29,10 +29,10 @@ def copy_layer(layer: nn.Module, in_channels: int, stride: int, pool: bool = Fal
             or a sequence of convolutions, norms and activations. Pooling layers of a sequence are left out.
         in_channels: Input width of the copy. Its output width is that of ``layer``.
         stride: 1 or 2, taken by the convolution that carries the stride in ``layer``'s own design.
-        pool: Down-samples by max-pooling in front of the copy instead, as a VGG does.
+        pool: Down-samples by max-pooling before the copy instead, as a VGG does.
 
     Raises:
-        InputError: Nobody said how to copy such a layer.
+        InputError: No function is registered for such a layer.
     """
     duplicate = copy_structure(layer, in_channels, 1 if pool else stride)
     for module in duplicate.modules():
@@ -44,11 +44,11 @@ def copy_layer(layer: nn.Module, in_channels: int, stride: int, pool: bool = Fal
 
 @singledispatch
 def copy_structure(layer: Any, in_channels: int, stride: int) -> nn.Module:
-    """A new layer like ``layer``, whatever its weights. This one is for residual blocks with conv1, conv2, downsample."""
+    """A layer with the structure of ``layer``. This default is for residual blocks with conv1, conv2 and downsample."""
     if not all(hasattr(layer, name) for name in ('conv1', 'conv2', 'downsample')):
         raise InputError(
-            f'the structure of a {type(layer).__name__} cannot be copied into an auxiliary network; expected a residual '
-            'block or a sequence with a convolution. Register how with auglocal_mm.local.layer_copy.copy_structure.register'
+            f'a {type(layer).__name__} cannot be copied into an auxiliary network; expected a residual block or a sequence '
+            'with a convolution, or a function registered with auglocal_mm.local.layer_copy.copy_structure.register'
         )
     replaced = {id(part): None for part in (layer.conv1, layer.conv2, layer.downsample)}
     duplicate = copy.deepcopy(layer, replaced)
@@ -70,7 +70,7 @@ def copy_structure(layer: Any, in_channels: int, stride: int) -> nn.Module:
 @copy_structure.register
 def _(layer: nn.Sequential, in_channels: int, stride: int) -> nn.Module:
     if not any(isinstance(child, nn.Conv2d) for child in layer):
-        # A block and what normalises its output.
+        # A block and the norm of its output.
         block, *rest = layer
         return nn.Sequential(copy_structure(block, in_channels, stride), *map(copy.deepcopy, rest))
     duplicate = nn.Sequential(*(copy.deepcopy(child) for child in layer if not isinstance(child, POOLS)))

@@ -1,4 +1,4 @@
-"""Local layers, and the local modules into which they are joined. Plain PyTorch.
+"""Local layers, and the local modules that group them. Plain PyTorch.
 
 A *local layer* is the smallest unit that can have a loss of its own (a ResNet's stem, one residual block); a *local
 module* is one or more consecutive local layers that learn from one loss.
@@ -15,7 +15,7 @@ from auglocal_mm.local.state import State, Targets
 
 
 class Head(nn.Module, ABC):
-    """What trains a local module: the primary network's own head, or an auxiliary network.
+    """The loss of a local module: the primary network's own head, or an auxiliary network.
 
     Attributes:
         taps: Names of the taps that the loss reads besides the features.
@@ -24,23 +24,21 @@ class Head(nn.Module, ABC):
     taps: ClassVar[Sequence[str]] = ()
 
     def logits(self, state: State) -> Tensor:
-        """The prediction (N, classes) from the state behind the local module."""
+        """The prediction (N, classes) from the state after the local module."""
         return self(state.features)
 
     @abstractmethod
     def loss(self, state: State, targets: Targets) -> dict[str, Tensor]:
-        """``'loss'``, the scalar to minimise, and detached diagnostics, of the state behind the local module."""
+        """``'loss'``, the scalar to minimise, and detached diagnostics, from the state after the local module."""
 
 
 class LocalLayer(nn.Module):
-    """One link of the chain.
-
-    It belongs to the backbone, where its parameters have their names; this is a view of it.
+    """One layer of the chain: a view of a part of the backbone, which owns the parameters.
 
     Args:
-        name: In tables, logs and configs.
-        module: Takes features, gives features.
-        tap: Name under which the output stays in the state for a later head.
+        name: Its name in tables, logs and configs.
+        module: Maps features to features.
+        tap: Name under which the output is kept in the state for a later head.
     """
 
     def __init__(self, name: str, module: nn.Module, tap: str | None = None) -> None:
@@ -48,13 +46,13 @@ class LocalLayer(nn.Module):
         self.name, self.module, self.tap = name, module, tap
 
     def forward(self, state: State) -> State:
-        """The state behind this layer."""
+        """The state after this layer."""
         features = self.module(state.features)
         return State(features, state.taps if self.tap is None else {**state.taps, self.tap: features})
 
 
 class LocalModule(nn.Module):
-    """Consecutive local layers and the head that trains them; a view of parts that belong to the model.
+    """Consecutive local layers and the head that trains them: a view of parts that the model owns.
 
     Args:
         layers: In running order.
@@ -71,29 +69,30 @@ class LocalModule(nn.Module):
         self.head = head
 
     def forward(self, state: State) -> State:
-        """The state behind the module's last layer."""
+        """The state after the module's last layer."""
         return self.layers(state)
 
     def loss(self, state: State, targets: Targets) -> dict[str, Tensor]:
-        """What the head makes of the state behind the module: ``'loss'`` and diagnostics."""
+        """The head's ``'loss'`` and diagnostics for the state after the module."""
         return self.head.loss(state, targets)
 
 
 def local_modules(
-    layers: Sequence[LocalLayer], cuts: Sequence[int], heads: Sequence[Head], segments: Sequence[Segment] = ()
+    layers: Sequence[LocalLayer], split_points: Sequence[int], heads: Sequence[Head], segments: Sequence[Segment] = ()
 ) -> list[LocalModule]:
-    """Joins the local layers between module boundaries, with one head each.
+    """The local modules: the local layers between module boundaries, with one head each.
 
     Args:
         layers: All local layers.
-        cuts: As :func:`auglocal_mm.local.partition.resolve_cuts` returns them, K - 1 numbers.
+        split_points: K - 1 integers, as :func:`auglocal_mm.local.partition.resolve_split_points` returns them.
         heads: K heads; the last one is the primary network's own.
         segments: Layers that are recomputed in backward, by their index in ``layers``.
 
     Raises:
         InputError: A segment crosses a module boundary.
     """
+    names = [layer.name for layer in layers]
     return [
-        LocalModule(layers[first:last], head, segments_within(segments, first, last - 1))
-        for first, last, head in zip([0, *cuts], [*cuts, len(layers)], heads, strict=True)
+        LocalModule(layers[first:last], head, segments_within(segments, names, first, last - 1))
+        for first, last, head in zip([0, *split_points], [*split_points, len(layers)], heads, strict=True)
     ]

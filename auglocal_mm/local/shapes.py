@@ -1,4 +1,4 @@
-"""The shapes of features, found without computing them. Plain PyTorch."""
+"""Feature shapes, inferred without computing the features. Plain PyTorch."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ class FeatureShape:
 
     Attributes:
         size: Without the batch: maps (C, H, W) or tokens (T, C).
-        channel_dim: Which dimension of ``size`` holds the channels.
+        channel_dim: The dimension of ``size`` that counts channels.
     """
 
     size: tuple[int, ...]
@@ -34,7 +34,7 @@ class FeatureShape:
 
     @property
     def side(self) -> float:
-        """The height of maps; of tokens, the side of the square in which they would lie."""
+        """The height of maps; for tokens, the side of the square that they would fill."""
         positions = self.positions
         return positions[0] if len(positions) > 1 else math.sqrt(math.prod(positions))
 
@@ -48,15 +48,15 @@ class FeatureShape:
 def feature_shapes(
     layers: Sequence[LocalLayer], image_size: int, channel_dim: Callable[[Sequence[int]], int]
 ) -> list[FeatureShape]:
-    """The shape of every local layer's output, from a forward pass on tensors without data.
+    """The shape of every local layer's output, from a forward pass on the meta device.
 
     Args:
         layers: The local layers in running order.
-        image_size: Side of the square image that the first one gets.
-        channel_dim: Of the backbone's adapter: the dimension of the channels in an output of a size.
+        image_size: Side of the square input image.
+        channel_dim: Maps the size of an output to the dimension of its channels; the backbone's adapter has it.
 
     Raises:
-        InputError: A layer does not fit the one before, the image is too small for it, or its output is neither maps
+        InputError: A layer does not fit the previous one, the image is too small for it, or its output is neither maps
             (N, C, H, W) nor tokens (N, T, C).
     """
     if not isinstance(image_size, int) or image_size < 1:
@@ -78,7 +78,7 @@ def feature_shapes(
             found = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
             raise InputError(
                 f'local layer {layer.name} gives {found}; a partition needs layers that give maps (N, C, H, W) or tokens '
-                '(N, T, C): leave out of partition.chain what comes after the last of them'
+                '(N, T, C): end partition.chain at the last of them'
             )
         size = tuple(features.shape[1:])
         shapes.append(FeatureShape(size, channel_dim(size)))
@@ -87,8 +87,8 @@ def feature_shapes(
 
 
 def _refuse_channels_last(shapes: Sequence[FeatureShape]) -> None:
-    # The image is square. Maps (N, C, H, W) of it have C = H and H != W in no layer but by a rare accident; maps
-    # (N, H, W, C) have it in every layer, or H = W = C.
+    # The image is square. Maps (N, C, H, W) have C = H != W only by rare coincidence; maps (N, H, W, C) look like that
+    # in every layer, or have H = W = C.
     sizes = [shape.size for shape in shapes if shape.channel_dim == 0 and len(shape.size) == 3]
     if (
         sizes
@@ -96,9 +96,8 @@ def _refuse_channels_last(shapes: Sequence[FeatureShape]) -> None:
         and any(second != third for _, second, third in sizes)
     ):
         raise InputError(
-            f'the local layers give maps of shapes such as (N, {", ".join(map(str, sizes[-1]))}), which look like '
-            '(N, H, W, C); a partition needs layers that give (N, C, H, W): permute the maps, or give the backbone an '
-            'adapter whose channel_dim says where the channels are'
+            f'the local layers give maps of shape (N, {", ".join(map(str, sizes[-1]))}), which looks like (N, H, W, C); a '
+            'partition needs maps (N, C, H, W): permute them, or give the backbone an adapter with its own channel_dim'
         )
 
 

@@ -12,7 +12,7 @@ class State:
     """A batch on its way through the network.
 
     Attributes:
-        features: Output of the last local layer: maps (N, C, H, W), tokens (N, T, C), or the network's input.
+        features: Output of the latest local layer: maps (N, C, H, W), tokens (N, T, C), or the network's input.
         taps: Outputs of earlier local layers that a later head reads, by name, as a feature pyramid reads C2 to C5.
     """
 
@@ -20,20 +20,20 @@ class State:
     taps: Mapping[str, Tensor] = field(default_factory=dict)
 
     def detach(self) -> 'State':
-        """The same numbers without a graph: what the next local module gets."""
+        """The same tensors without a graph, as the next local module takes them."""
         return State(self.features.detach(), {name: tap.detach() for name, tap in self.taps.items()})
 
     def tensors(self) -> list[Tensor]:
-        """The features, then the taps in the order of their names' insertion, as they are sent to another process."""
+        """The features, then the taps in insertion order, as they are sent to another process."""
         return [self.features, *self.taps.values()]
 
     @classmethod
     def from_tensors(cls, tensors: Sequence[Tensor], names: Sequence[str]) -> 'State':
-        """Undoes :meth:`tensors`.
+        """The inverse of :meth:`tensors`.
 
         Args:
             tensors: The features and one tensor for each tap.
-            names: Of the taps, in the same order.
+            names: Names of the taps, in the same order.
         """
         features, *taps = tensors
         return cls(features, dict(zip(names, taps, strict=True)))
@@ -44,8 +44,8 @@ class Targets:
     """The targets of a head's loss.
 
     Attributes:
-        labels: (N,) class indices, or whatever the heads' losses take.
-        images: The network's input, normalised, (N, 3, H, W); ``None`` where no head reads it.
+        labels: (N,) class indices, or other targets that the heads' losses take.
+        images: The network's input, normalised, (N, 3, H, W); ``None`` if no head reads them.
     """
 
     labels: Any

@@ -1,4 +1,4 @@
-"""The local step: every local module learns from its own loss, and no gradient crosses a boundary. Plain PyTorch."""
+"""The local step: each local module learns from its own loss; no gradient crosses a module boundary. Plain PyTorch."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -30,14 +30,14 @@ def local_step(
     Only one module's activations are alive at any time, and after its update only its output remains.
 
     Args:
-        modules: The chain, the last one with the primary network's head.
+        modules: All local modules in order, the last one with the primary network's head.
         images: (N, 3, H, W).
-        labels: (N,), or whatever the heads' losses take.
+        labels: (N,), or other targets that the heads' losses take.
         update: Called as soon as a module's loss is known.
-        context: Makes the context of forward and loss, such as autocast. Backward runs outside.
+        context: Returns the context of forward and loss, such as autocast. Backward runs outside it.
 
     Returns:
-        What each head's ``loss`` returned (``'loss'`` and diagnostics), detached and still on the device.
+        The output of each head's ``loss`` (``'loss'`` and diagnostics), detached and still on the device.
     """
     results = []
     state, targets = State(images), Targets(labels, images)

@@ -1,4 +1,4 @@
-"""The parts that a config's ``model`` names."""
+"""The parts of a config's ``model``."""
 
 from auglocal_mm import backbones
 from auglocal_mm.models import auxiliary_heads, classifiers, heads

@@ -1,4 +1,4 @@
-"""torchvision's compiled kernels in the place of mmcv's, where mmcv has none compiled."""
+"""torchvision's compiled kernels in place of mmcv's, if mmcv has no compiled ops."""
 
 from auglocal_mm.ops.provide import provide_mmcv_ops
 

@@ -1,7 +1,7 @@
-"""Stands at ``sys.modules['mmcv._ext']`` where mmcv has no compiled ops.
+"""The stand-in for ``sys.modules['mmcv._ext']`` if mmcv has no compiled ops.
 
-mmcv's loader asks for every op by name while ``mmcv.ops`` is imported, so each name must be there; only those of
-``KERNELS`` do something. They are imported when first asked for, which keeps ``import auglocal_mm`` free of torch.
+mmcv's loader looks up every op by name while ``mmcv.ops`` is imported, so each name must exist; only those of ``KERNELS``
+are implemented. They are imported on first use, so that ``import auglocal_mm`` does not import torch.
 """
 
 import functools
@@ -19,7 +19,7 @@ KERNELS = {
 
 
 def __getattr__(name: str) -> Callable[..., Any]:
-    if name.startswith('_'):  # no op: Python itself asks modules for such names, and needs a truthful answer
+    if name.startswith('_'):  # not an op: Python itself looks up such names in modules
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     if name in KERNELS:
         return getattr(importlib.import_module(KERNELS[name]), name)

@@ -1,4 +1,4 @@
-"""Puts the stand-in where mmcv looks for its compiled ops."""
+"""Installs the stand-in where mmcv looks for its compiled ops."""
 
 import importlib.util
 import sys
@@ -6,10 +6,10 @@ from importlib.machinery import PathFinder
 
 
 def provide_mmcv_ops() -> None:
-    """Makes ``import mmcv.ops``, and thereby ``import mmdet``, work where mmcv was installed without compiled ops.
+    """Makes ``import mmcv.ops``, and with it ``import mmdet``, work with an mmcv without compiled ops.
 
-    Call it before ``mmcv.ops`` is first imported; ``import auglocal_mm`` does. A compiled ``mmcv._ext`` always wins,
-    and whatever stands at ``sys.modules['mmcv._ext']`` already is left alone, so a second call changes nothing.
+    Call it before ``mmcv.ops`` is first imported; ``import auglocal_mm`` does. A compiled ``mmcv._ext`` takes
+    precedence, and an existing ``sys.modules['mmcv._ext']`` is kept, so that a second call changes nothing.
     """
     if 'mmcv._ext' in sys.modules or _has_compiled_ops():
         return
@@ -19,6 +19,6 @@ def provide_mmcv_ops() -> None:
 
 
 def _has_compiled_ops() -> bool:
-    # Not find_spec('mmcv._ext'): that would import mmcv, a second's work for programs that never need it.
+    # Not find_spec('mmcv._ext'), which would import mmcv: that takes a second, and many programs do not need it.
     mmcv = importlib.util.find_spec('mmcv')
     return mmcv is not None and PathFinder.find_spec('mmcv._ext', mmcv.submodule_search_locations) is not None

@@ -1,13 +1,13 @@
-"""``mmcv._ext.roi_align_*`` by torchvision's compiled kernels, on the CPU and on CUDA.
+"""``mmcv._ext.roi_align_*`` with torchvision's compiled kernels, on CPU and CUDA.
 
-Both compute in float32 (float16 and bfloat16 are widened, as torchvision has no CPU kernel for the latter and loses
-digits in the former), or in float64 if features or boxes are. They take mmcv's arguments, of which torchvision knows:
+Both compute in float64 if features or boxes are float64, else in float32: torchvision loses precision in float16 and has no
+CPU kernel for bfloat16. They take mmcv's arguments, of which torchvision uses:
 
-* ``rois`` (R, 5), as (index in the batch, x1, y1, x2, y2) in pixels of the image; may be empty;
+* ``rois`` (R, 5), as (index in the batch, x1, y1, x2, y2) in pixels of the image; R can be 0;
 * ``spatial_scale``, pixels of the feature map per pixel of the image;
 * ``sampling_ratio``, samples per bin along each axis, or 0 for as many as the bin has pixels;
 * ``aligned``, whether pixel centres lie at half-integers; if not, a box is at least one pixel wide and high;
-* ``pool_mode``, which must be 1 (average): torchvision cannot take the maximum (0), which ``argmax_*`` are for.
+* ``pool_mode``, which must be 1 (average): torchvision has no maximum (0), for which ``argmax_*`` are.
 """
 
 import torch

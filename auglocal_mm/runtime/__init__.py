@@ -1,4 +1,4 @@
-"""How local modules are trained: their optimizers, and executors that run them."""
+"""Training of local modules: their optimizers, and executors that run them."""
 
 from auglocal_mm.runtime.executor import Executor, build_executor
 from auglocal_mm.runtime.optimizers import LocalOptimWrapper, LocalOptimWrapperConstructor

@@ -1,4 +1,4 @@
-"""What an executor is: it runs the local modules of one model, wherever and in whichever order."""
+"""The interface of executors, which run the local modules of a model on any devices and in any order."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,19 +15,19 @@ from auglocal_mm.runtime.optimizers import LocalOptimWrapper
 
 
 class Executor(ABC):
-    """Trains local modules on one batch after the other. Every executor gives the weights of the sequential one.
+    """Trains local modules batch by batch. Every executor gives the same weights as the sequential one.
 
     Args:
-        model: To which the modules belong.
+        model: The model of the modules.
         modules: All local modules, in order.
-        optim_wrapper: Their optimizers, in the same order.
+        optim_wrapper: Their optimizers, in the same order as the modules.
     """
 
     def __init__(self, model: nn.Module, modules: Sequence[LocalModule], optim_wrapper: LocalOptimWrapper) -> None:
         self.model, self.modules, self.optim_wrapper = model, modules, optim_wrapper
 
     def context(self) -> AbstractContextManager[None]:
-        """Of forward passes and losses, such as autocast."""
+        """The context of forward passes and losses, such as autocast."""
         return next(iter(self.optim_wrapper.values())).optim_context(self.model)
 
     @abstractmethod
@@ -35,8 +35,8 @@ class Executor(ABC):
         """One training iteration.
 
         Args:
-            images: Pre-processed, (N, 3, H, W).
-            labels: (N,), or whatever the heads' losses take.
+            images: Preprocessed images (N, 3, H, W).
+            labels: (N,), or other targets that the heads' losses take.
 
         Returns:
             For each module ``'loss'`` and diagnostics, detached and still on the device.
@@ -49,10 +49,10 @@ def build_executor(
     """The executor that trains ``model``, its modules compiled if the config has ``compile``.
 
     Args:
-        model: With ``local_modules()``.
-        optim_wrapper: As :class:`LocalOptimWrapperConstructor` makes it.
-        config: Of the whole training.
-        executor: Config of the executor; by default the sequential one.
+        model: A model with ``local_modules()``.
+        optim_wrapper: As built by :class:`LocalOptimWrapperConstructor`.
+        config: Config of the training.
+        executor: Config of the executor, by default the sequential one.
     """
     modules, settings = model.local_modules(), compile_settings(config)
     if settings is not None:

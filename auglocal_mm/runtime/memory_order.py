@@ -1,4 +1,4 @@
-"""How an optimizer finds its tensors in memory: laid out like their parameter, and for a fused step as plain rows."""
+"""The memory layout of an optimizer's tensors: that of their parameter, and one-dimensional views for a fused step."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 
 def keep_memory_order(optimizer: Optimizer) -> None:
-    """Lets ``optimizer`` step in the order of memory from now on, also after it was loaded from another layout."""
+    """Makes ``optimizer`` step in memory order, also after it loads a state of another layout."""
     views = ExitStack()
     optimizer.register_load_state_dict_post_hook(align_state)
     optimizer.register_step_pre_hook(lambda *_: views.enter_context(as_rows(optimizer)))
@@ -18,9 +18,9 @@ def keep_memory_order(optimizer: Optimizer) -> None:
 
 
 def align_state(optimizer: Optimizer) -> None:
-    """Lays momentum and the like out as their parameter, which a checkpoint of another memory format does not.
+    """Gives momentum and similar state the layout of their parameter, which differs in a checkpoint of another memory format.
 
-    PyTorch's fused optimizers on a CPU go through all of them in the order of memory, and give wrong weights otherwise.
+    PyTorch's fused optimizers on a CPU iterate in memory order, and compute wrong weights if the layouts differ.
     """
     for parameter, state in optimizer.state.items():
         for key, value in state.items():
@@ -29,16 +29,16 @@ def align_state(optimizer: Optimizer) -> None:
 
 
 def like(value: Tensor, parameter: Tensor) -> Tensor:
-    """The numbers of ``value``, on the device and in the memory layout of a parameter of that shape."""
+    """A copy of ``value`` on the device and in the memory layout of a parameter of the same shape."""
     return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 @contextmanager
 def as_rows(optimizer: Optimizer) -> Iterator[None]:
-    """Shows a fused optimizer on a CPU its weights, gradients and state as one-dimensional views.
+    """Presents weights, gradients and state to a fused optimizer on a CPU as one-dimensional views.
 
-    What it computes is elementwise, so that nothing changes. But it copies every gradient that is not contiguous, as those
-    of channels-last weights are not.
+    The step is elementwise, so its result is the same. Without the views it copies every gradient that is not contiguous,
+    such as those of channels-last weights.
     """
     parameters = [p for group in optimizer.param_groups if group.get('fused') for p in group['params']]
     layouts = {p: (p.shape, p.stride()) for p in parameters if _gains(p, optimizer.state.get(p, {}))}
@@ -52,7 +52,7 @@ def as_rows(optimizer: Optimizer) -> Iterator[None]:
 
 
 def _gains(parameter: Tensor, state: dict[str, Any]) -> bool:
-    """Whether a parameter is not contiguous, but all that belongs to it is laid out alike."""
+    """Whether a parameter is not contiguous, but its gradient and state have the same layout."""
     if parameter.grad is None or parameter.device.type != 'cpu' or parameter.is_contiguous():
         return False
     tensors = [parameter.grad, *(value for value in state.values() if _belongs(value, parameter))]

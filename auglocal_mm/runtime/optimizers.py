@@ -1,7 +1,7 @@
 """One optimizer for each local module.
 
-MMEngine's ``OptimWrapperDict`` holds them, so that schedulers, resuming and logs go by MMEngine's own means. With an optimizer
-of its own, a module's gradients are clipped by their own norm, and an overflow in float16 skips one module alone.
+They are in MMEngine's ``OptimWrapperDict``, so that schedulers, resuming and logs work as in MMEngine. Each module's
+gradients are clipped by their own norm, and an overflow in float16 skips the step of one module only.
 """
 
 import copy
@@ -20,14 +20,14 @@ from auglocal_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
 from auglocal_mm.runtime.memory_order import keep_memory_order
 
 Clip = Callable[[Sequence[nn.Parameter]], Tensor | None]
-"""Clips gradients and returns their norm before; nothing where single values are clipped."""
+"""Clips gradients and returns their norm before clipping; ``None`` if it clips by value."""
 
 
 class LocalOptimWrapper(OptimWrapperDict):
-    """The optimizer wrappers of all local modules, by the modules' names.
+    """The optimizer wrappers of all local modules, by module name.
 
     Args:
-        wrappers: In the order of the modules; they clip nothing themselves.
+        wrappers: In the order of the modules; they do not clip gradients themselves.
         clip: Clips the gradients of one module.
     """
 
@@ -37,9 +37,10 @@ class LocalOptimWrapper(OptimWrapperDict):
         self.norms: list[list[Tensor]] = [[] for _ in wrappers]
 
     def update_module(self, index: int, loss: Tensor) -> None:
-        """Runs backward from a module's loss; then, unless gradients accumulate, steps its parameters and frees them.
+        """Runs backward from a module's loss; then, unless gradients accumulate, steps its parameters and frees its gradients.
 
-        With several processes the module's gradients are averaged first, so that each takes the step of the whole batch.
+        With several processes the module's gradients are averaged first, so that each process takes the step of the whole
+        batch.
         """
         wrapper = list(self.values())[index]
         wrapper.backward(wrapper.scale_loss(loss))
@@ -57,40 +58,43 @@ class LocalOptimWrapper(OptimWrapperDict):
         wrapper.zero_grad()
 
     def take_norms(self) -> Tensor:
-        """Norms of every module's gradients before they were clipped, since the last call: (updates, K), on the CPU.
+        """Norms of each module's gradients before clipping, since the last call: (updates, K), on the CPU.
 
-        Empty where nothing is clipped by norm. Until then they stay on the device, so that no update waits for it.
+        Empty if gradients are not clipped by norm. Norms stay on the device until this call, so that updates do not wait
+        for it.
         """
         taken, self.norms = self.norms, [[] for _ in self.norms]
         return torch.stack([torch.stack(norms) for norms in taken], dim=1).cpu() if all(taken) else torch.zeros(0, 0)
 
     def initialize_count_status(self, model: nn.Module, cur_iter: int, max_iters: int) -> None:
-        """Tells every module where training stands; MMEngine warns once of what gradient accumulation does to norms."""
+        """Tells each wrapper the progress of training; only the first gets the model, so that MMEngine warns only once."""
         for index, wrapper in enumerate(self.values()):
             wrapper.initialize_count_status(nn.Identity() if index else model, cur_iter, max_iters)
 
     def get_lr(self) -> dict[str, list[float]]:
-        """The learning rate for the log: of the first module, since one schedule drives all."""
+        """The learning rate for the log: that of the first module, since all have the same schedule."""
         return next(iter(self.values())).get_lr()
 
     def get_momentum(self) -> dict[str, list[float]]:
-        """The momentum for the log, of the first module."""
+        """The momentum for the log: that of the first module."""
         return next(iter(self.values())).get_momentum()
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class LocalOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """Makes one optimizer wrapper for each local module; under backpropagation a single one, as MMEngine does.
+    """Builds one optimizer wrapper for each local module; for backpropagation a single one, as MMEngine does.
 
-    Groups of parameters are those of MMEngine's constructor, ``paramwise_cfg`` goes by the names in the whole model.
+    Parameter groups are those of MMEngine's constructor; ``paramwise_cfg`` uses the names in the whole model.
 
     Raises:
-        InputError: A wrapper of Apex, or a parameter that belongs to no module or to several.
+        InputError: The wrapper is Apex's, or a parameter belongs to no local module or to several.
     """
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
-        """Builds the wrapper or wrappers for ``model``, which may stand in ``DistributedDataParallel``."""
-        config = copy.deepcopy({'type': 'OptimWrapper', **self.optim_wrapper_cfg})  # a wrapper changes its own
+        """Builds the wrapper or wrappers for ``model``, possibly wrapped in ``DistributedDataParallel``."""
+        config = copy.deepcopy(
+            {'type': 'OptimWrapper', **self.optim_wrapper_cfg}
+        )  # building a wrapper changes its config
         whole = super().__call__(model)
         network: Any = getattr(model, 'module', model)
         if getattr(network, 'auxiliary_heads', None) is None:
@@ -98,8 +102,8 @@ class LocalOptimWrapperConstructor(DefaultOptimWrapperConstructor):
             return whole
         if isinstance(whole, ApexOptimWrapper):
             raise InputError(
-                'optim_wrapper.type is ApexOptimWrapper, which local modules cannot have one each of; expected OptimWrapper or '
-                'AmpOptimWrapper'
+                'optim_wrapper.type is ApexOptimWrapper, which does not support one optimizer per local module; expected '
+                'OptimWrapper or AmpOptimWrapper'
             )
         modules = network.local_modules()
         _check_ownership(whole.optimizer, modules)
@@ -107,7 +111,7 @@ class LocalOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         for module in modules:
             optimizer = self._optimizer_of(module, whole.optimizer)
             wrapper = OPTIM_WRAPPERS.build(copy.deepcopy(config), default_args={'optimizer': optimizer})
-            # MMEngine would read every norm from the device at once, to log it.
+            # MMEngine would read each norm from the device immediately, to log it.
             wrapper.clip_grad_kwargs = None
             wrappers[module.name] = wrapper
         return LocalOptimWrapper(wrappers, _clip(whole))
@@ -122,12 +126,12 @@ class LocalOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
 
 def each_wrapper(optim_wrapper: OptimWrapper) -> list[OptimWrapper]:
-    """The optimizer wrappers of all local modules, or the single one of a model."""
+    """The optimizer wrappers of all local modules, or the only one of a model."""
     return list(optim_wrapper.values()) if isinstance(optim_wrapper, OptimWrapperDict) else [optim_wrapper]
 
 
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Replaces each gradient by its mean over all processes, in one exchange."""
+    """Replaces each gradient by its mean over all processes, in one all-reduce."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     if get_world_size() > 1 and gradients:
         all_reduce_params(gradients, op='mean')
@@ -144,13 +148,13 @@ def _check_ownership(optimizer: Optimizer, modules: Sequence[LocalModule]) -> No
         for parameter in module.parameters():
             if owners.setdefault(parameter, module.name) != module.name:
                 raise InputError(
-                    f'the local modules {owners[parameter]} and {module.name} share a parameter, so that a gradient would '
-                    'cross their boundary; put the layers that share it into one module (partition.cut_points)'
+                    f'the local modules {owners[parameter]} and {module.name} share a parameter, through which a gradient '
+                    'would cross the module boundary; put the layers that share it in one module (partition.cut_points)'
                 )
     groups = [parameter for group in optimizer.param_groups for parameter in group['params']]
-    strangers = [tuple(p.shape) for p in groups if p.requires_grad and p not in owners]
-    if strangers:
+    unowned = [tuple(p.shape) for p in groups if p.requires_grad and p not in owners]
+    if unowned:
         raise InputError(
-            f'{len(strangers)} trainable parameters belong to no local module (the first has shape {strangers[0]}); '
-            'name the layers that hold them in partition.chain'
+            f'{len(unowned)} trainable parameters belong to no local module (the first has shape {unowned[0]}); add their '
+            'layers to partition.chain'
         )

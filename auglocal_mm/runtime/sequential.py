@@ -1,4 +1,4 @@
-"""One local module after the other, in one process."""
+"""Runs local modules one after the other, in one process."""
 
 from typing import Any
 

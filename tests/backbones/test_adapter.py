@@ -1,4 +1,6 @@
-"""How a backbone becomes a chain of local layers, and how a chain that is another network is refused."""
+"""A backbone becomes a chain of local layers; a chain that computes something else is refused."""
+
+import re
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from auglocal_mm.backbones import BackboneAdapter, TorchvisionBackbone, adapt
 from auglocal_mm.backbones.adapter import check_chain
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.module import local_modules
-from auglocal_mm.local.partition import resolve_cuts
+from auglocal_mm.local.partition import resolve_split_points
 from auglocal_mm.local.state import State
 
 
@@ -21,13 +23,13 @@ def run(modules, images: Tensor) -> Tensor:
     return state.features
 
 
-@pytest.mark.parametrize(('depth', 'number'), [(18, 9), (34, 17), (50, 17), (101, 34), (152, 51)])
-def test_local_layers_of_resnets(depth, number):
+@pytest.mark.parametrize(('depth', 'num_layers'), [(18, 9), (34, 17), (50, 17), (101, 34), (152, 51)])
+def test_local_layers_of_resnets(depth, num_layers):
     with torch.device('meta'):
         networks = [ResNet(depth), torchvision.models.get_model(f'resnet{depth}')]
     for network in networks:
         names = [layer.name for layer in adapt(network).local_layers()]
-        assert len(names) == number
+        assert len(names) == num_layers
         assert names[:2] == ['stem', 'layer1.0']
 
 
@@ -40,16 +42,16 @@ def test_the_chain_is_the_network(options):
     layers = adapt(network).local_layers()
     images = torch.randn(2, 3, 64, 64)
     (expected,) = network(images)
-    for number in range(1, len(layers) + 1):
-        cuts = resolve_cuts([layer.name for layer in layers], number)
-        modules = local_modules(layers, cuts, [nn.Identity()] * number)
-        assert len(modules) == number
+    for num_modules in range(1, len(layers) + 1):
+        split_points = resolve_split_points([layer.name for layer in layers], num_modules)
+        modules = local_modules(layers, split_points, [nn.Identity()] * num_modules)
+        assert len(modules) == num_modules
         assert torch.equal(run(modules, images), expected)
     assert {id(p) for m in modules for p in m.parameters()} == {id(p) for p in network.parameters()}
 
 
 class Network(nn.Sequential):
-    """Of a user: a body with an activation, and a neck."""
+    """A user's network: a body with an activation, and a neck."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +62,7 @@ class Network(nn.Sequential):
 CHAIN = [dict(start=['body.0', 'body.1']), 'body.2', 'neck']
 
 
-def test_a_network_of_the_user():
+def test_a_network_of_a_user():
     network, images = Network(), torch.randn(1, 3, 8, 8)
     layers = BackboneAdapter(network, CHAIN).local_layers()
     assert [layer.name for layer in layers] == ['start', 'body.2', 'neck']
@@ -69,24 +71,24 @@ def test_a_network_of_the_user():
     assert [name for name, _ in BackboneAdapter(network, ['body.*']).layers()] == ['body.0', 'body.1', 'body.2']
 
 
-def test_a_network_that_says_its_own_chain_and_taps():
+def test_a_network_that_defines_its_own_chain_and_taps():
     network = Network()
     network.chain, network.taps = CHAIN, {'C2': 'start', 'C3': 'neck'}
     assert [layer.tap for layer in adapt(network).local_layers(['C3'])] == [None, None, 'C3']
-    with pytest.raises(InputError, match=r"the tap 'C4' of Network, which has C2, C3"):
+    with pytest.raises(InputError, match=r"'C4'.*\bNetwork\b.*\bC2, C3\b"):
         adapt(network).local_layers(['C4'])
 
 
 def test_unknown_paths_and_networks_are_refused():
-    with pytest.raises(InputError, match="no module 'layer9'"):
+    with pytest.raises(InputError, match=r"\bResNet\b.*'layer9'.*\blayer1\b"):
         BackboneAdapter(torchvision.models.resnet18(), ['layer9']).layers()
-    with pytest.raises(InputError, match=r'Network cannot be partitioned by itself.*partition=dict\(chain='):
+    with pytest.raises(InputError, match=r'\bNetwork\b.*partition=dict\(chain='):
         adapt(Network())
 
 
 @pytest.mark.parametrize('chain', [5, 'blocks.*'])
 def test_a_chain_is_a_list(chain):
-    with pytest.raises(InputError, match=rf'partition\.chain is {chain!r}'):
+    with pytest.raises(InputError, match=rf'partition\.chain\b.*{re.escape(repr(chain))}'):
         BackboneAdapter(nn.Sequential(), chain)
 
 
@@ -103,7 +105,7 @@ def test_a_chain_that_computes_something_else_is_refused(chain):
     torch.manual_seed(0)
     network = Network()
     check_chain(BackboneAdapter(network, CHAIN).local_layers(), network, 8)
-    with pytest.raises(InputError, match='do not compute what Network computes'):
+    with pytest.raises(InputError, match=r'\bNetwork\b.*partition\.chain'):
         check_chain(BackboneAdapter(network, chain).local_layers(), network, 8)
 
 
@@ -111,5 +113,5 @@ def test_a_chain_that_computes_something_else_is_refused(chain):
 def test_a_chain_of_torchvisions_network_without_an_activation_or_a_pool_is_refused(left_out):
     parts = [f'features.{index}' for index in range(13)]
     TorchvisionBackbone('alexnet', chain=parts)
-    with pytest.raises(InputError, match='do not compute what AlexNet computes'):
+    with pytest.raises(InputError, match=r'\bAlexNet\b.*partition\.chain'):
         TorchvisionBackbone('alexnet', chain=[part for part in parts if part != left_out])

@@ -32,7 +32,7 @@ def test_resnet20_has_the_size_of_the_paper_and_two_projections():
 
 
 def test_other_depths_are_refused():
-    with pytest.raises(InputError, match='depth is 33; a CIFARResNet has one of 20, 32'):
+    with pytest.raises(InputError, match=r'backbone\.depth\b.*\b33\b.*\b20, 32\b'):
         CIFARResNet(33)
 
 
@@ -69,37 +69,35 @@ def test_strides_can_be_changed_by_path():
 
 
 @pytest.mark.parametrize(
-    ('settings', 'message'),
+    ('settings', 'words'),
     [
-        (dict(name='resnet33'), "no classification network 'resnet33'"),
-        (
-            dict(name='alexnet'),
-            'cannot be partitioned by itself: a partition needs layers that run one after the other',
-        ),
-        (dict(name='resnet18', strides={'layer9': 1}), "names 'layer9'"),
-        (dict(name='resnet18', strides={'bn1': 1}), 'a BatchNorm2d without a stride'),
-        (dict(name='resnet18', chain=['conv2']), "no module 'conv2'"),
+        (dict(name='resnet33'), ["'resnet33'", 'list_models']),
+        (dict(name='alexnet'), ['AlexNet', 'partition=dict(chain=']),
+        (dict(name='resnet18', strides={'layer9': 1}), ['backbone.strides', "'layer9'"]),
+        (dict(name='resnet18', strides={'bn1': 1}), ['backbone.strides', "'bn1'", 'BatchNorm2d']),
+        (dict(name='resnet18', chain=['conv2']), ['ResNet', "'conv2'", 'conv1']),
     ],
 )
-def test_bad_settings_are_refused(settings, message):
-    with pytest.raises(InputError, match=message):
+def test_bad_settings_are_refused(settings, words):
+    with pytest.raises(InputError) as caught:
         TorchvisionBackbone(**settings)
+    assert all(word in str(caught.value) for word in words)
 
 
-def test_a_network_of_ones_own_takes_one_line():
+def test_another_network_needs_only_its_chain():
     backbone = dict(type='TorchvisionBackbone', name='mnasnet0_5', chain=['layers.*'])
     model = classifier(backbone, dict(type='DGLHead'), image_size=64)
     assert [layer.name for layer in model.layers] == [f'layers.{index}' for index in range(17)]
 
 
-def test_a_rule_on_a_network_without_maps_is_refused():
+def test_layers_that_cannot_be_chained_are_refused():
     backbone = dict(type='TorchvisionBackbone', name='vit_b_16', chain=['conv_proj', 'encoder'])
-    with pytest.raises(InputError, match=r'local layer encoder (cannot take|gives)'):
+    with pytest.raises(InputError, match=r'\bencoder\b.*partition\.chain'):
         classifier(backbone, image_size=224)
 
 
 def test_images_too_small_for_the_network_are_refused():
-    with pytest.raises(InputError, match=r'images of 16 pixels'):
+    with pytest.raises(InputError, match=r'\bconv\d+\b.*\b16 pixels\b.*model\.image_size'):
         classifier(dict(type='TorchvisionBackbone', name='vgg13_bn'), image_size=16)
 
 
@@ -113,7 +111,7 @@ def test_images_too_small_for_the_network_are_refused():
         ('vit_b_32', dict(options=dict(image_size=32)), 'ClassTokenHead'),
     ],
 )
-def test_exports_load_in_torchvision_to_the_last_name(tmp_path, name, settings, head):
+def test_exports_load_in_torchvision_with_every_name(tmp_path, name, settings, head):
     backbone = dict(type='TorchvisionBackbone', name=name, **settings)
     model = classifier(backbone, head=dict(type=head, num_classes=3), image_size=32 if head == 'ClassTokenHead' else 64)
     meta = dict(auglocal_mm=dict(architecture=model.backbone.architecture))

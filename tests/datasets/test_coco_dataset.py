@@ -27,7 +27,7 @@ def annotations(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_annotations_of_more_classes_than_the_configs_are_taken(tmp_path):
+def test_annotations_can_have_more_classes_than_the_config(tmp_path):
     dataset = build(tmp_path, annotations())
     assert [each['bbox_label'] for each in dataset.get_data_info(0)['instances']] == [1]
 
@@ -44,34 +44,34 @@ BOX = annotations()['annotations'][0]
 @pytest.mark.parametrize(
     ('given', 'words'),
     [
-        (annotations(categories=[dict(id=2, name='dog')]), 'has 1 of the 2 classes of the config'),
-        (annotations(annotations=[]), 'has 1 images and no box'),
-        (annotations(annotations=[{**BOX, 'ignore': 1}]), 'has 1 images and no box'),
-        (annotations(images=[], annotations=[]), 'has 0 images'),
-        (annotations(annotations=[{**BOX, 'segmentation': None}]), 'is None, expected a list of polygons'),
+        (annotations(categories=[dict(id=2, name='dog')]), r"1 of the 2 classes.*'cat'"),
+        (annotations(annotations=[]), r'\b1 images.*\bbox'),
+        (annotations(annotations=[{**BOX, 'ignore': 1}]), r'\b1 images.*\bbox'),
+        (annotations(images=[], annotations=[]), r'\b0 images'),
+        (annotations(annotations=[{**BOX, 'segmentation': None}]), r'.*\bNone\b.*polygons'),
     ],
     ids=lambda given: given if isinstance(given, str) else '',
 )
-def test_what_would_be_trained_on_wrongly_is_refused(tmp_path, given, words):
-    with pytest.raises(InputError, match=f'annotations.json {words}'):
+def test_annotations_without_a_usable_box_mask_or_class_are_refused(tmp_path, given, words):
+    with pytest.raises(InputError, match=rf'annotations\.json\b.*{words}'):
         build(tmp_path, given)
 
 
 def test_a_folder_of_images_must_be_named(tmp_path):
-    with pytest.raises(InputError, match='data_prefix of the data set has no img'):
+    with pytest.raises(InputError, match=r"data_prefix.*\bimg='"):
         build(tmp_path, annotations(), data_prefix={})
 
 
 def test_images_below_the_smallest_size_are_counted(tmp_path):
-    images = [dict(id=number, file_name=f'{number}.jpg', width=20 * number, height=20) for number in (1, 2)]
+    images = [dict(id=index, file_name=f'{index}.jpg', width=20 * index, height=20) for index in (1, 2)]
     filters = dict(filter_empty_gt=False, min_size=20)
     dataset = build(tmp_path, annotations(images=images), filter_cfg=filters)
-    assert len(dataset) == 2 and not dataset.notes, 'images without objects are ordinary'
+    assert len(dataset) == 2 and not dataset.notes, 'images without objects are not worth a note'
     images[0]['height'] = 19
     dataset = build(tmp_path, annotations(images=images), filter_cfg=filters)
-    assert len(dataset) == 1 and dataset.notes == {'images are smaller than min_size=20, and left out of training': 1}
+    assert len(dataset) == 1 and list(dataset.notes.values()) == [1] and 'min_size=20' in next(iter(dataset.notes))
 
 
 def test_a_filter_that_leaves_nothing_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r'no image of .* passes filter_cfg=.*min_size'):
+    with pytest.raises(InputError, match=r'annotations\.json\b.*filter_cfg.*min_size'):
         build(tmp_path, annotations(), filter_cfg=dict(filter_empty_gt=True, min_size=32))

@@ -48,20 +48,20 @@ def test_a_mask_larger_than_its_box_is_counted():
 @pytest.mark.parametrize(
     ('mask', 'expected'),
     [
-        ([], 'a list of polygons'),
-        (SQUARE, 'a list of polygons'),
-        ([[*SQUARE, 7]], 'a list of polygons'),
-        ([[5, 5, 1e9, 5, 5, 9]], 'a list of polygons'),
-        ([[5, 5, '9', 5, 5, 9]], 'a list of polygons'),
-        ([[30, 5, 38, 5, 38, 15]], 'a mask in the box [5, 5, 10, 10]'),
-        ([[5, 5, 15, 5, 9, 5]], 'a mask that is not empty'),
-        ({**run_lengths(packed=False), 'size': [WIDTH, HEIGHT]}, 'run lengths that fill an image of 40 x 30'),
-        ({'size': [HEIGHT, WIDTH], 'counts': [100, 100]}, 'run lengths'),
-        ({'size': [HEIGHT, WIDTH], 'counts': run_lengths(packed=True)['counts'][:-1]}, 'run lengths'),
+        ([], 'polygons'),
+        (SQUARE, 'polygons'),
+        ([[*SQUARE, 7]], 'polygons'),
+        ([[5, 5, 1e9, 5, 5, 9]], 'polygons'),
+        ([[5, 5, '9', 5, 5, 9]], 'polygons'),
+        ([[30, 5, 38, 5, 38, 15]], 'box [5, 5, 10, 10]'),
+        ([[5, 5, 15, 5, 9, 5]], 'not empty'),
+        ({**run_lengths(packed=False), 'size': [WIDTH, HEIGHT]}, '40 x 30'),
+        ({'size': [HEIGHT, WIDTH], 'counts': [100, 100]}, '40 x 30'),
+        ({'size': [HEIGHT, WIDTH], 'counts': run_lengths(packed=True)['counts'][:-1]}, '40 x 30'),
     ],
 )
-def test_what_is_no_mask_there_is_refused(mask, expected):
+def test_other_masks_are_refused(mask, expected):
     with pytest.raises(InputError) as caught:
         checked(mask)
     assert 'annotations[3].segmentation of a.json' in str(caught.value)
-    assert f'expected {expected}' in str(caught.value)
+    assert expected in str(caught.value).partition('expected')[2]

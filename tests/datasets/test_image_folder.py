@@ -102,7 +102,7 @@ def test_sixteen_bits_become_eight(tmp_path: Path) -> None:
     assert (inputs.dtype, inputs.shape) == (torch.uint8, (3, 4, 4))
 
 
-def test_same_items_whatever_the_workers_and_other_items_each_epoch(root: Path) -> None:
+def test_items_do_not_depend_on_workers_and_change_each_epoch(root: Path) -> None:
     alone, workers = build_dataloader(root, 0), build_dataloader(root, 2)
     first = epoch_inputs(workers, 0)
     assert torch.equal(first, epoch_inputs(alone, 0))
@@ -120,7 +120,7 @@ def test_each_index_is_augmented_differently(root: Path) -> None:
     assert len({item['inputs'].numpy().tobytes() for item in dataset}) == 8
 
 
-def test_global_random_state_is_neither_used_nor_moved(root: Path) -> None:
+def test_global_random_state_is_neither_used_nor_changed(root: Path) -> None:
     dataset = ImageFolder(str(root), 'train', CROP)
     torch.manual_seed(1)
     before = torch.get_rng_state()
@@ -148,20 +148,20 @@ def test_corrupt_image_is_an_error_that_names_it(root: Path, monkeypatch: pytest
     path = corrupt(root)
     monkeypatch.setattr(ImageFile, 'LOAD_TRUNCATED_IMAGES', True)  # as another library may leave it
     dataset = ImageFolder(str(root), 'train')
-    with pytest.raises(InputError, match=rf'{path} cannot be read: .*truncated.*skip_corrupt=True'):
+    with pytest.raises(InputError, match=rf'{path}\b.*truncated.*skip_corrupt'):
         dataset[1]
 
 
-def test_file_that_is_no_image_is_an_error_too(root: Path) -> None:
+def test_file_that_is_not_an_image_is_an_error_too(root: Path) -> None:
     (root / 'train/a/0.png').write_text('not an image')
-    with pytest.raises(InputError, match=r'0\.png cannot be read'):
+    with pytest.raises(InputError, match=rf'{root}/train/a/0\.png\b.*JPEG'):
         ImageFolder(str(root), 'train')[0]
 
 
 def test_corrupt_image_can_be_skipped(root: Path) -> None:
     path = corrupt(root)
     dataset = ImageFolder(str(root), 'train', skip_corrupt=True)
-    with pytest.warns(UserWarning, match=f'{path} is corrupt') as caught:
+    with pytest.warns(UserWarning, match=f'{path} ') as caught:
         assert dataset[1] is None
         assert dataset[1] is None
     assert len(caught) == 1
@@ -181,17 +181,17 @@ def test_workers_warn_once_and_the_main_process_reads_the_count(root: Path, monk
     for _ in range(2):
         assert sum(len(batch['inputs']) for batch in loader) == 6
     noted = sorted((root / 'warnings').read_text().splitlines())
-    assert [line.split(' is corrupt')[0] for line in noted] == [str(path) for path in paths]
+    assert [line.split()[0] for line in noted] == [str(path) for path in paths]
     assert dataset.num_skipped == 2
 
 
 def test_transforms_must_leave_a_uint8_image(root: Path) -> None:
-    for transforms in (
-        [{'type': 'Grayscale'}],
-        [{'type': 'FiveCrop', 'size': 4}],
-        [lambda image: torch.zeros(3, 4, 4)],
+    for transforms, found in (
+        ([{'type': 'Grayscale'}], r'\(1, 16, 16\)'),
+        ([{'type': 'FiveCrop', 'size': 4}], 'tuple'),
+        ([lambda image: torch.zeros(3, 4, 4)], r'float32 \(3, 4, 4\)'),
     ):
-        with pytest.raises(InputError, match='expected a uint8 image'):
+        with pytest.raises(InputError, match=rf'{found}.*{root}/train/a/0\.png\b.*uint8'):
             ImageFolder(str(root), 'train', transforms)[0]
 
 
@@ -199,8 +199,8 @@ def test_bad_folders_are_refused(root: Path) -> None:
     (root / 'empty').mkdir()
     (root / 'file').write_text('')
     (root / 'train/c').mkdir()
-    cases = {'missing': 'missing does not exist.*data_root', 'file': 'is a file', 'empty': 'empty has no folders'}
-    cases |= {'train': 'no image, c for one', 'train/a/deep': r'no folders.*imagenet_val\.py'}
-    for split, message in cases.items():
-        with pytest.raises(InputError, match=message):
+    cases = {'missing': 'exist.*data_root', 'file': 'file.*data_root', 'empty': 'no folders.*data_root'}
+    cases |= {'train': r'\bc\b.*JPEG', 'train/a/deep': r'no folders.*imagenet_val\.py'}
+    for split, words in cases.items():
+        with pytest.raises(InputError, match=rf'{root}/{split}\b.*{words}'):
             ImageFolder(str(root), split)

@@ -20,7 +20,7 @@ def photograph(tmp_path):
 @pytest.mark.parametrize(('suffix', 'orientation'), [('.jpg', 1), ('.jpg', 6), ('.png', 8), ('.webp', 6), ('.tiff', 8)])
 def test_equals_mmcv(photograph, suffix, orientation):
     exif = Image.Exif()
-    exif[0x0112] = orientation  # how the camera was held
+    exif[0x0112] = orientation  # of the camera
     with Image.open(photograph) as image:
         photograph = photograph.with_suffix(suffix)
         image.load()
@@ -31,20 +31,18 @@ def test_equals_mmcv(photograph, suffix, orientation):
     assert ours.keys() == theirs.keys()
     assert np.array_equal(ours['img'], theirs['img'])
     assert (ours['img_shape'], ours['ori_shape']) == (theirs['img_shape'], theirs['ori_shape'])
-    assert image_size(str(photograph)) == ours['ori_shape'], 'from the head alone'
+    assert image_size(str(photograph)) == ours['ori_shape'], 'from the header alone'
 
 
 def test_an_image_of_another_size_than_annotated_is_refused(photograph):
     load = LoadImageFromFile().transform
     assert load({'img_path': str(photograph), 'height': 48, 'width': 64})['img'].shape == (48, 64, 3)
-    with pytest.raises(
-        InputError, match=r'photograph.jpg is 64 pixels wide and 48 high, but has width=48 and height=64'
-    ):
+    with pytest.raises(InputError, match=r'photograph\.jpg\b.*\b64\b.*\b48\b.*width=48\b.*height=64\b'):
         load({'img_path': str(photograph), 'height': 64, 'width': 48})
 
 
 @pytest.mark.parametrize('upright', [False, True])
-def test_pillow_turns_images_as_torchvision_does(photograph, monkeypatch, upright):
+def test_pillow_rotates_images_as_torchvision_does(photograph, monkeypatch, upright):
     exif = Image.Exif()
     exif[0x0112] = 6
     path = photograph.with_suffix('.png')
@@ -67,7 +65,7 @@ def test_a_grey_image_gets_three_channels(tmp_path):
 @pytest.mark.parametrize('kept', [0, 10, 1500])
 def test_a_truncated_image_is_named_or_left_out(photograph, kept):
     photograph.write_bytes(photograph.read_bytes()[:kept])
-    with pytest.raises(InputError, match=r'photograph\.jpg cannot be read'):
+    with pytest.raises(InputError, match=r'photograph\.jpg\b.*skip_corrupt'):
         LoadImageFromFile().transform({'img_path': str(photograph)})
-    with pytest.warns(UserWarning, match=r'photograph\.jpg is corrupt'):
+    with pytest.warns(UserWarning, match=r'photograph\.jpg '):
         assert LoadImageFromFile(skip_corrupt=True).transform({'img_path': str(photograph)}) is None

@@ -36,14 +36,14 @@ def test_the_passes_of_an_interlaced_image_have_all_pixels(width, height):
 
 
 @pytest.mark.parametrize(
-    ('change', 'said'),
+    ('change', 'words'),
     [
-        (lambda data: with_header(data, 18), 'not the 13 x 18'),
-        (lambda data: with_header(data, 5), 'not the 13 x 5'),
+        (lambda data: with_header(data, 18), r'\b13 x 18\b'),
+        (lambda data: with_header(data, 5), r'\b13 x 5\b'),
         (lambda data: data[:-20], 'truncated|checksum'),
-        (lambda data: data[:60] + bytes([data[60] ^ 1]) + data[61:], 'checksum of its IDAT'),
+        (lambda data: data[:60] + bytes([data[60] ^ 1]) + data[61:], 'checksum.*IDAT'),
     ],
 )
-def test_what_a_decoder_would_fill_in_is_refused(change, said):
-    with pytest.raises(ValueError, match=said):
+def test_damage_that_decoders_would_hide_is_refused(change, words):
+    with pytest.raises(ValueError, match=words):
         check_png(change(png()))

@@ -47,7 +47,7 @@ def test_sixteen_bits_of_three_channels_too(path: str, suffix: str) -> None:
 @pytest.mark.parametrize('pixels', [np.float32(RAMP) / RAMP.max(), np.int32(RAMP) * 1000])
 def test_pixels_of_unknown_range_are_refused(path: str, pixels: np.ndarray) -> None:
     Image.fromarray(pixels).save(path, 'tiff')
-    with pytest.raises(InputError, match=r'image cannot be read: .*32 bits'):
+    with pytest.raises(InputError, match=rf'{path}\b.*\b32 bits\b'):
         read(path)
 
 
@@ -74,7 +74,7 @@ def test_palettes_give_their_colours(path: str, form: str, transparency: int | N
 
 
 @pytest.mark.parametrize('adobe', ['inverted CMYK', 'YCCK', 'no marker'])
-def test_four_channels_of_a_jpeg_become_three_alike_in_both_readers(
+def test_both_readers_convert_jpegs_of_four_channels_alike(
     path: str, monkeypatch: pytest.MonkeyPatch, adobe: str
 ) -> None:
     file = io.BytesIO()
@@ -102,7 +102,7 @@ def test_the_first_of_several_frames_is_read(path: str, form: str) -> None:
 
 @pytest.mark.parametrize('orientation', range(10))
 @pytest.mark.parametrize('form', ['jpeg', 'png', 'webp'])
-def test_both_readers_turn_alike(path: str, monkeypatch: pytest.MonkeyPatch, form: str, orientation: int) -> None:
+def test_both_readers_rotate_alike(path: str, monkeypatch: pytest.MonkeyPatch, form: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(PIXELS).save(path, form, exif=exif)
@@ -141,14 +141,14 @@ def test_the_limit_is_pillows_and_can_be_raised(path: str, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize('content', [b'', b'text', b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n'])
-def test_what_is_no_image_is_refused(path: str, content: bytes) -> None:
+def test_other_files_are_refused(path: str, content: bytes) -> None:
     Path(path).write_bytes(content)
-    with pytest.raises(InputError, match='image cannot be read: it is none of JPEG, PNG'):
+    with pytest.raises(InputError, match=rf'{path}\b.*JPEG, PNG'):
         read(path)
 
 
-def test_what_is_not_there_is_named(path: str) -> None:
-    with pytest.raises(InputError, match=r'image cannot be read: .*No such file'):
+def test_a_missing_file_is_named(path: str) -> None:
+    with pytest.raises(InputError, match=rf'No such file.*{path}'):
         read(path)
 
 
@@ -157,5 +157,5 @@ def test_a_truncated_image_is_refused(path: str, form: str, monkeypatch: pytest.
     Image.fromarray(PIXELS).save(path, form)
     Path(path).write_bytes(Path(path).read_bytes()[:-40])
     monkeypatch.setattr(ImageFile, 'LOAD_TRUNCATED_IMAGES', True)  # as another library may leave it
-    with pytest.raises(InputError, match='image cannot be read'):
+    with pytest.raises(InputError, match=rf'{path}\b.*skip_corrupt'):
         read(path)

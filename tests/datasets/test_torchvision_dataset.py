@@ -1,4 +1,4 @@
-"""The data sets in the formats of their authors, with the sums that torchvision checks replaced by those of tiny files."""
+"""The data sets in their original formats, with the checksums in torchvision replaced by those of tiny files."""
 
 import hashlib
 import pickle
@@ -72,7 +72,7 @@ def test_svhn(tmp_path, monkeypatch):
 
 @pytest.fixture
 def stl10(tmp_path, monkeypatch):
-    """Four images, and the pixels and the folder of them."""
+    """The pixels and the folder of four images."""
     folder = tmp_path / datasets.STL10.base_folder
     folder.mkdir()
     pixels = np.random.default_rng(1).integers(0, 256, (4, 3, 96, 96), dtype=np.uint8)
@@ -95,37 +95,37 @@ def test_stl10(stl10, tmp_path):
 def test_short_files_are_refused(stl10, tmp_path, name, size):
     path = stl10[1] / name
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(InputError, match=r'STL10|outside its 0 classes'):
+    with pytest.raises(InputError, match=rf'STL10.*{tmp_path}|TorchvisionDataset.*\b0 classes'):
         TorchvisionDataset('STL10', str(tmp_path), split='test')
 
 
-def test_a_lost_list_of_classes_is_refused(stl10, tmp_path):
+def test_a_missing_list_of_classes_is_refused(stl10, tmp_path):
     (stl10[1] / 'classes').unlink()
-    with pytest.raises(InputError, match=r'STL10 is not in .*, or not all of it'):
+    with pytest.raises(InputError, match=rf'STL10\b.*{tmp_path}\b.*classes'):
         TorchvisionDataset('STL10', str(tmp_path), split='test')
 
 
 def test_labels_outside_the_classes_are_refused(cifar10):
-    with pytest.raises(InputError, match=r'labels outside its 10 classes, such as 12; expected 0 to 9'):
+    with pytest.raises(InputError, match=r'\b10 classes\b.*\b12\b.*\b0 to 9\b'):
         TorchvisionDataset('CIFAR10', str(cifar10([0, 1, 2, 3, 4, 12])))
 
 
-def test_half_downloaded_data_are_refused(cifar10):
+def test_incomplete_downloads_are_refused(cifar10):
     root = cifar10([0] * 6)
     batch = root / datasets.CIFAR10.base_folder / 'batch'
     batch.write_bytes(batch.read_bytes()[:100])
-    with pytest.raises(InputError, match=r'CIFAR10 is not in .*, or not all of it'):
+    with pytest.raises(InputError, match=rf'CIFAR10\b.*{root}\b.*download=True'):
         TorchvisionDataset('CIFAR10', str(root))
 
 
 @pytest.mark.parametrize('name', ['CIFAR10', 'SVHN', 'STL10'])
 def test_missing_data_are_refused(tmp_path, name):
-    with pytest.raises(InputError, match=rf'{name} is not in {tmp_path}.*download=True'):
+    with pytest.raises(InputError, match=rf'{name}\b.*{tmp_path}/nothing\b.*download=True'):
         TorchvisionDataset(name, str(tmp_path / 'nothing'))
 
 
 def test_unknown_names_and_splits_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no 'CIFAR11' with a split 'train'"):
+    with pytest.raises(InputError, match=r"'CIFAR11'.*'train'.*CIFAR10"):
         TorchvisionDataset('CIFAR11', str(tmp_path))
-    with pytest.raises(InputError, match="no 'SVHN' with a split 'extra'"):
+    with pytest.raises(InputError, match=r"'SVHN'.*'extra'.*train"):
         TorchvisionDataset('SVHN', str(tmp_path), split='extra')

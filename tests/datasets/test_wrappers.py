@@ -24,7 +24,7 @@ def pixels(dataset, *indices):
     return [dataset[index]['inputs'].tolist() for index in indices]
 
 
-def test_each_repetition_is_augmented_anew_and_the_first_as_without(build):
+def test_each_repetition_has_a_new_augmentation_and_the_first_that_of_the_inner_data_set(build):
     make, inner = build
     plain, repeated = DATASETS.build(inner), make(type='RepeatDataset', times=3)
     assert len(repeated) == 3 * len(plain) == 72
@@ -38,7 +38,7 @@ def test_each_repetition_is_augmented_anew_and_the_first_as_without(build):
     assert pixels(repeated, 5, 29) != [first, second]
 
 
-def test_joined_data_sets_are_each_as_alone(build):
+def test_joined_data_sets_give_the_same_images_as_alone(build):
     _, inner = build
     joined = DATASETS.build(dict(type='ConcatDataset', datasets=[inner, inner]))
     assert len(joined) == 48
@@ -48,7 +48,7 @@ def test_joined_data_sets_are_each_as_alone(build):
     assert len([*inner_datasets(joined)]) == 2
 
 
-def test_rare_classes_are_repeated_and_augmented_anew(build, image_folder):
+def test_rare_classes_are_repeated_with_new_augmentations(build, image_folder):
     for number in range(2, 8):
         (image_folder / 'train' / 'dog' / f'{number}.png').unlink()
     make, inner = build
@@ -60,7 +60,7 @@ def test_rare_classes_are_repeated_and_augmented_anew(build, image_folder):
     assert pixels(DATASETS.build(inner), 8) == [first]
 
 
-def test_wrappers_within_wrappers_repeat_anew(build):
+def test_nested_wrappers_augment_every_repetition_differently(build):
     make, inner = build
     nested = make(
         type='RepeatDataset',
@@ -80,7 +80,7 @@ def test_wrappers_within_wrappers_repeat_anew(build):
 
 def test_joined_data_sets_must_have_the_same_classes(build):
     _, inner = build
-    with pytest.raises(InputError, match='different classes'):
+    with pytest.raises(InputError, match=r'ConcatDataset\b.*\bclasses\b'):
         DATASETS.build(dict(type='ConcatDataset', datasets=[inner, {**inner, 'split': ''}]))
 
 

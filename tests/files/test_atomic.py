@@ -31,7 +31,7 @@ def read_child(base: Path) -> Any:
     return read_config_file(str(base.parent / 'child.py'))
 
 
-DOORS = {
+READERS = {
     'config': ('a.py', lambda path: read_config_file(str(path))),
     'base': ('a.py', read_child),
     'base of another kind': ('a.yaml', read_child),
@@ -53,18 +53,18 @@ DOORS = {
 }
 
 
-@pytest.mark.parametrize('door', DOORS)
-def test_no_door_waits_for_a_pipe(tmp_path, ten_seconds, door):
-    name, read = DOORS[door]
+@pytest.mark.parametrize('reader', READERS)
+def test_no_reader_waits_for_a_pipe(tmp_path, ten_seconds, reader):
+    name, read = READERS[reader]
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(path)
     with pytest.raises(InputError) as caught:
         read(path)
-    assert str(caught.value).startswith(f'{path} is a pipe')
+    assert str(caught.value).startswith(str(path)) and 'pipe' in str(caught.value)
 
 
-def test_what_is_there_is_a_regular_file(tmp_path):
+def test_only_regular_files_count_as_there(tmp_path):
     (tmp_path / 'file').touch()
     (tmp_path / 'to_file').symlink_to('file')
     (tmp_path / 'to_nothing').symlink_to('nothing')
@@ -76,10 +76,10 @@ def test_what_is_there_is_a_regular_file(tmp_path):
     ]
 
 
-@pytest.mark.parametrize(('target', 'kind'), [('.', 'is a folder'), ('/dev/zero', 'or a device')])
+@pytest.mark.parametrize(('target', 'kind'), [('.', 'folder'), ('/dev/zero', 'device')])
 def test_folders_and_devices_are_refused(tmp_path, target, kind):
     (tmp_path / 'link').symlink_to(target)
-    with pytest.raises(InputError, match=rf'link .*{kind}'):
+    with pytest.raises(InputError, match=rf'{tmp_path}/link\b.*\b{kind}\b'):
         is_there(tmp_path / 'link')
 
 
@@ -105,7 +105,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_killed_write_left_goes_with_the_next_one_and_a_live_write_stays(tmp_path):
+def test_the_next_write_removes_what_a_killed_one_left_and_spares_a_live_one(tmp_path):
     left, other = tmp_path / '.a[1].pth.k1_3xy9z.tmp', tmp_path / '.a1.pth.k1_3xy9z.tmp'
     mine = [tmp_path / '.a[1].pth.tmp', tmp_path / 'a[1].pth.k1_3xy9z.tmp']
     for path in (left, other, *mine):
@@ -113,13 +113,13 @@ def test_what_a_killed_write_left_goes_with_the_next_one_and_a_live_write_stays(
     with atomic_write(tmp_path / 'a[1].pth') as slow:
         slow.write_text('slow')
         write_text(tmp_path / 'a[1].pth', 'quick')
-        assert slow.read_text() == 'slow', "a file that is being written is nobody else's"
+        assert slow.read_text() == 'slow', 'a file that is being written stays'
         assert not left.exists()
     assert (tmp_path / 'a[1].pth').read_text() == 'slow'
-    assert all(path.exists() for path in (other, *mine)), 'files of other names are not ours'
+    assert all(path.exists() for path in (other, *mine)), 'files with other names stay'
 
 
-def test_leftovers_of_a_folder_go_by_name(tmp_path):
+def test_leftovers_are_removed_by_name(tmp_path):
     checkpoint, other = tmp_path / '.epoch_7.pth.aaaaaaaa.tmp', tmp_path / '.notes.txt.aaaaaaaa.tmp'
     for path in (checkpoint, other):
         path.write_bytes(b'half')
@@ -136,7 +136,7 @@ def test_a_full_disk_is_named_and_nothing_lost(tmp_path, monkeypatch, call):
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(os, call, full)
-    with pytest.raises(InputError, match=r'cannot write .*file: No space left on device; free some space'):
+    with pytest.raises(InputError, match=rf'{path}\b.*No space left on device'):
         write_text(path, 'new')
     assert path.read_text() == 'old'
     assert list(tmp_path.iterdir()) == [path]
@@ -144,10 +144,10 @@ def test_a_full_disk_is_named_and_nothing_lost(tmp_path, monkeypatch, call):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(InputError, match='cannot write'):
+    with pytest.raises(InputError, match=f'{tmp_path}/file/inside'):
         write_text(tmp_path / 'file' / 'inside', 'x')
 
 
 def test_a_folder_is_not_overwritten(tmp_path):
-    with pytest.raises(InputError, match='it is a folder; give the path of a file'):
+    with pytest.raises(InputError, match=rf'{tmp_path}\b.*\bfolder\b'):
         write_text(tmp_path, 'text')

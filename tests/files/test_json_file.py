@@ -12,15 +12,15 @@ def test_a_byte_order_mark_does_not_matter(tmp_path):
 @pytest.mark.parametrize(
     ('data', 'said'),
     [
-        (b'', 'not valid JSON'),
-        (b'{"a": 1', 'not valid JSON'),
-        ('{"ä": 1}'.encode('latin-1'), 'UTF-8'),
-        (b'{"a": 1, "a": 2}', "the key 'a' twice"),
-        (b'[' * 100_000, 'not valid JSON'),
+        (b'', 'line 1 column 1'),
+        (b'{"a": 1', 'line 1 column 8'),
+        ('{"ä": 1}'.encode('latin-1'), '0xe4'),
+        (b'{"a": 1, "a": 2}', "'a'"),
+        (b'[' * 100_000, 'recursion|nested'),
     ],
 )
-def test_what_cannot_be_decoded_is_refused_by_name(data, said):
-    with pytest.raises(InputError, match=rf'(?s)b\.json.*{said}.*write it again'):
+def test_what_cannot_be_decoded_is_refused(data, said):
+    with pytest.raises(InputError, match=rf'(?s)b\.json.*JSON.*({said}).*write it again'):
         decode_json(data, 'b.json', 'write it again')
 
 
@@ -31,11 +31,11 @@ def test_what_cannot_be_decoded_is_refused_by_name(data, said):
 def test_a_value_that_does_not_fit_is_named_with_its_key(value, shape):
     with pytest.raises(InputError) as caught:
         fit({'a': {'b': value}}, dict[str, dict[str, shape]], 'b.json', 'write it again')
-    assert f'b.json: a.b is {value!r}' in str(caught.value)
+    assert all(word in str(caught.value) for word in ('b.json', 'a.b', repr(value), 'write it again'))
 
 
 def test_a_file_that_is_too_large_for_a_record_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr('auglocal_mm.files.json_file.LARGEST', 5)
     (tmp_path / 'a.json').write_text('{"a": 1}')
-    with pytest.raises(InputError, match=r'a\.json has 8 bytes'):
+    with pytest.raises(InputError, match=r'a\.json\b.*\b8\b.*\b5\b'):
         read_json(tmp_path / 'a.json', dict[str, Count], 'write it again')

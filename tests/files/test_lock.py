@@ -17,7 +17,7 @@ def is_free(path: Path) -> bool:
         return lock is not None
 
 
-def test_one_process_has_it_at_a_time(tmp_path):
+def test_one_process_holds_it_at_a_time(tmp_path):
     path = tmp_path / 'new' / 'lock'
     with locked(path):
         assert not is_free(path)
@@ -47,7 +47,7 @@ def test_data_workers_of_a_killed_training_do_not_keep_it(tmp_path):
         worker.join()
 
 
-def test_a_program_that_is_handed_it_keeps_it(tmp_path):
+def test_a_program_that_inherits_the_descriptor_keeps_it(tmp_path):
     path = tmp_path / 'lock'
     program = [sys.executable, '-c', 'input()']
     with locked(path) as lock:
@@ -57,11 +57,12 @@ def test_a_program_that_is_handed_it_keeps_it(tmp_path):
     assert is_free(path)
 
 
-def test_waiting_is_said_and_ends(tmp_path, capsys):
+def test_waiting_is_announced_and_ends(tmp_path, capsys):
     path = tmp_path / 'lock'
     with locked(path), locked(path, wait=1.3) as second:
         assert second is None
-    assert capsys.readouterr().err == f'waiting up to 1.3 s for the process that holds {path}\n'
+    (line,) = capsys.readouterr().err.splitlines()
+    assert '1.3 s' in line and str(path) in line
 
 
 @pytest.mark.parametrize('exists', [True, False])
@@ -70,26 +71,26 @@ def test_a_link_is_refused_and_its_target_stays(tmp_path, exists):
     if exists:
         target.write_text('text')
     path.symlink_to(target)
-    with pytest.raises(InputError, match='lock: it is a symbolic link'), locked(path):
+    with pytest.raises(InputError, match=rf'{path}\b.*symbolic link'), locked(path):
         pass
     assert target.exists() == exists
     assert not exists or target.read_text() == 'text'
 
 
-def test_what_the_file_holds_stays(tmp_path):
+def test_the_content_of_the_file_stays(tmp_path):
     (tmp_path / 'lock').write_text('text')
     with locked(tmp_path / 'lock'):
         assert (tmp_path / 'lock').read_text() == 'text'
 
 
 @pytest.mark.parametrize('code', [errno.ENOLCK, errno.EOPNOTSUPP])
-def test_a_disk_without_locks_and_a_read_only_one_are_told(tmp_path, monkeypatch, code):
+def test_a_file_that_cannot_be_locked_is_named(tmp_path, monkeypatch, code):
     def refuse(*_):
         raise OSError(code, os.strerror(code))
 
-    with monkeypatch.context() as patch, pytest.raises(InputError, match=rf'{tmp_path}/lock: {os.strerror(code)}'):
+    with monkeypatch.context() as patch, pytest.raises(InputError, match=rf'{tmp_path}/lock\b.*{os.strerror(code)}'):
         patch.setattr(fcntl, 'flock', refuse)
         with locked(tmp_path / 'lock'):
             pass
-    with pytest.raises(InputError, match='cannot lock /proc/no/lock: '), locked(Path('/proc/no/lock')):
+    with pytest.raises(InputError, match='/proc/no/lock'), locked(Path('/proc/no/lock')):
         pass

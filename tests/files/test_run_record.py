@@ -102,6 +102,6 @@ def test_anything_else_is_not_a_record_and_is_not_run(text, tmp_path, monkeypatc
     ids=lambda text: text[:20],
 )
 @pytest.mark.parametrize('suffix', ['json', 'yaml'])
-def test_json_and_yaml_of_another_kind_are_not_records(text, suffix, tmp_path):
+def test_other_json_and_yaml_files_are_not_records(text, suffix, tmp_path):
     (tmp_path / f'c.{suffix}').write_text(text)
     assert read_record(tmp_path / f'c.{suffix}') is None

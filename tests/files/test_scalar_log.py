@@ -4,7 +4,7 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.files.scalar_log import read_lines
 
 
-def test_a_line_is_when_and_what(tmp_path):
+def test_a_line_has_its_iteration_and_its_values(tmp_path):
     (tmp_path / 'scalars.json').write_text(
         '{"loss": 1.5, "epoch": 1, "iter": 7, "step": 7}\n{"coco/bbox_mAP": 0.25, "step": 1}\n'
     )
@@ -13,7 +13,7 @@ def test_a_line_is_when_and_what(tmp_path):
     assert (validation.step, validation.epoch, validation.scalars) == (1, None, {'coco/bbox_mAP': 0.25})
 
 
-def test_the_half_line_of_a_kill_is_left_out_and_a_whole_last_one_is_not(tmp_path):
+def test_a_half_written_last_line_is_skipped_and_a_whole_one_is_not(tmp_path):
     (tmp_path / 'scalars.json').write_text('{"step": 1}\n{"step": 2}')
     assert [line.step for line in read_lines(tmp_path / 'scalars.json')] == [1, 2]
     (tmp_path / 'scalars.json').write_text('{"step": 1}\n{"step": ')
@@ -21,11 +21,10 @@ def test_the_half_line_of_a_kill_is_left_out_and_a_whole_last_one_is_not(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ('line', 'said'), [('{"step": ', 'not valid JSON'), ('{"step": -2}', 'step is -2'), ('{}', 'step')]
+    ('line', 'words'), [('{"step": ', ['JSON']), ('{"step": -2}', ['step', '-2']), ('{}', ['step', 'missing'])]
 )
-def test_a_damaged_line_before_the_end_is_named(tmp_path, line, said):
+def test_a_damaged_line_before_the_end_is_named(tmp_path, line, words):
     (tmp_path / 'scalars.json').write_text(f'{{"step": 1}}\n{line}\n{{"step": 3}}\n')
     with pytest.raises(InputError) as caught:
         read_lines(tmp_path / 'scalars.json')
-    assert f'line 2 of {tmp_path}/scalars.json' in str(caught.value)
-    assert said in str(caught.value)
+    assert all(word in str(caught.value) for word in ('line 2 ', f'{tmp_path}/scalars.json', *words))

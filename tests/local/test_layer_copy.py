@@ -38,7 +38,7 @@ def test_a_copy_takes_any_width_and_strides_once(block, in_channels, stride):
     assert (duplicate.downsample is None) == (in_channels is None and stride == 1)
 
 
-def test_a_copy_has_the_parameters_of_a_hand_count():
+def test_a_copy_has_as_many_parameters_as_counted_by_hand():
     # BasicBlock 64 -> 128: two 3x3 convolutions with BatchNorm, and a projection with BatchNorm.
     duplicate = copy_layer(resnet18().layer2[1], 64, 2)
     convolutions = 64 * 128 * 9 + 128 * 128 * 9 + 64 * 128
@@ -82,7 +82,7 @@ TORCHVISION_BLOCKS = {
 
 
 @pytest.mark.parametrize('block', TORCHVISION_BLOCKS.values(), ids=TORCHVISION_BLOCKS)
-def test_blocks_of_torchvision_are_copied_in_structure(block):
+def test_the_structure_of_torchvisions_blocks_is_copied(block):
     original = block()
     convolutions = [m for m in original.modules() if isinstance(m, nn.Conv2d)]
     own_width = convolutions[0].in_channels
@@ -96,7 +96,7 @@ def test_blocks_of_torchvision_are_copied_in_structure(block):
         assert outputs.shape == (2, width, 8 // stride, 8 // stride)
 
 
-def test_a_copy_may_pool_in_front_instead_of_striding():
+def test_a_copy_can_pool_first_instead_of_striding():
     layer = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU())
     duplicate = copy_layer(layer, 8, 2, pool=True)
     assert isinstance(duplicate[0], nn.MaxPool2d)
@@ -104,13 +104,13 @@ def test_a_copy_may_pool_in_front_instead_of_striding():
     assert not any(isinstance(m, nn.MaxPool2d) for m in copy_layer(layer, 8, 1, pool=True).modules())
 
 
-def test_a_layer_of_ones_own_is_copied_once_its_class_is_registered():
+def test_a_custom_layer_is_copied_once_its_class_is_registered():
     class Doubling(nn.Module):
         def __init__(self, width: int = 4) -> None:
             super().__init__()
             self.project = nn.Conv2d(width, 8, 1)
 
-    with pytest.raises(InputError, match='Doubling cannot be copied'):
+    with pytest.raises(InputError, match='Doubling'):
         copy_layer(Doubling(), 3, 1)
     copy_structure.register(Doubling, lambda layer, in_channels, stride: Doubling(in_channels))
     assert copy_layer(Doubling(), 3, 1).project.in_channels == 3
@@ -119,6 +119,6 @@ def test_a_layer_of_ones_own_is_copied_once_its_class_is_registered():
 @pytest.mark.parametrize(
     ('layer', 'name'), [(nn.ReLU(), 'ReLU'), (nn.Sequential(nn.ReLU()), 'ReLU'), (nn.Linear(3, 4), 'Linear')]
 )
-def test_what_cannot_be_copied_is_named(layer, name):
-    with pytest.raises(InputError, match=f'structure of a {name} cannot be copied'):
+def test_a_layer_that_cannot_be_copied_is_named(layer, name):
+    with pytest.raises(InputError, match=rf'\b{name}\b.*copy_structure'):
         copy_layer(layer, 3, 1)

@@ -8,9 +8,9 @@ from auglocal_mm.local.recompute import Segment
 from auglocal_mm.local.state import State
 
 
-def linear_layers(taps: dict[int, str], number: int = 4) -> list[LocalLayer]:
+def linear_layers(taps: dict[int, str], num_layers: int = 4) -> list[LocalLayer]:
     torch.manual_seed(0)
-    return [LocalLayer(str(index), nn.Linear(3, 3).double(), taps.get(index)) for index in range(number)]
+    return [LocalLayer(str(index), nn.Linear(3, 3).double(), taps.get(index)) for index in range(num_layers)]
 
 
 def chained(modules, features: Tensor) -> State:
@@ -36,7 +36,7 @@ def test_taps_are_the_outputs_of_their_layers():
     assert torch.equal(state.features, layers[3].module(third))
 
 
-def test_taps_inside_of_recomputed_segments_get_the_same_gradients():
+def test_taps_inside_recomputed_segments_get_the_same_gradients():
     found = []
     for segments in ((), (Segment(0, 2),), (Segment(1, 1, selective=True), Segment(2, 3))):
         module = LocalModule(linear_layers({1: 'second', 2: 'third'}), nn.Identity(), segments)
@@ -56,7 +56,7 @@ def test_a_detached_state_has_no_graph():
     assert all(map(torch.equal, state.tensors(), detached.tensors()))
 
 
-def test_a_state_survives_as_tensors():
+def test_a_state_survives_the_round_trip_through_tensors():
     state = State(torch.zeros(1), {'C2': torch.ones(2), 'C3': torch.ones(3)})
     again = State.from_tensors(state.tensors(), list(state.taps))
     assert again.features is state.features

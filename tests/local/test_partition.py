@@ -1,56 +1,58 @@
 import pytest
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.local.partition import resolve_cuts
+from auglocal_mm.local.partition import resolve_split_points
 
 NAMES = [f'layer{i}' for i in range(1, 10)]
 
 
 def test_by_default_every_layer_is_a_module():
-    assert resolve_cuts(NAMES) == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert resolve_split_points(NAMES) == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
-@pytest.mark.parametrize(('number', 'cuts'), [(1, []), (2, [4]), (4, [2, 4, 6]), (9, [1, 2, 3, 4, 5, 6, 7, 8])])
-def test_even_cuts_by_number(number, cuts):
-    assert resolve_cuts(NAMES, number) == cuts
+@pytest.mark.parametrize(
+    ('num_modules', 'split_points'), [(1, []), (2, [4]), (4, [2, 4, 6]), (9, [1, 2, 3, 4, 5, 6, 7, 8])]
+)
+def test_even_split(num_modules, split_points):
+    assert resolve_split_points(NAMES, num_modules) == split_points
 
 
-def test_explicit_cuts_by_number_and_name():
-    assert resolve_cuts(NAMES, cut_points=[1, 'layer5']) == [1, 5]
+def test_explicit_split_points_by_number_and_name():
+    assert resolve_split_points(NAMES, cut_points=[1, 'layer5']) == [1, 5]
 
 
 def test_trimming_makes_the_last_module_longer():
-    assert resolve_cuts(NAMES, last_module_layers=3) == [1, 2, 3, 4, 5, 6]
-    assert resolve_cuts(NAMES, num_local_modules=3, last_module_layers=3) == [3, 6]
-    assert len(resolve_cuts([str(i) for i in range(16)], last_module_layers=6)) + 1 == 11  # ResNet-32, D = 5
+    assert resolve_split_points(NAMES, last_module_layers=3) == [1, 2, 3, 4, 5, 6]
+    assert resolve_split_points(NAMES, num_local_modules=3, last_module_layers=3) == [3, 6]
+    assert len(resolve_split_points([str(i) for i in range(16)], last_module_layers=6)) + 1 == 11  # ResNet-32, D = 5
 
 
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        (dict(num_local_modules=0), r'num_local_modules is 0; expected 1 \(BP\) to 9'),
-        (dict(num_local_modules=10), 'num_local_modules is 10'),
-        (dict(num_local_modules='two'), "num_local_modules is 'two'"),
-        (dict(last_module_layers=2.5), r'last_module_layers is 2\.5'),
-        (dict(num_local_modules=8, last_module_layers=3), r'expected 1 \(BP\) to 7'),
-        (dict(last_module_layers=0), 'last_module_layers is 0'),
-        (dict(last_module_layers=10), 'last_module_layers is 10'),
-        (dict(cut_points=[5, 2]), 'ascending'),
-        (dict(cut_points=[2, 2]), 'ascending'),
-        (dict(cut_points=['layer9']), 'before the last one'),
-        (dict(cut_points=[9]), 'the local layer 9, which is unknown'),
-        (dict(cut_points=[0]), 'unknown'),
-        (dict(cut_points=['block1']), "'block1', which is unknown"),
-        (dict(cut_points=[2], num_local_modules=2), 'excludes'),
-        (dict(cut_points=[2], last_module_layers=2), 'excludes'),
+        (dict(num_local_modules=0), r'num_local_modules\b.*\b0\b.*\b1\b.*\b9\b'),
+        (dict(num_local_modules=10), r'num_local_modules\b.*\b10\b.*\b9\b'),
+        (dict(num_local_modules='two'), "num_local_modules.*'two'"),
+        (dict(last_module_layers=2.5), r'last_module_layers\b.*\b2\.5\b'),
+        (dict(num_local_modules=8, last_module_layers=3), r'num_local_modules\b.*\b8\b.*\b7\b.*\b3\b'),
+        (dict(last_module_layers=0), r'last_module_layers\b.*\b0\b.*\b9\b'),
+        (dict(last_module_layers=10), r'last_module_layers\b.*\b10\b.*\b9\b'),
+        (dict(cut_points=[5, 2]), r'cut_points.*\[5, 2\].*ascending'),
+        (dict(cut_points=[2, 2]), r'cut_points.*\[2, 2\].*ascending'),
+        (dict(cut_points=['layer9']), r"cut_points.*'layer9'"),
+        (dict(cut_points=[9]), r'cut_points.*\b9\b.*\b8\b'),
+        (dict(cut_points=[0]), r'cut_points.*\b0\b.*\b8\b'),
+        (dict(cut_points=['block1']), "cut_points.*'block1'.*layer8"),
+        (dict(cut_points=[2], num_local_modules=2), 'cut_points.*num_local_modules'),
+        (dict(cut_points=[2], last_module_layers=2), 'cut_points.*last_module_layers'),
     ],
 )
-def test_impossible_cuts_are_refused(options, message):
+def test_impossible_partitions_are_refused(options, message):
     with pytest.raises(InputError, match=message):
-        resolve_cuts(NAMES, **options)
+        resolve_split_points(NAMES, **options)
 
 
-@pytest.mark.parametrize('cuts', [5, 'stem'])
-def test_cuts_are_a_list(cuts):
-    with pytest.raises(InputError, match=r'cut_points is .*; expected a list of local layers'):
-        resolve_cuts(['stem', 'layer1.0', 'layer1.1'], cut_points=cuts)
+@pytest.mark.parametrize('split_points', [5, 'stem'])
+def test_split_points_are_a_list(split_points):
+    with pytest.raises(InputError, match=rf'cut_points\b.*{split_points!r}.*\blist\b'):
+        resolve_split_points(['stem', 'layer1.0', 'layer1.1'], cut_points=split_points)

@@ -28,15 +28,15 @@ def test_shapes_are_those_of_a_real_forward_pass(size):
 
 def test_layers_that_do_not_fit_are_named():
     layers = [LocalLayer('one', nn.Conv2d(3, 4, 3)), LocalLayer('two', nn.Conv2d(5, 6, 3))]
-    with pytest.raises(InputError, match=r'local layer two cannot take .*images of 16 pixels'):
+    with pytest.raises(InputError, match=r'\btwo\b.*\b16\b.*model\.image_size'):
         feature_shapes(layers, 16, first)
-    with pytest.raises(InputError, match=r'local layer flat gives \(2, 768\)'):
+    with pytest.raises(InputError, match=r'\bflat\b.*\(2, 768\)'):
         feature_shapes([LocalLayer('flat', nn.Flatten())], 16, first)
 
 
 @pytest.mark.parametrize('size', [0, -1, 2.5, 'large'])
-def test_image_sizes_that_are_none_are_refused(size):
-    with pytest.raises(InputError, match=rf'image_size is {size!r}; expected the side'):
+def test_impossible_image_sizes_are_refused(size):
+    with pytest.raises(InputError, match=rf'image_size\b.*{size!r}'):
         feature_shapes([LocalLayer('one', nn.Conv2d(3, 4, 3))], size, first)
 
 
@@ -44,11 +44,11 @@ def test_image_sizes_that_are_none_are_refused(size):
 def test_maps_with_the_channels_last_are_refused(size):
     with torch.device('meta'):
         network = torchvision.models.swin_t()
-    with pytest.raises(InputError, match=r'look like \(N, H, W, C\)'):
+    with pytest.raises(InputError, match=rf'\(N, {size // 32}, {size // 32}, 768\).*\(N, H, W, C\)'):
         feature_shapes(BackboneAdapter(network, ['features.*']).local_layers(), size, first)
 
 
-def test_as_many_channels_as_rows_are_no_channels_last():
+def test_as_many_channels_as_rows_do_not_mean_channels_last():
     (shape,) = feature_shapes([LocalLayer('one', nn.Conv2d(3, 16, 1))], 16, first)
     assert shape == FeatureShape((16, 16, 16))
     tall = [LocalLayer('one', nn.Conv2d(3, 4, 1)), LocalLayer('two', nn.Conv2d(4, 16, 1, stride=(1, 2)))]

@@ -42,7 +42,7 @@ def make_optimizer(modules):
     return torch.optim.SGD(parameters, lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-4)
 
 
-def backward(number: int, loss: Tensor) -> None:
+def backward(index: int, loss: Tensor) -> None:
     loss.backward()
 
 
@@ -65,13 +65,13 @@ def test_gradients_are_those_of_the_local_loss_alone(batch):
             assert torch.equal(parameter.grad, gradient)
 
 
-def test_no_gradient_crosses_a_border(batch):
+def test_no_gradient_crosses_a_module_boundary(batch):
     modules = make_chain()
 
-    def only_own(number: int, loss: Tensor) -> None:
+    def only_own(index: int, loss: Tensor) -> None:
         loss.backward()
         for other, module in enumerate(modules):
-            assert all((p.grad is not None) == (other == number) for p in module.parameters())
+            assert all((p.grad is not None) == (other == index) for p in module.parameters())
             for parameter in module.parameters():
                 parameter.grad = None
 
@@ -82,7 +82,7 @@ def test_stepping_each_module_at_once_equals_stepping_at_the_end(batch):
     at_once, at_the_end = make_chain(), make_chain()
     optimizer, whole = make_optimizer(at_once), make_optimizer(at_the_end)
 
-    def step(number: int, loss: Tensor) -> None:
+    def step(index: int, loss: Tensor) -> None:
         loss.backward()
         optimizer.step()  # steps what has a gradient: this module
         optimizer.zero_grad()
@@ -112,7 +112,7 @@ def test_one_module_is_backpropagation(batch):
     assert all(map(torch.equal, tensors(local), tensors(reference)))
 
 
-def test_activations_of_a_module_are_gone_before_the_next_one_runs(batch):
+def test_activations_of_a_module_are_freed_before_the_next_one_runs(batch):
     modules = make_chain()
     inner: list[weakref.ref] = []
 
@@ -149,7 +149,7 @@ def test_forward_and_loss_run_in_the_context_and_backward_outside(batch):
     inside: list[bool] = []
     modules[0].layers.register_forward_hook(lambda *_: inside.append(torch.is_autocast_enabled('cpu')))
 
-    def update(number: int, loss: Tensor) -> None:
+    def update(index: int, loss: Tensor) -> None:
         inside.append(torch.is_autocast_enabled('cpu'))
         loss.backward()
 

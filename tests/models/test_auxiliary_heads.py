@@ -1,4 +1,6 @@
-"""What holds of every rule: published sizes, the same start, isolation, and losses that can be minimised."""
+"""What every local learning method has in common: the same initial network, isolation, losses that fall, published sizes."""
+
+import re
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from auglocal_mm.local.isolation import isolation_errors
 from auglocal_mm.local.state import State, Targets
 from auglocal_mm.local.step import local_step
 
-RULES = {
+METHODS = {
     'AugLocal': dict(type='AugLocalHead', depth=3),
     'AugLocal, sequential': dict(type='AugLocalHead', depth=3, selection='sequential'),
     'AugLocal, repetitive': dict(type='AugLocalHead', depth=3, selection='repetitive'),
@@ -31,9 +33,9 @@ def batch(images: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(images, 3, 32, 32, generator=generator), torch.arange(images) % 10
 
 
-@pytest.mark.parametrize('rule', RULES.values(), ids=RULES)
-def test_every_parameter_of_every_module_learns_from_its_own_loss_alone(rule):
-    model = classifier(cifar_resnet(), rule)
+@pytest.mark.parametrize('heads', METHODS.values(), ids=METHODS)
+def test_every_parameter_of_every_module_learns_from_its_own_loss_alone(heads):
+    model = classifier(cifar_resnet(), heads)
     model.init_weights()
     model.double()
     images, labels = batch()
@@ -44,22 +46,22 @@ def test_every_parameter_of_every_module_learns_from_its_own_loss_alone(rule):
     assert not [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
 
 
-@pytest.mark.parametrize('rule', RULES.values(), ids=RULES)
-def test_every_rule_starts_from_the_same_primary_network(rule):
+@pytest.mark.parametrize('heads', METHODS.values(), ids=METHODS)
+def test_every_method_starts_from_the_same_primary_network(heads):
     starts = []
-    for heads in (None, rule):
+    for config in (None, heads):
         torch.manual_seed(3)
-        model = classifier(cifar_resnet(), heads)
+        model = classifier(cifar_resnet(), config)
         model.init_weights()
         starts.append({k: v for k, v in model.state_dict().items() if not k.startswith('auxiliary_heads')})
     assert starts[0].keys() == starts[1].keys()
     assert all(torch.equal(starts[0][name], starts[1][name]) for name in starts[0])
 
 
-@pytest.mark.parametrize('rule', RULES.values(), ids=RULES)
-def test_the_loss_falls(rule):
+@pytest.mark.parametrize('heads', METHODS.values(), ids=METHODS)
+def test_the_loss_falls(heads):
     torch.manual_seed(0)
-    model = classifier(cifar_resnet(), rule)
+    model = classifier(cifar_resnet(), heads)
     model.init_weights()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     images, labels = batch(20)
@@ -77,12 +79,12 @@ def test_published_sizes_on_the_small_resnet():
     model = classifier(cifar_resnet(32), dict(type='AugLocalHead', depth=6, pyramid=0.5), 'meta', **trimmed)
     assert head_sizes(model) == [*[170122] * 3, *[165450] * 3, 169482, *[150922] * 2, 206346]
     assert [len(head.selected) for head in model.auxiliary_heads] == [5, 5, 5, 4, 4, 4, 4, 3, 3, 3]
-    for rule, sizes in (
+    for name, sizes in (
         ('DGLHead', (9962, 37834, 147338)),
         ('PredSimHead', (2304 + 5130, 9216 + 5130, 36864 + 5130)),
         ('InfoProHead', (2091 + 10186, 3819 + 28170, 7275 + 46602)),
     ):
-        found = head_sizes(classifier(cifar_resnet(32), dict(type=rule), 'meta'))
+        found = head_sizes(classifier(cifar_resnet(32), dict(type=name), 'meta'))
         for size, index in zip(sizes, (0, 6, 11), strict=True):
             assert found[index] == size
 
@@ -90,8 +92,8 @@ def test_published_sizes_on_the_small_resnet():
 def test_published_sizes_on_vgg13():
     vgg = dict(type='TorchvisionBackbone', name='vgg13_bn')
     imagenet = dict(head=dict(type='VGGHead', num_classes=1000), image_size=224)
-    rule = dict(type='AugLocalHead', depth=3, downsampling='max_pool', classifier=dict(type='PooledPerceptronHead'))
-    assert head_sizes(classifier(vgg, rule, 'meta', **imagenet)) == [
+    heads = dict(type='AugLocalHead', depth=3, downsampling='max_pool', classifier=dict(type='PooledPerceptronHead'))
+    assert head_sizes(classifier(vgg, heads, 'meta', **imagenet)) == [
         *[2369768] * 2,
         *[3992552] * 2,
         *[4582376] * 2,
@@ -103,16 +105,16 @@ def test_published_sizes_on_vgg13():
 
 
 def test_loss_weights_go_linearly_from_the_first_module_to_the_last():
-    model = classifier(cifar_resnet(32), RULES['InfoPro'], 'meta')
+    model = classifier(cifar_resnet(32), METHODS['InfoPro'], 'meta')
     weights = [head.weights['reconstruction'] for head in model.auxiliary_heads]
     assert weights[0] == 5.0
     assert weights[-1] == pytest.approx(0.2)
     assert weights[7] == pytest.approx(2.6)
 
 
-def test_one_weight_holds_for_all_modules():
-    rule = dict(type='AugLocalHead', depth=3, loss_weights=dict(cross_entropy=0.5))
-    model = classifier(cifar_resnet(), rule)
+def test_a_single_weight_applies_to_all_modules():
+    heads = dict(type='AugLocalHead', depth=3, loss_weights=dict(cross_entropy=0.5))
+    model = classifier(cifar_resnet(), heads)
     images, labels = batch()
     plain = classifier(cifar_resnet(), dict(type='AugLocalHead', depth=3))
     plain.load_state_dict(model.state_dict())
@@ -123,41 +125,37 @@ def test_one_weight_holds_for_all_modules():
 
 
 def test_a_weight_of_a_term_that_does_not_exist_is_refused():
-    with pytest.raises(
-        InputError, match='loss_weights of AugLocalHead name similarity; expected some of cross_entropy'
-    ):
+    with pytest.raises(InputError, match=r'loss_weights.*AugLocalHead.*similarity.*cross_entropy'):
         classifier(cifar_resnet(), dict(type='AugLocalHead', depth=3, loss_weights=dict(similarity=1.0)))
 
 
 @pytest.mark.parametrize('key', ['downsampling', 'selection'])
 def test_unknown_conventions_are_refused(key):
-    with pytest.raises(InputError, match="'sideways' is unknown"):
+    with pytest.raises(InputError, match=f"{key}.*'sideways'"):
         classifier(cifar_resnet(), {'type': 'AugLocalHead', 'depth': 3, key: 'sideways'})
 
 
 @pytest.mark.parametrize('weight', [(1, 2, 3), 'high', (1, 'high'), (1, -1)])
 def test_a_weight_is_one_number_or_two(weight):
-    with pytest.raises(
-        InputError, match=r'loss_weights\.cross_entropy is .*; expected one number of at least 0, or two'
-    ):
+    with pytest.raises(InputError, match=rf'loss_weights\.cross_entropy\b.*{re.escape(repr(weight))}'):
         classifier(cifar_resnet(), dict(type='AugLocalHead', depth=3, loss_weights=dict(cross_entropy=weight)))
 
 
-def test_loss_weights_of_man_belong_to_the_head_behind_it():
+def test_loss_weights_of_man_belong_to_its_inner_head():
     inner = dict(type='InfoProHead', loss_weights=dict(reconstruction=2.0))
     model = classifier(cifar_resnet(), dict(type='MANHead', head=inner))
     assert model.auxiliary_heads[0].head.weights == dict(cross_entropy=1.0, reconstruction=2.0)
-    with pytest.raises(InputError, match=r'MANHead takes no loss_weights.*move them into auxiliary_heads\.head'):
+    with pytest.raises(InputError, match=r'MANHead.*loss_weights.*auxiliary_heads\.head'):
         classifier(cifar_resnet(), dict(type='MANHead', head=inner, loss_weights=dict(reconstruction=2.0)))
 
 
 def test_misspelt_keys_of_the_partition_are_refused():
-    with pytest.raises(InputError, match=r"partition has no key 'last_module_layer'; expected some of chain, "):
-        classifier(cifar_resnet(), RULES['AugLocal'], partition=dict(last_module_layer=3))
+    with pytest.raises(InputError, match=r"partition.*'last_module_layer'.*\blast_module_layers\b"):
+        classifier(cifar_resnet(), METHODS['AugLocal'], partition=dict(last_module_layer=3))
 
 
 @pytest.mark.parametrize('momentum', [-5, 1.5, 'abc'])
-def test_the_momentum_of_man_is_a_share(momentum):
-    rule = dict(type='MANHead', head=dict(type='DGLHead'), momentum=momentum)
-    with pytest.raises(InputError, match=r'momentum is .*; expected a number from 0 to 1'):
-        classifier(cifar_resnet(), rule)
+def test_impossible_momenta_of_man_are_refused(momentum):
+    heads = dict(type='MANHead', head=dict(type='DGLHead'), momentum=momentum)
+    with pytest.raises(InputError, match=rf'momentum\b.*{momentum!r}.*\b0\b.*\b1\b'):
+        classifier(cifar_resnet(), heads)

@@ -1,4 +1,4 @@
-"""The rules that AugLocal is compared with, against direct formulas in float64."""
+"""The methods that AugLocal is compared with, against their formulas in float64."""
 
 import math
 
@@ -13,9 +13,9 @@ from auglocal_mm.local.state import State, Targets
 from auglocal_mm.models.auxiliary_heads.predsim_head import pooling_kernel, similarity_matrix
 
 
-def first_head(rule, **settings):
+def first_head(heads, **settings):
     torch.manual_seed(0)
-    return classifier(cifar_resnet(), rule, **settings).double().auxiliary_heads[0]
+    return classifier(cifar_resnet(), heads, **settings).double().auxiliary_heads[0]
 
 
 def features_and_labels(images: int = 6, channels: int = 16, side: int = 32):
@@ -46,7 +46,7 @@ def test_predsim_loss_is_the_formula():
     )
 
 
-def test_similarities_keep_their_digits_under_autocast():
+def test_similarities_keep_float32_precision_under_autocast():
     vectors = torch.randn(5, 7)
     with torch.autocast('cpu', torch.bfloat16):
         found = similarity_matrix(vectors)
@@ -54,7 +54,7 @@ def test_similarities_keep_their_digits_under_autocast():
     assert torch.equal(found, similarity_matrix(vectors))
 
 
-def test_the_image_to_reconstruct_keeps_its_digits_under_autocast(monkeypatch):
+def test_the_image_to_reconstruct_keeps_float32_precision_under_autocast(monkeypatch):
     preprocessor = dict(type='ImgDataPreprocessor', mean=[9.0] * 3, std=[7.0] * 3)
     head = classifier(cifar_resnet(), dict(type='InfoProHead'), data_preprocessor=preprocessor)
     decoder, images, given = head.auxiliary_heads[0].decoder, torch.randn(2, 3, 32, 32), []
@@ -87,10 +87,10 @@ def test_predsim_pools_by_powers_of_two_height_first(shape, kernel):
 
 
 def test_predsim_refuses_what_it_cannot_pool():
-    with pytest.raises(InputError, match='cannot pool 640 channels to 512'):
+    with pytest.raises(InputError, match=r'\b640\b.*\b512\b.*auxiliary_heads\.pooled_features'):
         pooling_kernel(640, 4, 4, 512)
     head = first_head(dict(type='PredSimHead'))
-    with pytest.raises(InputError, match=r'set model\.image_size'):
+    with pytest.raises(InputError, match=r'\(16, 64, 64\).*model\.image_size'):
         head(torch.zeros(2, 16, 64, 64, dtype=torch.float64))
 
 
@@ -120,8 +120,8 @@ def pixels_and_images():
 
 @pytest.mark.parametrize(('layer', 'channels', 'side'), [(0, 16, 32), (4, 32, 16)])
 def test_infopro_loss_is_the_formula(layer, channels, side):
-    rule = dict(type='InfoProHead', loss_weights=INFOPRO_WEIGHTS)
-    head = classifier(cifar_resnet(), rule, data_preprocessor=PREPROCESSOR).double().auxiliary_heads[layer]
+    heads = dict(type='InfoProHead', loss_weights=INFOPRO_WEIGHTS)
+    head = classifier(cifar_resnet(), heads, data_preprocessor=PREPROCESSOR).double().auxiliary_heads[layer]
     features, labels = features_and_labels(channels=channels, side=side)
     pixels, images = pixels_and_images()
     hidden = functional.relu(head.layers(features).mean((2, 3)) @ head.perceptron[0].weight.T + head.perceptron[0].bias)
@@ -136,8 +136,8 @@ def test_infopro_loss_is_the_formula(layer, channels, side):
 
 
 def test_auglocal_with_infopros_loss_is_the_formula():
-    rule = dict(type='AugLocalInfoProHead', depth=3, loss_weights=dict(cross_entropy=0.3, reconstruction=2.0))
-    head = first_head(rule, data_preprocessor=PREPROCESSOR)
+    heads = dict(type='AugLocalInfoProHead', depth=3, loss_weights=dict(cross_entropy=0.3, reconstruction=2.0))
+    head = first_head(heads, data_preprocessor=PREPROCESSOR)
     features, labels = features_and_labels()
     pixels, images = pixels_and_images()
     cross_entropy = -head(features).log_softmax(1)[range(6), labels].mean()
@@ -149,7 +149,7 @@ def test_auglocal_with_infopros_loss_is_the_formula():
 
 def test_reconstruction_without_images_is_refused():
     features, labels = features_and_labels()
-    with pytest.raises(InputError, match='needs the images'):
+    with pytest.raises(InputError, match=r'Targets\(labels, images\)'):
         first_head(dict(type='InfoProHead')).loss(State(features), Targets(labels))
 
 
@@ -178,23 +178,23 @@ def test_dgl_is_the_formula():
 @pytest.mark.parametrize('kernel_size', [1, 3])
 @pytest.mark.parametrize('depth', [2, 4])
 def test_convolutions_cost_what_auglocals_layers_cost(kernel_size, depth):
-    def cost(rule):
-        heads = classifier(cifar_resnet(32), rule, 'meta').auxiliary_heads
+    def cost(heads):
+        model = classifier(cifar_resnet(32), heads, 'meta')
         totals = []
-        for head, layer in zip(heads, classifier(cifar_resnet(32), rule, 'meta').shapes, strict=False):
+        for head, shape in zip(model.auxiliary_heads, model.shapes, strict=False):
             with FlopCounterMode(display=False) as counter:
-                head(torch.empty(2, *layer.size, device='meta'))
+                head(torch.empty(2, *shape.size, device='meta'))
             totals.append(counter.get_total_flops())
         return totals
 
-    model = cost(dict(type='AugLocalHead', depth=depth))
+    copied = cost(dict(type='AugLocalHead', depth=depth))
     convolutions = cost(dict(type='ConvolutionHead', depth=depth, kernel_size=kernel_size))
-    for expected, found in zip(model, convolutions, strict=True):
+    for expected, found in zip(copied, convolutions, strict=True):
         assert 0.95 * expected < found <= expected * 1.0001
 
 
 def test_convolution_heads_of_other_kernels_are_refused():
-    with pytest.raises(InputError, match='kernel_size is 5; expected 1 or 3'):
+    with pytest.raises(InputError, match=r'kernel_size\b.*\b5\b.*\b1\b.*\b3\b'):
         first_head(dict(type='ConvolutionHead', depth=3, kernel_size=5))
 
 
@@ -224,7 +224,7 @@ def test_all_parts_of_man_are_compiled():
     assert all(part._compiled_call_impl is not None for part in parts)
 
 
-def test_man_in_front_of_auglocal_where_nothing_is_left_to_copy():
+def test_man_before_auglocal_where_no_layer_is_left_to_copy():
     model = classifier(cifar_resnet(), dict(type='MANHead', head=dict(type='AugLocalHead', depth=3)))
     last = model.auxiliary_heads[-1]
     assert len(last.head.layers) == 0

@@ -163,7 +163,7 @@ CHANGES = [
         'local/recompute.py',
         'norm.momentum, norm.num_batches_tracked = 0.0, None',
         'pass',
-        'tests/local/test_recompute.py::test_gradients_and_statistics_equal_those_without',
+        'tests/local/test_recompute.py::test_gradients_and_statistics_equal_those_without_checkpointing',
     ),
     Change(
         'a chain that computes something else is refused',
@@ -261,7 +261,7 @@ CHANGES = [
         'models/classifiers/image_classifier.py',
         'with torch.random.fork_rng(devices=[]):',
         'if True:',
-        'tests/models/test_auxiliary_heads.py::test_every_rule_starts_from_the_same_primary_network',
+        'tests/models/test_auxiliary_heads.py::test_every_method_starts_from_the_same_primary_network',
     ),
     Change(
         'no weights file runs code',

@@ -9,7 +9,7 @@ DEVICES = ['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu']
 
 
 def random_boxes(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    """``count`` boxes that overlap a lot, the last of them of no width, and scores without ties."""
+    """``count`` boxes that overlap a lot, the last of them of zero width, and scores without ties."""
     generator = torch.Generator().manual_seed(seed)
     corners = torch.rand(count, 2, generator=generator) * 20
     sizes = torch.rand(count, 2, generator=generator) * 12
@@ -26,7 +26,7 @@ def overlap(a: list[float], b: list[float], offset: int) -> float:
 
 
 def slow_nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> list[int]:
-    """Greedy NMS from its definition: from the best score down, keep what overlaps nothing kept by too much."""
+    """Greedy NMS from its definition: from the best score down, keep each box that overlaps no kept box too much."""
     rows = boxes.tolist()
     kept: list[int] = []
     for index in sorted(range(len(rows)), key=lambda i: -scores[i].item()):
@@ -65,7 +65,7 @@ def test_an_overlap_of_exactly_the_threshold_is_kept(inner: int, device: str) ->
     assert nms(boxes, scores, inner / 10 - 0.01, offset=0).tolist() == [0]
 
 
-def test_without_offset_it_is_torchvision_s() -> None:
+def test_without_offset_it_equals_torchvision() -> None:
     boxes, scores = random_boxes(500, seed=5)
     assert torch.equal(nms(boxes, scores, 0.5, 0), torchvision.ops.nms(boxes, scores, 0.5))
 
@@ -78,7 +78,7 @@ def test_half_precision_is_computed_in_float32(dtype: torch.dtype, offset: int) 
     assert torch.equal(nms(boxes, scores, 0.5, offset), nms(boxes.float(), scores.float(), 0.5, offset))
 
 
-def test_scores_may_be_more_precise_than_boxes() -> None:
+def test_scores_can_be_more_precise_than_boxes() -> None:
     boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 2.0, 2.1]])
     scores = torch.tensor([0.5, 0.5 + 1e-12], dtype=torch.float64)
     assert nms(boxes, scores, 0.5, 0).tolist() == [1]
@@ -97,7 +97,7 @@ def test_inputs_stay_as_they_were() -> None:
     assert torch.equal(boxes, before)
 
 
-def test_mmcv_s_batched_nms_treats_classes_apart() -> None:
+def test_batched_nms_of_mmcv_treats_classes_separately() -> None:
     from mmcv.ops import batched_nms
 
     boxes, scores = random_boxes(60, seed=9)

@@ -1,4 +1,4 @@
-"""Each test starts a fresh interpreter, because an import can be tried but once."""
+"""Each test starts a fresh interpreter, because an import can be tried only once."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ STAND_IN = 'auglocal_mm.ops.mmcv_ext'
 
 
 def run(folder: Path, code: str) -> list[str]:
-    """Runs ``code`` as a script in ``folder``, whose packages Python then finds first; gives the lines printed."""
+    """Runs ``code`` as a script in ``folder``, whose packages Python then finds first; returns the printed lines."""
     script = folder / 'script.py'
     script.write_text(code)
     environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
@@ -23,7 +23,7 @@ def run(folder: Path, code: str) -> list[str]:
 
 @pytest.fixture
 def plain(tmp_path: Path) -> Path:
-    """A folder with an mmcv without compiled ops, as far as its imports go."""
+    """A folder with an mmcv that has no compiled ops, reduced to its imports."""
     package = tmp_path / 'mmcv'
     package.mkdir()
     (package / '__init__.py').write_text('')
@@ -59,7 +59,7 @@ print(mmcv.ops.ext.__name__)
     assert run(plain, code) == ['mmcv._ext']
 
 
-def test_what_stands_there_already_is_left_alone(plain: Path) -> None:
+def test_a_module_that_is_already_there_is_left_alone(plain: Path) -> None:
     code = """
 import sys
 mine = sys.modules['mmcv._ext'] = object()
@@ -79,7 +79,7 @@ print(sys.modules['mmcv._ext'] is first)
     assert run(plain, code) == ['True']
 
 
-def test_mmcv_ops_can_be_imported_after_it_failed_without(plain: Path) -> None:
+def test_mmcv_ops_can_be_imported_after_a_failed_import(plain: Path) -> None:
     code = """
 try:
     import mmcv.ops

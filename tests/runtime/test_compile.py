@@ -7,7 +7,7 @@ from torch._dynamo.utils import counters
 from auglocal_mm.errors import InputError
 from auglocal_mm.runtime.compile import compile_modules, compile_settings
 
-SETTINGS = {  # three layers in two local modules, of which the first has a layer that is recomputed
+SETTINGS = {  # three layers in two local modules, with one recomputed layer in the first
     'train_cfg.max_epochs': 1,
     'model.backbone': dict(num_stages=1, strides=(1,), dilations=(1,), out_indices=(0,)),
     'model.auxiliary_heads.depth': 2,
@@ -41,17 +41,17 @@ def test_settings_are_those_of_mmengine(given, settings):
 @pytest.mark.parametrize(
     ('given', 'words'),
     [
-        ('yes', "compile is 'yes'; expected True or arguments"),
-        (dict(mod='max-autotune'), "unexpected keyword argument 'mod'"),
-        (dict(backend='fast'), "Invalid backend: 'fast'"),
-        (dict(mode='fast'), 'mode=fast'),
+        ('yes', "compile.*'yes'.*True"),
+        (dict(mod='max-autotune'), "compile.*'mod'"),
+        (dict(backend='fast'), "compile.*backend.*'fast'"),
+        (dict(mode='fast'), 'compile.*mode.*fast'),
     ],
 )
-def test_others_are_refused(given, words):
+def test_other_settings_are_refused(given, words):
     with pytest.raises(InputError, match=words):
         compile_settings(Config(dict(compile=given)))
 
 
 def test_cuda_graphs_are_refused():
-    with pytest.raises(InputError, match="mode is 'max-autotune', which takes CUDA graphs"):
+    with pytest.raises(InputError, match=r"compile\.mode.*'max-autotune'.*'max-autotune-no-cudagraphs'"):
         compile_modules([], dict(mode='max-autotune'))

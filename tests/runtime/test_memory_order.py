@@ -65,7 +65,7 @@ def test_no_gradient_is_copied():
     assert copies(optimizer) == 0
 
 
-def test_shapes_come_back_after_an_error():
+def test_shapes_are_restored_after_an_error():
     model = layer()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, fused=True)
     fill_gradients(model, 0)
@@ -80,7 +80,7 @@ def test_shapes_come_back_after_an_error():
 
 
 @pytest.mark.parametrize('case', ['not fused', 'gradient of another layout', 'momentum of another layout'])
-def test_what_cannot_be_viewed_stays(case):
+def test_tensors_that_cannot_be_viewed_stay(case):
     model = layer()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, fused=case != 'not fused')
     fill_gradients(model, 0)

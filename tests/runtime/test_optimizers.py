@@ -1,4 +1,4 @@
-"""One optimizer for each local module, built by MMEngine's own route, against plain PyTorch in float64."""
+"""One optimizer for each local module, built through MMEngine, against plain PyTorch in float64."""
 
 import copy
 
@@ -30,11 +30,11 @@ class Squares(Head):
 class Toy(nn.Module):
     """Local modules of one linear layer each."""
 
-    def __init__(self, number: int = 3) -> None:
+    def __init__(self, num_modules: int = 3) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.backbone = nn.ModuleList(nn.Linear(4, 4) for _ in range(number))
-        self.auxiliary_heads = nn.ModuleList(Squares() for _ in range(number - 1))
+        self.backbone = nn.ModuleList(nn.Linear(4, 4) for _ in range(num_modules))
+        self.auxiliary_heads = nn.ModuleList(Squares() for _ in range(num_modules - 1))
         self.head = Squares()
         self.double()
 
@@ -69,7 +69,7 @@ def assert_equal(first: nn.Module, second: nn.Module) -> None:
 
 
 @pytest.mark.parametrize('optimizer', [SGD, dict(type='AdamW', lr=0.01)])
-def test_modules_step_like_one_optimizer_of_all(optimizer):
+def test_one_optimizer_per_module_steps_like_a_single_one(optimizer):
     local, reference = Toy(), Toy()
     wrapper, whole = wrap(local, optimizer=dict(optimizer)), plain(reference, optimizer)
     for _ in range(5):
@@ -81,7 +81,7 @@ def test_modules_step_like_one_optimizer_of_all(optimizer):
     assert_equal(local, reference)
 
 
-def test_each_wrapper_holds_its_own_module():
+def test_each_wrapper_has_the_parameters_of_its_own_module():
     model = Toy()
     wrapper = wrap(model)
     assert list(wrapper.keys()) == ['m0', 'm1', 'm2']
@@ -111,7 +111,7 @@ def test_gradients_are_freed_and_other_modules_left_alone():
     assert {name.rsplit('.', 1)[0] for name in changed} == {'backbone.0', 'auxiliary_heads.0.fc'}
 
 
-def test_groups_of_parameters_go_by_their_names_in_the_model():
+def test_parameter_groups_follow_names_in_the_model():
     model, reference = Toy(), Toy()
     wrapper = wrap(model, paramwise_cfg=dict(custom_keys={'backbone.1': dict(lr_mult=0.1)}, bias_decay_mult=0.0))
     groups = [
@@ -133,7 +133,7 @@ def test_groups_of_parameters_go_by_their_names_in_the_model():
 def test_gradient_accumulation_counts_iterations():
     model, reference = Toy(), Toy()
     wrapper, whole = wrap(model, accumulative_counts=2), plain(reference)
-    wrapper.initialize_count_status(model, 0, 5)  # the fifth iteration stands alone
+    wrapper.initialize_count_status(model, 0, 5)  # the fifth iteration has no partner
     for iteration in range(5):
         for index in range(3):
             wrapper.update_module(index, model.loss_of(index, scale=iteration + 1.0))
@@ -167,7 +167,7 @@ def test_clipping_in_float16_takes_the_norm_without_the_loss_scale():
     assert torch.equal(wrapper.take_norms(), norm.view(1, 1))
 
 
-def test_norms_are_kept_on_the_device_until_they_are_taken():
+def test_norms_are_collected_until_they_are_taken():
     model, expected = Toy(2), []
     wrapper = wrap(model, clip_grad=dict(max_norm=0.5))
     for _ in range(2):
@@ -176,7 +176,7 @@ def test_norms_are_kept_on_the_device_until_they_are_taken():
             expected.append(torch.cat([gradient.flatten() for gradient in gradients]).norm())
             wrapper.update_module(index, model.loss_of(index))
     assert torch.allclose(wrapper.take_norms(), torch.stack(expected).view(2, 2))
-    assert not len(wrapper.take_norms()), 'each is given once'
+    assert not len(wrapper.take_norms()), 'each norm is returned once'
     values = wrap(model, clip_grad=dict(type='value', clip_value=0.1))
     values.update_module(0, model.loss_of(0))
     assert not len(values.take_norms())
@@ -207,12 +207,12 @@ def test_the_log_gets_one_learning_rate_and_one_momentum():
 def test_a_parameter_of_two_modules_is_refused():
     model = Toy(2)
     model.backbone[1].weight = model.backbone[0].weight
-    with pytest.raises(InputError, match='m0 and m1 share a parameter'):
+    with pytest.raises(InputError, match=r'\bm0\b.*\bm1\b.*cut_points'):
         wrap(model)
 
 
 def test_a_parameter_of_no_module_is_refused():
     model = Toy(2)
     model.stranger = nn.Parameter(torch.zeros(7))
-    with pytest.raises(InputError, match=r'belong to no local module.*\(7,\)'):
+    with pytest.raises(InputError, match=r'\b1\b.*\(7,\).*partition\.chain'):
         wrap(model)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from auglocal_mm.datasets.list_images import PassedOver, read_folder
+from auglocal_mm.datasets.list_images import Skipped, read_folder
 from auglocal_mm.errors import InputError
 
 
@@ -53,9 +53,9 @@ def find_images(folder: Path) -> dict[str, Path]:
     Raises:
         InputError: The folder cannot be read, has no images, or has two of one name.
     """
-    passed_over = PassedOver()
-    paths = sorted(Path(entry.path) for entry in read_folder(str(folder), passed_over)[0])
-    passed_over.say(folder)
+    skipped = Skipped()
+    paths = sorted(Path(entry.path) for entry in read_folder(str(folder), skipped)[0])
+    skipped.log(folder)
     if not paths:
         raise InputError(f'{folder} has no images, expected them flat in it; give the folder of the validation images')
     images: dict[str, Path] = {}

@@ -1,4 +1,4 @@
-"""Auxiliary networks: the small heads that give local modules their losses, one local rule per file."""
+"""Auxiliary networks: the small heads that give local modules their losses, one local learning method per file."""
 
 from auglocal_mm.models.auxiliary_heads.auglocal_head import AugLocalHead
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement

@@ -1,4 +1,4 @@
-"""AugLocal's auxiliary network: a few later layers of the primary network, copied in structure."""
+"""AugLocal's auxiliary network: copies of the structure of a few later layers of the primary network."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,21 +18,22 @@ class AugLocalHead(AuxiliaryHead):
     """Copied local layers, global average pooling and a linear classifier (section 3.2 of arXiv 2402.17318).
 
     Args:
-        placement: Where the head stands; the model fills it in.
-        depth: d, the trainable layers with the linear classifier, 2 or more; d - 1 local layers are copied. A list gives
-            each head its own.
-        pyramid: r of equation 3, from 0 (every head equally deep) to 1 (the last one as shallow as can be).
+        placement: The place of the head in the network; the model fills it in.
+        depth: d, the trainable layers including the linear classifier, 2 or more; d - 1 local layers are copied. A list
+            gives each head its own depth.
+        pyramid: r of equation 3, from 0 (all heads equally deep) to 1 (the last one with a single copied layer).
         selection: Which layers are copied: ``'uniform'``, ``'sequential'`` or ``'repetitive'``.
-        rounding: Of layer numbers that fall half-way: ``'half_even'`` (as released) or ``'half_up'``.
-        downsampling: ``'stride'`` of copied layers, or ``'max_pool'`` where the width changes, as released for VGG.
-        classifier: Config of what follows the copied layers.
-        shallow_norm: BatchNorm in front of the classifier where only one layer is copied, as released for small images.
+        rounding: Of layer indices that fall half-way: ``'half_even'`` (as released) or ``'half_up'``.
+        downsampling: ``'stride'`` in copied layers, or ``'max_pool'`` where the width changes, as released for VGG.
+        classifier: Config of the classifier after the copied layers.
+        shallow_norm: Whether to insert a BatchNorm before the classifier if only one layer is copied, as released for
+            small images.
         loss_weights: As for :class:`AuxiliaryHead`.
-        checkpointed: Copied layers, counted from ``'1'``, that are computed again in backward: for each head a list of
-            them and of pairs, as in :class:`auglocal_mm.models.ImageClassifier`, or ``'all'``.
+        checkpointed: Copied layers, named from ``'1'``, that are recomputed in backward: for each head a list of names and
+            pairs as in :class:`auglocal_mm.models.ImageClassifier`; or ``'all'`` or ``'norms'`` for all heads.
 
     Raises:
-        InputError: A key out of range.
+        InputError: A key is out of range.
     """
 
     def __init__(
@@ -57,8 +58,8 @@ class AugLocalHead(AuxiliaryHead):
         self.layers = nn.Sequential(*(layer.build(modules) for layer in blueprint.layers))
         if checkpointed and not isinstance(checkpointed, str):
             checkpointed = _of_head('checkpointed', checkpointed, placement)
-        numbers = [str(number) for number, _ in enumerate(self.layers, start=1)]
-        self._chain = join_segments(list(self.layers), resolve_segments(numbers, checkpointed))
+        names = [str(index) for index, _ in enumerate(self.layers, start=1)]
+        self._chain = join_segments(list(self.layers), resolve_segments(names, checkpointed))
         head = {'type': 'LinearHead', **(classifier or {})}
         if shallow_norm and len(blueprint.layers) == 1:
             head['norm'] = True
@@ -73,21 +74,21 @@ class AugLocalHead(AuxiliaryHead):
 
 
 def _own_depth(depth: Any, placement: Placement) -> int:
-    """This head's own depth, as an integer in range."""
+    """The depth of this head, checked."""
     own = _of_head('depth', depth, placement) if isinstance(depth, list | tuple) else depth
     if not isinstance(own, int) or not 2 <= own <= len(placement.layers):
         raise InputError(
-            f'auxiliary_heads.depth is {own!r}; expected a whole number from 2 (one copied layer and the classifier) to '
+            f'auxiliary_heads.depth is {own!r}; expected an integer from 2 (one copied layer and the classifier) to '
             f'{len(placement.layers)}, the number of local layers'
         )
     return own
 
 
 def _of_head(key: str, values: Sequence[Any], placement: Placement) -> Any:
-    """This head's own value of a key that gives one for each."""
+    """The value for this head of a key that has one value per head."""
     if len(values) != placement.num_modules - 1:
         raise InputError(
-            f'auxiliary_heads.{key} has {len(values)} values, but there are {placement.num_modules - 1} heads; give one for '
-            'each local module but the last'
+            f'auxiliary_heads.{key} has {len(values)} values, but there are {placement.num_modules - 1} heads; give one per '
+            'local module except the last'
         )
     return values[placement.module]

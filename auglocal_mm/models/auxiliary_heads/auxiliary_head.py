@@ -1,4 +1,4 @@
-"""What an auxiliary head is told about the place where it stands, and what all of them have in common."""
+"""The base of all auxiliary heads, and the placement of a head in the network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ class Placement:
     """The place of one auxiliary head on the primary network.
 
     Attributes:
-        layers: All L local layers of the primary network; their structure may be copied.
-        shapes: Of every local layer's output.
-        layer: l, the local layer on whose output the head stands, counted from 1.
+        layers: All L local layers of the primary network, whose structure can be copied.
+        shapes: Shape of every local layer's output.
+        layer: l, index of the local layer whose output the head takes, from 1.
         module: m, the index of the head's local module.
-        num_modules: K, with the last module, which has no auxiliary head.
+        num_modules: K, including the last module, which has no auxiliary head.
         num_classes: Classes of the primary classifier.
-        mean: What is subtracted from each channel of the images, in the range 0 to 255.
-        std: By what they are divided then.
+        mean: Of each channel of the images, subtracted by the preprocessor, in the range 0 to 255.
+        std: Of each channel, by which the preprocessor divides.
     """
 
     layers: Sequence[LocalLayer]
@@ -39,44 +39,44 @@ class Placement:
 
     @property
     def shape(self) -> FeatureShape:
-        """Of the features that the head gets."""
+        """Shape of the head's input features."""
         return self.shapes[self.layer - 1]
 
     @property
     def map_size(self) -> tuple[int, int, int]:
-        """(C, H, W) of the maps that the head gets.
+        """(C, H, W) of the head's input maps.
 
         Raises:
             InputError: They are not maps.
         """
         if len(self.shape.size) != 3 or self.shape.channel_dim != 0:
             raise InputError(
-                f'the auxiliary head of local layer {self.layers[self.layer - 1].name} needs maps (N, C, H, W), and gets '
-                f'features of the shape (N, {", ".join(map(str, self.shape.size))}); take AugLocalHead, which copies layers '
-                'of any shape'
+                f'the auxiliary head of local layer {self.layers[self.layer - 1].name} needs maps (N, C, H, W), but gets '
+                f'features of shape (N, {", ".join(map(str, self.shape.size))}); use AugLocalHead, which copies layers of '
+                'any shape'
             )
         channels, height, width = self.shape.size
         return channels, height, width
 
     def between(self, first: float, last: float) -> float:
-        """A value that goes linearly from the first auxiliary head's to the last one's."""
+        """Linear interpolation from ``first`` at the first auxiliary head to ``last`` at the last one."""
         return first + (last - first) * self.module / max(self.num_modules - 2, 1)
 
 
 class AuxiliaryHead(ClassificationHead):
-    """Base of all auxiliary heads: convolutions start from Kaiming's normal (fan-out, ReLU), norms from 1 and 0.
+    """Base of all auxiliary heads. Convolutions start from Kaiming's normal (fan-out, ReLU), norms from 1 and 0.
 
-    A local rule is one subclass: its constructor takes a :class:`Placement` and the keys of its config, ``forward`` gives
-    logits. A rule that minimises more than cross-entropy names the terms in ``terms`` and computes them in
+    Each local learning method is a subclass: its constructor takes a :class:`Placement` and the keys of its config,
+    ``forward`` returns logits. A method with losses besides cross-entropy lists them in ``terms`` and computes them in
     :meth:`extra_losses`.
 
     Args:
-        placement: Where the head stands; the model fills it in.
-        loss_weights: Weight of each term, by name; one number, or two: the first module's and the last one's, with a
-            linear course between them. 1 by default.
+        placement: The place of the head in the network; the model fills it in.
+        loss_weights: Weight of each term by name, 1 by default: one number, or two for linear interpolation from the
+            first module to the last.
 
     Raises:
-        InputError: A weight of a term that the rule does not have, or one that is neither a number nor two.
+        InputError: The method has no such term, or a weight is neither one number nor two.
     """
 
     terms: ClassVar[tuple[str, ...]] = ('cross_entropy',)
@@ -92,13 +92,13 @@ class AuxiliaryHead(ClassificationHead):
         unknown = set(given) - set(self.terms) if isinstance(given, Mapping) else {repr(given)}
         if unknown:
             raise InputError(
-                f'loss_weights of {type(self).__name__} name {", ".join(sorted(unknown))}; expected some of '
+                f'loss_weights of {type(self).__name__} has {", ".join(sorted(unknown))}; expected some of '
                 f'{", ".join(self.terms)}'
             )
         self.weights = {term: _weight(placement, term, given.get(term, 1.0)) for term in self.terms}
 
     def extra_losses(self, features: Tensor, targets: Targets) -> dict[str, Tensor]:
-        """The terms besides cross-entropy, each a scalar, of the local module's output and what it is compared with."""
+        """The scalar terms besides cross-entropy, from the local module's output (N, C, H, W) and the targets."""
         return {}
 
     def loss(self, state: State, targets: Targets) -> dict[str, Tensor]:
@@ -119,6 +119,6 @@ def _weight(placement: Placement, term: str, value: Any) -> float:
     if len(ends) != 2 or not all(isinstance(end, int | float) and end >= 0 for end in ends):
         raise InputError(
             f'loss_weights.{term} is {value!r}; expected one number of at least 0, or two: the weights of the first module '
-            'and of the last one'
+            'and of the last'
         )
     return placement.between(*ends)

@@ -1,4 +1,4 @@
-"""Plain convolutions in the place of copied layers: an ablation of AugLocal's construction."""
+"""Plain convolutions instead of copied layers: an ablation of AugLocal's construction."""
 
 from itertools import pairwise
 
@@ -15,16 +15,16 @@ from auglocal_mm.registry import MODELS
 
 @MODELS.register_module()
 class ConvolutionHead(AuxiliaryHead):
-    """As many 1x1 or 3x3 convolutions as AugLocal copies layers, widened until they cost the same FLOPs (section 4.4).
+    """As many 1x1 or 3x3 convolutions as AugLocal copies layers, widened to the same FLOPs (section 4.4).
 
     Args:
-        placement: Where the head stands; the model fills it in.
+        placement: The place of the head in the network; the model fills it in.
         depth: d, as for :class:`AugLocalHead`.
         kernel_size: 1 or 3.
         pyramid: As for :class:`AugLocalHead`.
 
     Raises:
-        InputError: A key out of range.
+        InputError: A key is out of range.
     """
 
     def __init__(self, placement: Placement, depth: int, kernel_size: int = 3, pyramid: float = 0.0) -> None:
@@ -63,7 +63,7 @@ def _strides(layer: nn.Module) -> list[int]:
 def _multiply_adds(head: nn.Module, placement: Placement) -> int:
     with FlopCounterMode(display=False) as counter:
         head(torch.empty(2, *placement.shape.size, device='meta'))
-    return counter.get_total_flops() // 4  # two images, two operations each
+    return counter.get_total_flops() // 4  # two images, two operations per multiply-add
 
 
 def _widest(placement: Placement, strides: list[int], kernel_size: int, budget: int) -> int:

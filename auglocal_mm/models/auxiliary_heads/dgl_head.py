@@ -11,12 +11,12 @@ from auglocal_mm.registry import MODELS
 
 @MODELS.register_module()
 class DGLHead(AuxiliaryHead):
-    """Three 1x1 convolutions on maps pooled to a quarter, then a three-layer perceptron.
+    """Three 1x1 convolutions on maps pooled to a quarter of their side, then a three-layer perceptron.
 
     The MLP-SR-aux of *Decoupled Greedy Learning of CNNs* (Belilovsky et al., ICML 2020), as AugLocal compares with it.
 
     Args:
-        placement: Where the head stands; the model fills it in.
+        placement: The place of the head in the network; the model fills it in.
     """
 
     def __init__(self, placement: Placement) -> None:

@@ -1,4 +1,4 @@
-"""InfoPro: features must predict the label and still hold the image."""
+"""InfoPro: features must predict the label and preserve the image."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +18,7 @@ class ImageDecoder(nn.Module):
     """Reconstructs the image from feature maps: up-sampling and two convolutions.
 
     Args:
-        placement: Where the features come from.
+        placement: The place of the features in the network.
         width: Channels between the two convolutions.
     """
 
@@ -37,14 +37,16 @@ class ImageDecoder(nn.Module):
         self.register_buffer('std', torch.tensor(placement.std).view(3, 1, 1), persistent=False)
 
     def loss(self, features: Tensor, images: Tensor | None) -> Tensor:
-        """Binary cross-entropy between the reconstruction and the image before it was normalised.
+        """Binary cross-entropy between the reconstruction and the image before normalisation.
 
         Args:
             features: (N, C, H, W).
             images: Normalised, (N, 3, H, W).
         """
         if images is None:
-            raise InputError('the reconstruction loss needs the images: give Targets(labels, images)')
+            raise InputError(
+                'the reconstruction loss needs Targets.images, which is None; give Targets(labels, images)'
+            )
         size = images.shape[2:]
         logits = self.layers(functional.interpolate(features, size, mode='bilinear', align_corners=True))
         targets = ((images * self.std + self.mean) / 255).clamp(0, 1)
@@ -55,13 +57,13 @@ class ImageDecoder(nn.Module):
 class InfoProHead(AuxiliaryHead):
     """One convolution and two linear layers, and an :class:`ImageDecoder`.
 
-    *Revisiting Locally Supervised Learning* (Wang et al., ICLR 2021), with its cross-entropy variant, as AugLocal compares
-    with it.
+    *Revisiting Locally Supervised Learning* (Wang et al., ICLR 2021), in its cross-entropy variant, as in AugLocal's
+    comparisons.
 
     Args:
-        placement: Where the head stands; the model fills it in.
+        placement: The place of the head in the network; the model fills it in.
         hidden: Width of the first linear layer.
-        loss_weights: As for :class:`AuxiliaryHead`; of ``cross_entropy`` and ``reconstruction``.
+        loss_weights: Of ``cross_entropy`` and ``reconstruction``, as for :class:`AuxiliaryHead`.
     """
 
     terms = ('cross_entropy', 'reconstruction')
@@ -89,13 +91,13 @@ class InfoProHead(AuxiliaryHead):
         return self.perceptron(global_average(self.layers(features)))
 
     def extra_losses(self, features: Tensor, targets: Targets) -> dict[str, Tensor]:
-        """How badly the image is reconstructed."""
+        """The reconstruction loss."""
         return {'reconstruction': self.decoder.loss(features, targets.images)}
 
 
 @MODELS.register_module()
 class AugLocalInfoProHead(AugLocalHead):
-    """AugLocal's auxiliary network with InfoPro's reconstruction beside it; the keys of :class:`AugLocalHead`."""
+    """AugLocal's auxiliary network with InfoPro's reconstruction loss; it takes the keys of :class:`AugLocalHead`."""
 
     terms = ('cross_entropy', 'reconstruction')
 
@@ -104,5 +106,5 @@ class AugLocalInfoProHead(AugLocalHead):
         self.decoder = ImageDecoder(placement)
 
     def extra_losses(self, features: Tensor, targets: Targets) -> dict[str, Tensor]:
-        """How badly the image is reconstructed."""
+        """The reconstruction loss."""
         return {'reconstruction': self.decoder.loss(features, targets.images)}

@@ -1,4 +1,4 @@
-"""Momentum auxiliary network: a module sees, by moving average, the parameters of its neighbour."""
+"""Momentum auxiliary network: a head with a moving average of the next layer's parameters."""
 
 import copy
 from collections.abc import Mapping
@@ -17,20 +17,20 @@ from auglocal_mm.registry import MODELS
 
 @MODELS.register_module()
 class MANHead(AuxiliaryHead):
-    """The next local layer, once with a moving average of its own parameters and once as a learnable bias, then a head.
+    """Two copies of the next local layer, one with averaged parameters and one learnable, then an inner head.
 
-    *Momentum Auxiliary Network for Supervised Local Learning* (Su et al., ECCV 2024): the head gets
-    ``momentum_layer(h) + bias_layer(h)``. No gradient reaches the neighbour; only its parameters travel, once an
-    iteration: ``p <- momentum * p + (1 - momentum) * neighbour``.
+    *Momentum Auxiliary Network for Supervised Local Learning* (Su et al., ECCV 2024): the inner
+    head takes ``momentum_layer(h) + bias_layer(h)``. No gradient reaches the next layer; its parameters enter the moving
+    average once per iteration: ``p <- momentum * p + (1 - momentum) * neighbour``.
 
     Args:
-        placement: Where the head stands; the model fills it in.
-        head: Config of the head behind, such as ``dict(type='InfoProHead')``.
+        placement: The place of the head in the network; the model fills it in.
+        head: Config of the inner head, such as ``dict(type='InfoProHead')``.
         momentum: Of the moving average; 0.999 in the released code.
-        loss_weights: Nothing; they belong to ``head``.
+        loss_weights: Not accepted here; they belong to ``head``.
 
     Raises:
-        InputError: ``loss_weights`` are given here, or ``momentum`` is not from 0 to 1.
+        InputError: ``loss_weights`` is given, or ``momentum`` is outside [0, 1].
     """
 
     started: Tensor
@@ -42,30 +42,30 @@ class MANHead(AuxiliaryHead):
         super().__init__(placement)
         if loss_weights is not None:
             raise InputError(
-                'MANHead takes no loss_weights, as its loss is that of the head behind it; move them into '
+                'MANHead takes no loss_weights, since its loss is that of its inner head; move them into '
                 "auxiliary_heads.head: head=dict(type='InfoProHead', loss_weights=dict(...))"
             )
         if not isinstance(momentum, int | float) or not 0 <= momentum <= 1:
-            raise InputError(f"MANHead's momentum is {momentum!r}; expected a number from 0 to 1")
+            raise InputError(f'momentum of MANHead is {momentum!r}; expected a number from 0 to 1')
         neighbour = placement.layers[placement.layer].module
         self.momentum = momentum
-        self._neighbour = [neighbour]  # in a list: it belongs to the primary network
+        self._neighbour = [neighbour]  # in a list, since it belongs to the primary network
         self.momentum_layer = copy.deepcopy(neighbour).requires_grad_(False)
         self.bias_layer = _fresh(neighbour, placement)
         self.head = MODELS.build({**head, 'placement': replace(placement, layer=placement.layer + 1)})
-        self.register_buffer('started', torch.tensor(0))  # a number: buffers are averaged over processes
+        self.register_buffer('started', torch.tensor(0))  # not a boolean: buffers are averaged over processes
 
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, classes) of the local module's output (N, C, H, W)."""
         return self.head(self._mix(features))
 
     def loss(self, state: State, targets: Targets) -> dict[str, Tensor]:
-        """The loss of the head behind, once the neighbour's parameters are taken in."""
+        """The loss of the inner head, after an update of the moving average."""
         self._follow()
         return self.head.loss(replace(state, features=self._mix(state.features)), targets)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compiles the parts, since :meth:`loss` goes by them."""
+        """Compiles the parts, since :meth:`loss` calls them directly."""
         for part in (self.momentum_layer, self.bias_layer, self.head):
             part.compile(*args, **kwargs)
 
@@ -74,7 +74,7 @@ class MANHead(AuxiliaryHead):
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Moves towards the neighbour; the first time, becomes its copy."""
+        """Updates the moving average; the first time, copies the parameters."""
         share = torch.where(self.started > 0, 1 - self.momentum, 1.0)
         for average, current in zip(self.momentum_layer.parameters(), self._neighbour[0].parameters(), strict=True):
             average.lerp_(current, share.to(average.dtype))

@@ -1,4 +1,4 @@
-"""PredSim: prediction from pooled features, and similarities of a batch like those of its labels."""
+"""PredSim: a prediction loss on pooled features, and a loss that matches similarities to those of the labels."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,15 +17,15 @@ from auglocal_mm.registry import MODELS
 class PredSimHead(AuxiliaryHead):
     """A linear classifier on pooled features, and similarity matching through one convolution.
 
-    *Training Neural Networks with Local Error Signals* (Nøkland and Eidnes, ICML 2019), as AugLocal compares with it.
+    *Training Neural Networks with Local Error Signals* (Nøkland and Eidnes, ICML 2019), as in AugLocal's comparisons.
 
-    Where a side is no multiple of the pooling kernel, the windows at its end average the pixels that are there. The
-    released code fills them up with zeros, which differs there only: on the maps of 24 pixels that STL-10 gives.
+    If a side is not a multiple of the pooling kernel, the last windows average the remaining pixels. The released code
+    pads them with zeros, which differs only there: on the maps of 24 pixels that STL-10 gives.
 
     Args:
-        placement: Where the head stands; the model fills it in.
-        pooled_features: The most features that the linear classifier may get.
-        loss_weights: As for :class:`AuxiliaryHead`; of ``cross_entropy`` and ``similarity``.
+        placement: The place of the head in the network; the model fills it in.
+        pooled_features: Largest number of input features of the linear classifier.
+        loss_weights: Of ``cross_entropy`` and ``similarity``, as for :class:`AuxiliaryHead`.
 
     Raises:
         InputError: The maps have more channels than ``pooled_features``.
@@ -51,29 +51,29 @@ class PredSimHead(AuxiliaryHead):
         """Logits (N, classes) of the local module's output (N, C, H, W).
 
         Raises:
-            InputError: The maps are not of the size for which the head was built.
+            InputError: The maps do not have the size for which the head was built.
         """
         pooled = functional.avg_pool2d(features, self.kernel, ceil_mode=True).flatten(1)
         if pooled.shape[1] != self.classifier.in_features:
             raise InputError(
-                f'PredSimHead got maps of shape {tuple(features.shape[1:])}, which pool to {pooled.shape[1]} features '
-                f'instead of {self.classifier.in_features}; set model.image_size to the size of the training images'
+                f'PredSimHead got maps of shape {tuple(features.shape[1:])}, which pool to {pooled.shape[1]} features; '
+                f'expected {self.classifier.in_features}; set model.image_size to the size of the training images'
             )
         return self.classifier(pooled)
 
     def extra_losses(self, features: Tensor, targets: Targets) -> dict[str, Tensor]:
-        """How far the batch's similarities are from those of its labels."""
+        """The similarity matching loss."""
         classes = functional.one_hot(targets.labels, self.num_classes).to(features.dtype)
         maps = self.similarity(features).flatten(2)
-        # On maps of one pixel there is no deviation over the positions: the channels themselves are compared.
+        # Maps of one pixel have no standard deviation over positions, so the channels themselves are compared.
         vectors = maps.std(dim=2) if maps.shape[2] > 1 else maps.squeeze(2)
         return {'similarity': functional.mse_loss(similarity_matrix(vectors), similarity_matrix(classes))}
 
 
 def similarity_matrix(vectors: Tensor) -> Tensor:
-    """Adjusted cosine similarities (N, N) of N vectors (N, C): each vector's mean is removed first.
+    """Adjusted cosine similarities (N, N) of N vectors (N, C): each vector's mean is subtracted first.
 
-    In float32 at least, under autocast too: most of the loss are small differences of numbers near one.
+    In float32 at least, also under autocast: most of the loss comes from small differences of values near one.
     """
     centred = vectors.float() if vectors.dtype in (torch.bfloat16, torch.float16) else vectors
     centred = centred - centred.mean(dim=1, keepdim=True)
@@ -83,10 +83,10 @@ def similarity_matrix(vectors: Tensor) -> Tensor:
 
 
 def pooling_kernel(channels: int, height: int, width: int, features: int) -> tuple[int, int]:
-    """The smallest kernel (height, width) of powers of two that leaves at most ``features``; height grows first.
+    """The smallest kernel (height, width) of powers of two that leaves at most ``features``; the height grows first.
 
     Raises:
-        InputError: Even one pixel has more.
+        InputError: Even a single pixel has more features.
     """
     if channels > features:
         raise InputError(

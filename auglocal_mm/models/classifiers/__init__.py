@@ -1,4 +1,4 @@
-"""Networks that are pretrained on image labels."""
+"""Networks to pretrain on image labels."""
 
 from auglocal_mm.models.classifiers.image_classifier import ImageClassifier, is_classifier
 

@@ -1,4 +1,4 @@
-"""The network that is pretrained: backbone, classifier, and auxiliary heads if the config names them."""
+"""The network to pretrain: backbone, classifier, and auxiliary heads if the config has them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from auglocal_mm.backbones import BackboneAdapter, adapt
 from auglocal_mm.backbones.adapter import check_chain
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.module import LocalLayer, LocalModule, local_modules
-from auglocal_mm.local.partition import resolve_cuts
+from auglocal_mm.local.partition import resolve_split_points
 from auglocal_mm.local.recompute import join_segments, resolve_segments
 from auglocal_mm.local.shapes import feature_shapes
 from auglocal_mm.local.state import State, Targets
@@ -24,21 +24,22 @@ PARTITION_KEYS = ('chain', 'num_local_modules', 'cut_points', 'last_module_layer
 
 @MODELS.register_module()
 class ImageClassifier(BaseModel):
-    """A classifier that learns by backpropagation, or layer by layer once ``AugLocalHook`` takes its training step.
+    """A classifier trained by backpropagation, or layer by layer if ``AugLocalHook`` replaces its training step.
 
     Args:
-        backbone: Config of a backbone; its last output is classified.
-        head: Config of the primary classifier; ``in_channels`` may be left out. It may read taps of the backbone.
+        backbone: Config of a backbone, whose last output is classified.
+        head: Config of the primary classifier, which can read taps of the backbone; ``in_channels`` is optional.
         auxiliary_heads: Config of the heads of all local modules but the last. ``None`` for backpropagation.
         partition: ``num_local_modules``, ``cut_points`` or ``last_module_layers`` (see
-            :func:`auglocal_mm.local.partition.resolve_cuts`), and ``chain``, the module paths of a backbone that does not know
-            its own.
-        checkpointed: Names of local layers whose activations are recomputed in backward instead of saved, pairs of names
-            for segments of layers, ``{'norms': name}`` for norms alone, or ``'all'`` or ``'norms'`` for each by itself.
-        image_size: Side of the training images, on which the structure of some heads depends.
-        channels_last: Whether convolutions run in PyTorch's channels-last layout, which tensor cores and CPUs prefer; a
-            convolution takes it over from its weights, so that images need no conversion.
-        data_preprocessor: Config, see :class:`mmengine.model.ImgDataPreprocessor`.
+            :func:`auglocal_mm.local.partition.resolve_split_points`), and ``chain``, the module paths of a backbone that does
+            not define its own.
+        checkpointed: Local layers whose activations are recomputed in backward instead of saved: names, pairs of names
+            for segments, ``{'norms': name}`` to recompute norms, activations and pooling only, or ``'all'`` or ``'norms'``
+            for every layer.
+        image_size: Side of the training images in pixels; the structure of some heads depends on it.
+        channels_last: Whether convolutions run in PyTorch's channels-last layout, which is faster on tensor cores and CPUs.
+            They take it from their weights, so the images need no conversion.
+        data_preprocessor: Config of the preprocessor, see :class:`mmengine.model.ImgDataPreprocessor`.
 
     Raises:
         InputError: A key is out of range, the local layers do not compute what the backbone computes, or a head reads a tap
@@ -66,21 +67,21 @@ class ImageClassifier(BaseModel):
         self.segments = resolve_segments([layer.name for layer in self.layers], checkpointed)
         self.head = MODELS.build({'in_channels': self.shapes[-1].channels, **head})
         self.auxiliary_heads: ModuleList | None = None
-        self.cuts: list[int] = []
+        self.split_points: list[int] = []
         if auxiliary_heads is not None:
-            self.cuts = resolve_cuts([layer.name for layer in self.layers], **options)
+            self.split_points = resolve_split_points([layer.name for layer in self.layers], **options)
             given = data_preprocessor or {}
-            # A preprocessor without them hands on bytes as they are.
+            # A preprocessor without mean and std passes pixel values on unchanged.
             neutral = {'mean': [0.0] * 3, 'std': [1.0] * 3} if given else {}
             normalisation = {key: given.get(key) or value for key, value in neutral.items()}
-            # The heads draw from a fork of the generator: the primary network starts the same under every rule.
+            # Heads draw from a fork of the generator, so that every method starts from the same primary network.
             with torch.random.fork_rng(devices=[]):
                 self.auxiliary_heads = ModuleList(
-                    self._build_auxiliary_head(auxiliary_heads, m, normalisation) for m in range(len(self.cuts))
+                    self._build_auxiliary_head(auxiliary_heads, m, normalisation) for m in range(len(self.split_points))
                 )
         elif options:
             raise InputError(
-                'model.partition cuts the network, but model.auxiliary_heads is missing; give both or neither'
+                f'model.partition sets {", ".join(options)}, but model.auxiliary_heads is missing; give both or neither'
             )
         self._read = {tap for each in (self.head, *(self.auxiliary_heads or [])) for tap in getattr(each, 'taps', ())}
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -88,7 +89,7 @@ class ImageClassifier(BaseModel):
         self.train()
 
     def init_weights(self) -> None:
-        """Initialises all weights, the same ones in every layout: random numbers fill them in the order of memory."""
+        """Initialises all weights to the same values in every layout: random numbers fill tensors in memory order."""
         self.to(memory_format=torch.contiguous_format)
         super().init_weights()
         self.to(memory_format=self._layout)
@@ -99,9 +100,9 @@ class ImageClassifier(BaseModel):
         placement = Placement(
             self.layers,
             self.shapes,
-            self.cuts[module],
+            self.split_points[module],
             module,
-            len(self.cuts) + 1,
+            len(self.split_points) + 1,
             self.head.num_classes,
             **normalisation,
         )
@@ -114,17 +115,17 @@ class ImageClassifier(BaseModel):
 
     @property
     def layers(self) -> list[LocalLayer]:
-        """The local layers as they are now: SyncBatchNorm, for one, is put in the place of BatchNorm after construction."""
+        """The current local layers: SyncBatchNorm, for example, replaces BatchNorm after construction."""
         return self.adapter.local_layers(self._read)
 
     def train(self, mode: bool = True) -> 'ImageClassifier':
-        """Switches to training or evaluation, and forward to the layers as they are now."""
+        """Switches to training or evaluation, and takes the current layers for forward."""
         self._chain = join_segments(self.layers, self.segments)
         return super().train(mode)
 
     def local_modules(self) -> list[LocalModule]:
-        """The chain of local modules; one module, the whole network, where there are no auxiliary heads."""
-        return local_modules(self.layers, self.cuts, [*(self.auxiliary_heads or []), self.head], self.segments)
+        """The chain of local modules; without auxiliary heads a single one, the whole network."""
+        return local_modules(self.layers, self.split_points, [*(self.auxiliary_heads or []), self.head], self.segments)
 
     def forward(self, inputs: Tensor, data_samples: Tensor | None = None, mode: str = 'tensor') -> Any:
         """Runs the primary network; auxiliary heads are unused.
@@ -150,7 +151,7 @@ class ImageClassifier(BaseModel):
         return predictions
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """One iteration of backpropagation. ``AugLocalHook`` puts the local step in its place.
+        """One iteration of backpropagation. ``AugLocalHook`` replaces it with the local step.
 
         Raises:
             InputError: There are auxiliary heads, but no hook to train them.
@@ -164,7 +165,7 @@ class ImageClassifier(BaseModel):
 
 
 def is_classifier(model: Mapping[str, Any]) -> bool:
-    """Whether a config's ``model`` is an :class:`ImageClassifier`, or a subclass, by whichever name."""
+    """Whether a config's ``model`` is an :class:`ImageClassifier` or a subclass, under any name."""
     kind = model.get('type')
     cls = MODELS.get(kind) if isinstance(kind, str) else kind
     return isinstance(cls, type) and issubclass(cls, ImageClassifier)

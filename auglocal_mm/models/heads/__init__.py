@@ -1,4 +1,4 @@
-"""Classifiers on maps and on tokens."""
+"""Classifiers of feature maps and of tokens."""
 
 from auglocal_mm.models.heads.class_token_head import ClassTokenHead
 from auglocal_mm.models.heads.classification_head import ClassificationHead

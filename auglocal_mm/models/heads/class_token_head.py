@@ -13,7 +13,7 @@ class ClassTokenHead(ClassificationHead):
     Args:
         in_channels: Width C of the tokens.
         num_classes: Number of classes.
-        norm: Whether the token is normalised first; the tokens behind a transformer's final norm are already.
+        norm: Whether to normalise the token first; after a transformer's final norm it already is.
     """
 
     def __init__(self, in_channels: int, num_classes: int, norm: bool = False) -> None:

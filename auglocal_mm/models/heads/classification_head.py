@@ -1,4 +1,4 @@
-"""What every head of a local module offers: logits and their loss."""
+"""The interface of every classification head: logits and their loss."""
 
 from abc import abstractmethod
 
@@ -14,8 +14,8 @@ from auglocal_mm.local.state import State, Targets
 class ClassificationHead(BaseModule, Head):
     """A head that learns class labels by cross-entropy.
 
-    The primary network's classifier and all auxiliary networks are such heads, so that a local module is trained the same
-    way wherever it stands. A method with other losses overrides :meth:`loss`, a head that reads taps :meth:`logits`.
+    The primary network's classifier and all auxiliary networks are such heads, so that every local module is trained the
+    same way. A method with other losses overrides :meth:`loss`, a head that reads taps :meth:`logits`.
     """
 
     @abstractmethod
@@ -26,7 +26,7 @@ class ClassificationHead(BaseModule, Head):
         """The loss to minimise and diagnostics.
 
         Args:
-            state: Behind the local module.
+            state: The state after the local module.
             targets: Class indices (N,), and the images for methods that need them.
 
         Returns:

@@ -13,7 +13,7 @@ class LinearHead(ClassificationHead):
     Args:
         in_channels: Width C of the feature maps.
         num_classes: Number of classes.
-        norm: Whether a BatchNorm stands between them.
+        norm: Whether to insert a BatchNorm between them.
     """
 
     def __init__(self, in_channels: int, num_classes: int, norm: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Classifiers of VGGs, and of their auxiliary networks."""
+"""Classifiers of VGGs and of their auxiliary networks."""
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,14 +9,14 @@ from auglocal_mm.registry import MODELS
 
 @MODELS.register_module()
 class VGGHead(ClassificationHead):
-    """Maps pooled to one size and a three-layer perceptron with dropout, torchvision's classifier of a VGG.
+    """Maps pooled to a fixed size and a three-layer perceptron with dropout, as in torchvision's VGGs.
 
     Args:
         in_channels: Width C of the feature maps.
         num_classes: Number of classes.
         pooled: Side of the pooled maps.
         hidden: Width of the two hidden layers.
-        dropout: Probability behind each hidden layer.
+        dropout: Dropout probability after each hidden layer.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class VGGHead(ClassificationHead):
 
 @MODELS.register_module()
 class PooledPerceptronHead(ClassificationHead):
-    """The whole map as one vector, averaged to ``hidden`` numbers, and a three-layer perceptron with BatchNorm.
+    """The flattened maps average-pooled to ``hidden`` values, and a three-layer perceptron with BatchNorm.
 
-    What the released code puts behind the copied layers of a VGG's auxiliary network.
+    The released code puts it after the copied layers of a VGG's auxiliary network.
 
     Args:
-        in_channels: Width of the feature maps; nothing here depends on it.
+        in_channels: Width of the feature maps, unused here.
         num_classes: Number of classes.
-        hidden: Length of the averaged vector and width of the hidden layers.
+        hidden: Length of the pooled vector and width of the hidden layers.
     """
 
     def __init__(self, in_channels: int, num_classes: int, hidden: int = 512) -> None:
