@@ -1,15 +1,20 @@
 """COCO's average precision."""
 
+import logging
 import os
 import warnings
 from collections.abc import Sequence
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from mmengine.fileio import get_local_path
+from mmdet.datasets.api_wrappers import COCO, COCOeval, COCOevalMP
+from mmengine.fileio import get_local_path, load
+from mmengine.logging import print_log
 
 from auglocal_mm.datasets.coco_annotations import CocoAnnotations
 from auglocal_mm.errors import InputError
+from auglocal_mm.evaluation.average_precision import ITEMS, class_ap, summarized
 from auglocal_mm.registry import METRICS
 
 with warnings.catch_warnings():
@@ -19,7 +24,7 @@ with warnings.catch_warnings():
 
 @METRICS.register_module()
 class CocoMetric(MMDetCocoMetric):
-    """MMDetection's ``CocoMetric``, which reads the annotations as :class:`CocoDataset` does.
+    """MMDetection's ``CocoMetric``, which reads the annotations as :class:`CocoDataset` does and rounds nothing.
 
     Args:
         ann_file: The annotation file; without one, the objects of the data set are taken.
@@ -27,6 +32,8 @@ class CocoMetric(MMDetCocoMetric):
 
     Attributes:
         annotations: What is in ``ann_file``.
+        class_ap: AP of the last evaluation, from 0 to 1, by ``'bbox'`` or ``'segm'`` and the name of the class; NaN where a
+            class has no instances. Of several processes, the first has it.
 
     Raises:
         InputError: The annotations are refused.
@@ -35,6 +42,7 @@ class CocoMetric(MMDetCocoMetric):
     def __init__(self, ann_file: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.annotations: CocoAnnotations | None = None
+        self.class_ap: dict[str, dict[str, float]] = {}
         if ann_file is not None:
             with get_local_path(ann_file, backend_args=self.backend_args) as path:
                 self.annotations = CocoAnnotations(path, with_masks='segm' in self.metrics)
@@ -68,6 +76,60 @@ class CocoMetric(MMDetCocoMetric):
             raise InputError(
                 f'{self.annotations.path} has no object of the classes to measure by; give the evaluator annotations'
             )
+
+    def compute_metrics(self, results: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, float]:
+        """Statistics by MMDetection's names, which rounds them to three digits, and sets ``class_ap``.
+
+        Proposals, and detections that are only written, are left to MMDetection.
+
+        Args:
+            results: Annotations and detections of each image.
+
+        Raises:
+            InputError: Masks are to be measured, and the detector has none.
+        """
+        self.class_ap = {}
+        if self.format_only or not {'bbox', 'segm'}.issuperset(self.metrics):
+            return super().compute_metrics(results)
+        metrics: dict[str, float] = {}
+        for kind, detections in self._detections(results).items():
+            if not detections:
+                print_log('The detector found nothing: there is no AP.', logger='current', level=logging.ERROR)
+                return {}
+            evaluation = self._evaluated(kind, detections)
+            statistics = dict(zip(ITEMS, evaluation.stats.tolist(), strict=True))
+            metrics |= {f'{kind}_{item}': statistics[item] for item in self.metric_items or ITEMS[:6]}
+            self.class_ap[kind] = class_ap(evaluation)
+            if self.classwise:  # MMDetection's name for it, under which masks replace boxes
+                metrics |= {f'{name}_precision': value for name, value in self.class_ap[kind].items()}
+        return metrics
+
+    def _detections(self, results: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+        """The detections in COCO's format by what is measured."""
+        truths, found = zip(*results, strict=True)
+        with TemporaryDirectory() as folder:
+            prefix = self.outfile_prefix or f'{folder}/results'
+            if self._coco_api is None:
+                self._coco_api = COCO(self.gt_to_coco_json(truths, prefix))
+            self.cat_ids = self._coco_api.get_cat_ids(cat_names=self.dataset_meta['classes'])
+            files = self.results2json(found, prefix)
+            if not files.keys() >= {*self.metrics}:
+                raise InputError(
+                    f"the evaluator has metric={self.metrics}, but the detector gives no masks; set metric='bbox'"
+                )
+            return {kind: load(files[kind]) for kind in self.metrics}
+
+    def _evaluated(self, kind: str, detections: list[dict[str, Any]]) -> COCOeval:
+        if kind == 'segm':  # pycocotools would take the area of the box for that of the mask
+            detections = [{key: value for key, value in each.items() if key != 'bbox'} for each in detections]
+        judge = COCOevalMP if self.use_mp_eval else COCOeval
+        return summarized(
+            judge(self._coco_api, self._coco_api.loadRes(detections), kind),
+            catIds=self.cat_ids,
+            imgIds=self._coco_api.get_img_ids(),
+            maxDets=list(self.proposal_nums),
+            iouThrs=self.iou_thrs,
+        )
 
     def results2json(self, results: Sequence[dict[str, Any]], outfile_prefix: str) -> dict[str, str]:
         """Writes the detections under the ids of their categories.

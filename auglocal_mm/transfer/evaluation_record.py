@@ -39,6 +39,7 @@ class EvaluationRecord(_Record):
         iteration: Of the weights; ``None`` where that is unknown.
         checkpoint: That was tested; ``None`` in a training.
         metrics: All, as the evaluator gives them.
+        class_ap: AP of each class, from 0 to 1, by ``'bbox'`` or ``'segm'`` and its name; ``None`` where it has no instances.
         settings: The whole config of the run that evaluated.
     """
 
@@ -47,6 +48,7 @@ class EvaluationRecord(_Record):
     iteration: Count | None
     checkpoint: str | None
     metrics: dict[str, JsonValue]
+    class_ap: dict[str, dict[str, float | None]] = {}
     settings: dict[str, JsonValue]
 
 

@@ -1,5 +1,11 @@
+import math
+from typing import Any
+
 import pytest
-from tests_coco import CLASSES, measure, read, scenes, write_scenes
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from tests_coco import CLASSES, SIZES, detect, measure, read, scenes, write_scenes
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation import CocoMetric
@@ -22,6 +28,85 @@ def test_figures_of_a_class_are_those_of_its_name(tmp_path):
     figures = measure(write_scenes(tmp_path, content))
     assert figures['coco/dog_precision'] > 0.5
     assert figures['coco/cat_precision'] != figures['coco/cat_precision'], 'no cat is there'
+
+
+def judged(path, found, kind: str, **params: Any) -> list[float]:
+    """What pycocotools itself says of detections that were written to ``found``."""
+    annotations = COCO(path)
+    detections = COCO()
+    detections.dataset = {**annotations.dataset, 'annotations': annotations.loadRes(found).dataset['annotations']}
+    for each in detections.dataset['annotations']:
+        if kind == 'segm':
+            each['area'] = coco_mask.area(each['segmentation'])
+    detections.createIndex()
+    evaluation = COCOeval(annotations, detections, kind)
+    vars(evaluation.params).update(maxDets=[100, 300, 1000], **params)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    return evaluation.stats.tolist()
+
+
+@pytest.mark.parametrize('reverse', [False, True])
+@pytest.mark.parametrize('kind', ['bbox', 'segm'])
+def test_figures_are_those_of_pycocotools_unrounded_and_of_each_class(tmp_path, kind, reverse):
+    content = scenes()
+    if reverse:
+        content['categories'].reverse()
+    path = write_scenes(tmp_path, content)
+    metric = detect(path, outfile_prefix=str(tmp_path / 'found'), classwise=False)
+    figures = metric.evaluate(len(SIZES))
+    found = str(tmp_path / f'found.{kind}.json')
+    expected = judged(path, found, kind, catIds=[1, 2])
+    items = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
+    assert [figures[f'coco/{kind}_{item}'] for item in items] == expected[:6]
+    assert expected[0] != round(expected[0], 3), 'or rounding would not be seen'
+    assert metric.class_ap[kind] == {
+        name: judged(path, found, kind, catIds=[category])[0] for name, category in (('cat', 1), ('dog', 2))
+    }
+    assert metric.class_ap[kind]['cat'] != metric.class_ap[kind]['dog']
+
+
+def test_a_class_without_instances_has_no_ap(tmp_path):
+    content = scenes()
+    content['annotations'] = [each for each in content['annotations'] if each['category_id'] == 2]
+    metric = detect(write_scenes(tmp_path, content))
+    figures = metric.evaluate(len(SIZES))
+    for kind in ('bbox', 'segm'):
+        assert math.isnan(metric.class_ap[kind]['cat'])
+        assert metric.class_ap[kind]['dog'] == figures[f'coco/{kind}_mAP']
+
+
+def test_objects_of_the_data_set_judge_as_the_file_does(tmp_path):
+    path = write_scenes(tmp_path, scenes())
+    metric, expected = detect(path), detect(path)
+    by_file = expected.evaluate(len(SIZES))
+    bare = CocoMetric(metric=['bbox', 'segm'])
+    bare.dataset_meta = metric.dataset_meta
+    dataset = read(path, test_mode=True)
+    objects = {info['img_id']: info['instances'] for info in map(dataset.get_data_info, range(len(dataset)))}
+    for truth, found in metric.results:
+        bare.results.append(({**truth, 'anns': objects[truth['img_id']]}, found))
+    figures = bare.evaluate(len(SIZES))
+    assert figures['coco/bbox_mAP'] == pytest.approx(by_file['coco/bbox_mAP'])
+    assert bare.class_ap['bbox'] == pytest.approx(expected.class_ap['bbox'])
+
+
+def test_a_detector_without_masks_cannot_be_measured_by_them(tmp_path):
+    metric = detect(write_scenes(tmp_path, scenes()))
+    for _, found in metric.results:
+        del found['masks']
+    with pytest.raises(InputError, match=r"metric=\['bbox', 'segm'\].*metric='bbox'"):
+        metric.evaluate(len(SIZES))
+
+
+def test_nothing_found_gives_no_figures(tmp_path):
+    metric = detect(write_scenes(tmp_path, scenes()))
+    metric.class_ap = {'bbox': {'cat': 0.5}}
+    for _, found in metric.results:
+        found.update({name: values[:0] for name, values in found.items() if name != 'img_id'})
+    assert metric.evaluate(len(SIZES)) == {}
+    assert metric.class_ap == {}
 
 
 def test_a_second_evaluation_is_as_the_first(tmp_path):

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from auglocal_mm.errors import InputError
@@ -11,12 +13,20 @@ def test_what_is_written_is_read(tmp_path):
     record = dict(
         training=TRAINING, epoch=3, iteration=30, checkpoint=None, settings={}, metrics={'coco/bbox_mAP': 0.25}
     )
-    written = Evaluations.model_validate({'validation': record})
+    class_ap = {'bbox': {'cat': 0.25, 'toaster': None}}
+    written = Evaluations.model_validate({'validation': {**record, 'class_ap': class_ap}})
     write_evaluations(tmp_path, written)
     found = read_evaluations(tmp_path)
     assert found == written
     assert found.test is None
+    assert found.validation.class_ap == class_ap
     assert found.validation.training.pretraining.model_dump(exclude_unset=True) == TRAINING['pretraining']
+
+
+def test_a_record_from_before_classes_were_recorded_is_read(tmp_path):
+    record = dict(training=None, epoch=3, iteration=30, checkpoint=None, settings={}, metrics={})
+    (tmp_path / 'evaluation.json').write_text(json.dumps({'test': record}))
+    assert read_evaluations(tmp_path).test.class_ap == {}
 
 
 @pytest.mark.parametrize(

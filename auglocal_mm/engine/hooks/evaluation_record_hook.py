@@ -1,11 +1,13 @@
 """Writes every evaluation down when it is computed, for comparisons."""
 
+import math
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from mmengine.dist import master_only
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -86,10 +88,20 @@ class EvaluationRecordHook(Hook):
             metrics={
                 key: plain(value.tolist() if hasattr(value, 'tolist') else value) for key, value in metrics.items()
             },
+            class_ap=_class_ap(runner.val_evaluator if run == 'validation' else runner.test_evaluator),
             settings=plain(runner.cfg.to_dict()),
         )
         kept = read_evaluations(runner.work_dir) or Evaluations(validation=None, test=None)
         write_evaluations(runner.work_dir, kept.model_copy(update={run: record}))
+
+
+def _class_ap(evaluator: Evaluator) -> dict[str, dict[str, float | None]]:
+    """AP by kind and class, of metrics that have it."""
+    measured = [item for metric in evaluator.metrics for item in getattr(metric, 'class_ap', {}).items()]
+    return {
+        kind: {name: None if math.isnan(value) else value for name, value in values.items()}
+        for kind, values in measured
+    }
 
 
 def _new_training(runner: Runner, resumed: bool) -> TrainingRecord:

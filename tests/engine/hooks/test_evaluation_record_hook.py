@@ -39,6 +39,7 @@ class ListedMetric(BaseMetric):
     def compute_metrics(self, results: list[int]) -> dict[str, Any]:
         value = next(self.values)
         more = {'person_precision': float('nan'), 'size': torch.tensor(3)}
+        self.class_ap = {} if value is None else {'bbox': {'person': value, 'toaster': float('nan')}}
         return {} if value is None else {'bbox_mAP': value, 'segm_mAP': -1.0, **more}
 
 
@@ -95,6 +96,7 @@ def test_the_last_validation_is_written_down_with_all_that_it_depends_on(run, tm
         'coco/person_precision': 'nan',
         'coco/size': 3,
     }
+    assert validation.class_ap == {'bbox': {'person': 0.25, 'toaster': None}}
     assert validation.settings['lr'] == 0.1
     assert validation.training.backbone == str(tmp_path / 'backbone.pth')
     result = read_work_dir(tmp_path / 'a')
@@ -146,6 +148,7 @@ def test_a_test_run_replaces_no_validation_and_counts_where_there_is_none(run, t
     run('a', [0.125], load_from=tmp_path / 'a' / 'epoch_1.pth', test=True)
     both = read_evaluations(tmp_path / 'a')
     assert both.test.metrics['coco/bbox_mAP'] == 0.125
+    assert (both.test.class_ap['bbox']['person'], both.validation.class_ap['bbox']['person']) == (0.125, 0.25)
     assert both.test.training == both.validation.training
     assert read_work_dir(tmp_path / 'a').evaluation.metrics['bbox_mAP'] == 25.0
     run('tested', [0.125], load_from=tmp_path / 'a' / 'epoch_1.pth', test=True)
