@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from mmengine.dist import barrier, get_local_rank
 from mmengine.runner.checkpoint import get_external_models, get_mmcls_models, get_torchvision_models
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import is_there
+from auglocal_mm.node import once_per_node
 
 ZOOS: dict[str, Callable[[], Mapping[str, str]]] = {
     'torchvision': get_torchvision_models,
@@ -57,9 +57,7 @@ def local_file(source: str | os.PathLike[str]) -> Iterator[Path]:
     hashed = HASHED.search(url)
     if hashed:
         kept = Path(torch.hub.get_dir(), 'checkpoints', url.rsplit('/', 1)[-1])
-        if not kept.is_file() and get_local_rank() == 0:
-            _download(url, kept, hashed[1])
-        barrier()
+        once_per_node(lambda: None if kept.is_file() else _download(url, kept, hashed[1]))
         yield kept
     else:
         with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
-from tests_support import call
+from tests_support import call, write
 from torch import nn
 
 import auglocal_mm.engine  # noqa: F401  (takes the place of MMEngine's own loader)
@@ -114,6 +114,25 @@ def test_a_hostile_file_runs_nothing_in_a_run(hostile, tiny_config, way):
     }
     with pytest.raises(InputError, match=r'hostile\.pth holds more than weights'):
         run[way]()
+
+
+@pytest.mark.parametrize('way', ['resume', 'load_from', 'init_cfg', 'test'])
+def test_a_file_is_read_once(tiny_config, tmp_path, monkeypatch, way):
+    Runner.from_cfg(tiny_config('bp', **{'train_cfg.max_epochs': 1})).train()
+    path, config = str(tmp_path / 'work_dir' / 'epoch_1.pth'), write(tiny_config('bp'), tmp_path / 'tiny.py')
+    pretrained = f"model.backbone.init_cfg=dict(type='Pretrained', checkpoint='{path}')"
+    command = {
+        'resume': ['tools/train.py', config, '--resume', path],
+        'load_from': ['tools/train.py', config, '--cfg-options', f'load_from={path}'],
+        'init_cfg': ['tools/train.py', config, '--cfg-options', pretrained],
+        'test': ['tools/test.py', config, path],
+    }[way]
+    load, read = torch.load, []
+    monkeypatch.setattr(
+        torch, 'load', lambda file, *args, **kwargs: read.append(file.name) or load(file, *args, **kwargs)
+    )
+    call(*command[:2], '--work-dir', str(tmp_path / 'other'), *command[2:])
+    assert [str(name) for name in read] == [path]
 
 
 def test_the_config_inside_a_checkpoint_is_not_run_at_a_resume(tiny_config, tmp_path):

@@ -18,6 +18,7 @@ from auglocal_mm.engine.last_batch import check_last_batch
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.coco_metric import CocoMetric, MMDetCocoMetric, check_order
+from auglocal_mm.node import once_per_node
 from auglocal_mm.registry import HOOKS
 
 HEADS = 5000
@@ -26,7 +27,10 @@ HEADS = 5000
 
 @HOOKS.register_module()
 class DataCheckHook(Hook):
-    """Refuses data that do not fit the model or are not all there, and counts images that were skipped."""
+    """Refuses data that do not fit the model or are not all there, and counts images that were skipped.
+
+    One process of each node checks the data for all of its processes.
+    """
 
     def __init__(self) -> None:
         self.trained_on: list[str] = []
@@ -38,8 +42,8 @@ class DataCheckHook(Hook):
             InputError: As :func:`check_training_data`, or a last batch of one image that cannot be trained on.
         """
         validation = runner.val_loop and (runner.val_loop.dataloader.dataset, runner.val_loop.evaluator)
-        check_training_data(runner.train_dataloader, unwrapped(runner.model), validation)
-        check_last_batch(runner)
+        once_per_node(lambda: check_training_data(runner.train_dataloader, unwrapped(runner.model), validation))
+        check_last_batch(runner)  # in every process: norms may exchange statistics
 
     def before_test(self, runner: Runner) -> None:
         """Checks the test data.
@@ -48,11 +52,14 @@ class DataCheckHook(Hook):
             InputError: Another number of classes than the model's, other classes than the checkpoint's, images that do not
                 exist or have another size, or annotations of other images.
         """
-        dataset = runner.test_loop.dataloader.dataset
+        once_per_node(lambda: self._check_test_data(runner))
+
+    def _check_test_data(self, runner: Runner) -> None:
+        dataset = runner.test_dataloader.dataset
         check_classes(dataset, unwrapped(runner.model), 'test')
         _compare_classes(self.trained_on, _classes(dataset), 'test')
         _check_images(dataset)
-        _check_evaluator(runner.test_loop.evaluator, dataset)
+        _check_evaluator(runner.test_evaluator, dataset)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Remembers what the checkpoint was trained on."""
