@@ -10,6 +10,7 @@ from torch import nn
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import is_there
 from auglocal_mm.files.json_file import fit
+from auglocal_mm.weights.checkpoint_file import readable
 from auglocal_mm.weights.load_weights import select_weights
 
 NONE_YET = 'none yet: the checkpoints here are of an earlier training'
@@ -34,14 +35,15 @@ def latest_checkpoint(work_dir: str, out_dir: str | None = None) -> str | None:
         Its path, or ``None`` where there is none yet.
 
     Raises:
-        InputError: ``last_checkpoint`` is not a regular file.
+        InputError: ``last_checkpoint`` is not a regular file, or cannot be read.
     """
     folder, elsewhere = Path(work_dir), Path(out_dir or work_dir)
     if elsewhere != folder:
         folder = elsewhere / folder.resolve().name  # as MMEngine's CheckpointHook
     pointer = Path(work_dir) / 'last_checkpoint'
     if is_there(pointer):
-        text = pointer.read_text(encoding='utf-8', errors='replace').strip()
+        with readable(pointer):
+            text = pointer.read_text(encoding='utf-8', errors='replace').strip()
         if text == NONE_YET:
             return None
         named = Path(text)

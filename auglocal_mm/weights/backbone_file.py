@@ -16,7 +16,7 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import atomic_write, is_there
 from auglocal_mm.files.json_file import fit
 from auglocal_mm.weights.backbone_record import BackboneRecord, read_backbone_record
-from auglocal_mm.weights.checkpoint_file import read_weights
+from auglocal_mm.weights.checkpoint_file import read_weights, readable
 from auglocal_mm.weights.finite import non_finite
 from auglocal_mm.weights.load_weights import CLASSIFIERS, Coverage, load_weights, resnet_architecture
 
@@ -141,5 +141,10 @@ def _num_classes(state: Mapping[str, Tensor]) -> int | None:
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    """The SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    with readable(path):
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()

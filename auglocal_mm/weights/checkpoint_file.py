@@ -4,7 +4,8 @@ import os
 import pickle
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,8 @@ def read_weights(source: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         InputError: There is no such file, it is truncated or damaged, or it holds more than plain data and tensors.
     """
-    with local_file(source) as path:
-        try:
-            content: Any = _read_safetensors(path) if path.suffix == '.safetensors' else _read_pickle(path)
-        except OSError as error:
-            raise InputError(f'{path} cannot be read ({error.strerror}); check its permissions and the disk') from error
+    with local_file(source) as path, readable(path):
+        content: Any = _read_safetensors(path) if path.suffix == '.safetensors' else _read_pickle(path)
     if not isinstance(content, dict) or not isinstance(content.get('meta', {}), dict):
         raise InputError(
             f'{source} holds a {type(content).__name__}, or a meta that is not a dict; expected a checkpoint'
@@ -51,6 +49,19 @@ def read_weights(source: str | os.PathLike[str]) -> dict[str, Any]:
     if state and all(name.startswith('module.') for name in state):
         state = {name.removeprefix('module.'): value for name, value in state.items()}
     return {**content, 'state_dict': state} if 'state_dict' in content else state
+
+
+@contextmanager
+def readable(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Says of an error of the operating system that ``path`` was being read.
+
+    Raises:
+        InputError: Instead of an ``OSError``.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f'{path} cannot be read ({error.strerror}); check its permissions and the disk') from error
 
 
 def _read_pickle(path: Path) -> Any:

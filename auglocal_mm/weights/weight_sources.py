@@ -77,12 +77,14 @@ def _zoo_url(scheme: str, name: str) -> str:
 
 
 def _download(url: str, path: Path, hash_prefix: str | None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), hash_prefix, progress=sys.stderr.isatty())
-    except (OSError, RuntimeError, ValueError) as error:  # no network, no such page, another hash, no URL
-        raise InputError(f'{url} cannot be fetched ({error}); download it by other means and give its path') from error
+    except (OSError, RuntimeError, ValueError) as error:  # no network, no such page, another hash, no URL, a full disk
+        raise InputError(
+            f'{url} cannot be fetched and written to {path} ({error}); download it by other means and give its path'
+        ) from error
     finally:
         socket.setdefaulttimeout(before)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from torch import nn
 
@@ -26,6 +28,17 @@ def test_a_pointer_that_a_kill_left_behind_does_not_matter(tmp_path, pointer):
     if pointer is not None:
         (tmp_path / 'last_checkpoint').write_text(pointer)
     assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_10.pth')
+
+
+def test_a_pointer_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, 'Permission denied')
+
+    (tmp_path / 'last_checkpoint').touch()
+    monkeypatch.setattr(Path, 'read_text', refuse)
+    with pytest.raises(InputError) as caught:
+        latest_checkpoint(str(tmp_path))
+    assert f'{tmp_path / "last_checkpoint"} cannot be read' in str(caught.value)
 
 
 def test_a_work_dir_may_be_moved_also_where_its_old_name_is_taken(tmp_path):
