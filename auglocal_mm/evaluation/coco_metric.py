@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from auglocal_mm.datasets.coco_annotations import CocoAnnotations
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.average_precision import ITEMS, class_ap, summarized
+from auglocal_mm.private import metric_annotations
 from auglocal_mm.registry import METRICS
 
 with warnings.catch_warnings():
@@ -150,7 +151,7 @@ def check_order(metric: MMDetCocoMetric, classes: Sequence[str]) -> None:
     Raises:
         InputError: It does not.
     """
-    given = metric._coco_api
+    given = metric_annotations(metric)
     names = list(classes) if given is None else [given.cats[each]['name'] for each in given.get_cat_ids(list(classes))]
     if names != list(classes):
         raise InputError(

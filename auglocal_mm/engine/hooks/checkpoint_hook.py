@@ -129,8 +129,9 @@ class CheckpointHook(MMEngineCheckpointHook):
             InputError: It is not a checkpoint of this training, is not finite, or does not cover the backbone; or a setting
                 cannot take effect any more.
         """
-        model, source = unwrapped(runner.model), str(runner._load_from or find_latest_checkpoint(runner.work_dir))
-        if not runner._resume:
+        model = unwrapped(runner.model)
+        source = str(runner.cfg.get('load_from') or find_latest_checkpoint(runner.work_dir))
+        if not runner.cfg.get('resume'):
             checkpoint['state_dict'], coverage = select_weights(model, checkpoint, source)
             print_log(f'Weights of {source}: {coverage}', logger='current')
             return
