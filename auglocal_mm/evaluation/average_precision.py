@@ -10,15 +10,15 @@ ITEMS = (
 )
 """MMDetection's names of the statistics that :class:`COCOeval` summarizes, in its order."""
 DETECTIONS = 100
-"""As many detections of an image count for mAP: those with the highest scores."""
+"""Number of detections per image that count for mAP, those with the highest scores."""
 
 
 def summarized(evaluation: COCOeval, **params: Any) -> COCOeval:
     """Runs an evaluation.
 
     Args:
-        evaluation: Of detections that are set beside annotations.
-        params: Attributes of its ``params`` that are not COCO's defaults.
+        evaluation: Of detections against annotations.
+        params: Attributes of its ``params`` that differ from COCO's defaults.
     """
     vars(evaluation.params).update(params)
     evaluation.evaluate()

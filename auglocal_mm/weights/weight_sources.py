@@ -23,10 +23,10 @@ ZOOS: dict[str, Callable[[], Mapping[str, str]]] = {
     'openmmlab': get_external_models,
     'mmcls': get_mmcls_models,
 }
-"""Schemes of MMEngine that stand for URLs."""
+"""Schemes of MMEngine whose names stand for URLs."""
 HASHED = re.compile(r'-([0-9a-f]{8,})\.\w+$')
 TIMEOUT = 60.0
-"""Seconds without an answer after which a download ends."""
+"""Seconds without an answer after which a download is given up."""
 
 
 @contextmanager

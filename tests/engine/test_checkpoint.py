@@ -36,9 +36,8 @@ def test_a_pointer_that_cannot_be_read_is_named(tmp_path, monkeypatch):
 
     (tmp_path / 'last_checkpoint').touch()
     monkeypatch.setattr(Path, 'read_text', refuse)
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=f'{tmp_path}/last_checkpoint.*read.*Permission denied'):
         latest_checkpoint(str(tmp_path))
-    assert f'{tmp_path / "last_checkpoint"} cannot be read' in str(caught.value)
 
 
 def test_a_work_dir_may_be_moved_also_where_its_old_name_is_taken(tmp_path):
@@ -79,21 +78,21 @@ def test_a_training_goes_on_from_the_state_of_its_own_alone():
     model = nn.ModuleDict({'head': nn.Linear(2, 3), 'auxiliary_heads': nn.Linear(2, 3)})
     whole = {'meta': {}, 'optimizer': {}, 'state_dict': model.state_dict()}
     check_resumable(model, whole, 'a.pth')
-    with pytest.raises(InputError, match=r'a\.pth holds weights without the state of a training'):
+    with pytest.raises(InputError, match=r'a\.pth.*load_from'):
         check_resumable(model, {'state_dict': whole['state_dict']}, 'a.pth')
     damaged = {'state': {3: True}, 'param_groups': []}
     for optimizer, said in (
-        (True, 'the content is True'),
-        (damaged, r'state\.3 is True'),
-        ({'stem': damaged}, r'state\.3 is True'),
-        ({'stem': {'state': {}}}, 'param_groups is missing'),
+        (True, r'\bTrue\b'),
+        (damaged, r'state\.3.*\bTrue\b'),
+        ({'stem': damaged}, r'state\.3.*\bTrue\b'),
+        ({'stem': {'state': {}}}, 'param_groups.*missing'),
     ):
-        with pytest.raises(InputError, match=rf'optimizer of a\.pth: {said}'):
+        with pytest.raises(InputError, match=rf'optimizer.*a\.pth.*{said}'):
             check_resumable(model, {**whole, 'optimizer': optimizer}, 'a.pth')
-    with pytest.raises(InputError, match=r'auxiliary_heads\.bias is missing there and \(3,\) in the model'):
+    with pytest.raises(InputError, match=r'a\.pth.*auxiliary_heads\.bias.*missing.*\(3,\)'):
         plain = {name: value for name, value in model.state_dict().items() if name.startswith('head.')}
         check_resumable(model, {**whole, 'state_dict': plain}, 'a.pth')
-    with pytest.raises(InputError, match=r'auxiliary_heads\.bias is \(3,\) there and missing in the model'):
+    with pytest.raises(InputError, match=r'a\.pth.*auxiliary_heads\.bias.*\(3,\).*missing'):
         check_resumable(nn.ModuleDict({'head': nn.Linear(2, 3)}), whole, 'a.pth')
-    with pytest.raises(InputError, match=r'head\.bias is \(3,\) there and \(4,\) in the model'):
+    with pytest.raises(InputError, match=r'a\.pth.*head\.bias.*\(3,\).*\(4,\)'):
         check_resumable(nn.ModuleDict({'head': nn.Linear(2, 4), 'auxiliary_heads': nn.Linear(2, 3)}), whole, 'a.pth')

@@ -124,7 +124,7 @@ def test_a_file_of_images_to_test_is_taken_where_nothing_is_measured(tmp_path):
     content = scenes()
     del content['annotations']
     check(tmp_path, content, format_only=True, outfile_prefix='x')
-    with pytest.raises(InputError, match=r'judged.json has no object'):
+    with pytest.raises(InputError, match=r'judged\.json.*\b0\b.*\b2\b'):
         check(tmp_path, content)
 
 
@@ -157,24 +157,24 @@ def no_objects(content):
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
-        (other_size, r'1.png of 80 x 60'),
-        (one_more, r'1 images .* 4.png'),
-        (one_less, r'no image 3 that is 3.png'),
-        (other_names, r'no image 1 that is 1.png'),
-        (other_class, r"1 of the 2 classes .*'cat'"),
-        (no_objects, r'no object'),
+        (other_size, r'1\.png.*80 x 60'),
+        (one_more, r'\b1\b.*4\.png'),
+        (one_less, r'\b3\b.*3\.png'),
+        (other_names, r'\b1\b.*1\.png'),
+        (other_class, r"\b1\b.*\b2\b.*'cat'"),
+        (no_objects, r'\b0\b.*\b2\b'),
     ],
 )
 def test_annotations_of_other_data_are_refused(change, words, tmp_path):
     content = scenes()
     change(content)
-    with pytest.raises(InputError, match=f'judged.json.*{words}'):
+    with pytest.raises(InputError, match=rf'judged\.json.*{words}'):
         check(tmp_path, content)
 
 
 def test_part_of_the_images_cannot_be_judged_by_all(tmp_path):
     part = read(write_scenes(tmp_path, scenes()), test_mode=True, indices=2)
-    with pytest.raises(InputError, match=r'has 1 images that are not in the data set, such as 3.png'):
+    with pytest.raises(InputError, match=r'judged\.json.*\b1\b.*3\.png'):
         check(tmp_path, scenes(), part)
 
 
@@ -182,5 +182,5 @@ def test_masks_must_be_there_where_they_are_measured(tmp_path):
     content = scenes()
     del content['annotations'][2]['segmentation']
     check(tmp_path, content, metric='bbox')
-    with pytest.raises(InputError, match=r'annotations\[2\].segmentation .* is missing'):
+    with pytest.raises(InputError, match=r'annotations\[2\]\.segmentation.*missing'):
         check(tmp_path, content, metric=['bbox', 'segm'])

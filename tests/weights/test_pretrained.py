@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import re
 import threading
 from collections import OrderedDict
 
@@ -81,6 +82,9 @@ class GetsAttribute:
         return getattr, (OrderedDict, 'fromkeys')
 
 
+REFUSED = r'hostile\.pth.*(mkdir|OrderedDict\.fromkeys)'
+
+
 @pytest.fixture(params=['call', 'getattr'])
 def hostile(request, tmp_path):
     victim = str(tmp_path / 'owned')
@@ -94,7 +98,7 @@ def hostile(request, tmp_path):
 
 @pytest.mark.parametrize('way', list(ways('')))
 def test_a_hostile_file_runs_nothing_while_a_model_starts(hostile, way):
-    with pytest.raises(InputError, match=r'hostile\.pth holds more than weights'):
+    with pytest.raises(InputError, match=REFUSED):
         Detector(**ways(hostile)[way]).init_weights()
 
 
@@ -112,7 +116,7 @@ def test_a_hostile_file_runs_nothing_in_a_run(hostile, tiny_config, way):
         'loader': lambda: CheckpointLoader.load_checkpoint(hostile),
         'model': lambda: load_checkpoint(nn.Linear(2, 2), hostile),
     }
-    with pytest.raises(InputError, match=r'hostile\.pth holds more than weights'):
+    with pytest.raises(InputError, match=REFUSED):
         run[way]()
 
 
@@ -180,12 +184,12 @@ def test_a_url_gives_what_is_there_now(server, tmp_path):
 @pytest.mark.parametrize(
     ('source', 'said'),
     [
-        ('{server}/missing.pth', 'missing.pth cannot be fetched'),
-        ('http://127.0.0.1:9/a.pth', 'cannot be fetched'),
+        ('{server}/missing.pth', '/missing.pth'),
+        ('http://127.0.0.1:9/a.pth', 'http://127.0.0.1:9/a.pth'),
         ('torchvision://resnet3', 'resnet34'),
         ('s3://bucket/a.pth', 's3://bucket/a.pth'),
         ('petrel://bucket/a.pth', 'petrel://bucket/a.pth'),
-        ('nowhere.pth', 'there is no checkpoint nowhere.pth'),
+        ('nowhere.pth', 'nowhere.pth'),
     ],
 )
 def test_what_cannot_be_fetched_is_named(server, source, said):
@@ -198,5 +202,5 @@ def test_a_hostile_file_is_not_exported(hostile, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         call('tools/model_converters/export_backbone.py', hostile, str(tmp_path / 'out.pth'))
     assert ended.value.code == 1
-    assert 'hostile.pth holds more than weights' in capsys.readouterr().err
+    assert re.search(REFUSED, capsys.readouterr().err)
     assert not (tmp_path / 'out.pth').exists()

@@ -19,16 +19,16 @@ DTYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 @OPTIM_WRAPPERS.register_module()
 class AmpOptimWrapper(MMEngineAmpOptimWrapper):
-    """MMEngine's ``AmpOptimWrapper``, which asks for a GPU, on any device that PyTorch's autocast knows.
+    """MMEngine's ``AmpOptimWrapper``, which asks for a GPU, on any device that PyTorch's autocast supports.
 
     Args:
         dtype: ``'bfloat16'``, which needs no loss scaling, or ``'float16'``.
-        loss_scale: ``'dynamic'``, the keywords of :class:`torch.amp.GradScaler`, or a number that stays; of no effect in
+        loss_scale: ``'dynamic'``, the keywords of :class:`torch.amp.GradScaler`, or a fixed number; of no effect in
             bfloat16.
         **kwargs: As for :class:`mmengine.optim.OptimWrapper`.
 
     Raises:
-        InputError: Another dtype or loss scale.
+        InputError: Unknown dtype or loss scale.
     """
 
     def __init__(

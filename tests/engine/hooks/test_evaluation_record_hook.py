@@ -121,7 +121,7 @@ def test_a_training_that_begins_anew_forgets_the_earlier_one_and_its_backbone(ru
 def test_a_training_that_begins_anew_has_no_evaluation_before_its_first(run, tmp_path):
     run('a', [0.5])
     run('a', [])
-    with pytest.raises(InputError, match='holds no evaluation on COCO yet'):
+    with pytest.raises(InputError, match=r'/a .*COCO.*tools/test\.py'):
         read_work_dir(tmp_path / 'a')
 
 
@@ -169,14 +169,14 @@ def test_a_tested_best_checkpoint_is_refused(run, tmp_path):
 
 def test_a_validation_that_finds_nothing_is_not_replaced_by_an_earlier_one(run, tmp_path):
     run('a', [None])
-    with pytest.raises(InputError, match='COCO metrics'):
+    with pytest.raises(InputError, match=r'evaluation\.json.*COCO'):
         read_work_dir(tmp_path / 'a')
 
 
 def test_a_damaged_file_is_told_before_a_test(run, tmp_path):
     (tmp_path / 'a').mkdir()
     (tmp_path / 'a' / 'evaluation.json').write_text('{"validation": ')
-    with pytest.raises(InputError, match=r'evaluation\.json is not valid JSON'):
+    with pytest.raises(InputError, match=r'evaluation\.json.*JSON'):
         run('a', [0.5], test=True)
 
 
