@@ -13,7 +13,7 @@ from mmdet.models import ResNet
 from tests_support import REPOSITORY
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.weights.backbone_file import check_sha256, load_backbone, write_backbone
+from auglocal_mm.weights.backbone_file import check_sha256, load_backbone, sha256, write_backbone
 from auglocal_mm.weights.checkpoint_file import read_weights
 
 specification = importlib.util.spec_from_file_location(
@@ -223,3 +223,12 @@ def test_what_is_no_checkpoint_is_refused(content, tmp_path):
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
     with pytest.raises(InputError, match=r'x\.pth'):
         read_weights(path)
+
+
+def test_a_backbone_that_cannot_be_hashed_is_named(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EIO, 'Input/output error')
+
+    monkeypatch.setattr(Path, 'read_bytes', refuse)
+    with pytest.raises(InputError, match=f'{tmp_path}/backbone.pth.*read.*Input/output error'):
+        sha256(tmp_path / 'backbone.pth')

@@ -1,12 +1,9 @@
-import errno
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.weights.backbone_file import sha256
 from auglocal_mm.weights.checkpoint_file import read_weights
 
 
@@ -61,12 +58,3 @@ def test_damaged_safetensors_are_refused(tmp_path):
     (tmp_path / 'w.safetensors').write_bytes(b'\x08\0\0\0\0\0\0\0{"a": 1}')
     with pytest.raises(InputError, match=r'w\.safetensors'):
         read_weights(tmp_path / 'w.safetensors')
-
-
-def test_a_backbone_that_cannot_be_hashed_is_named(whole, monkeypatch):
-    def refuse(*_):
-        raise OSError(errno.EIO, 'Input/output error')
-
-    monkeypatch.setattr(Path, 'read_bytes', refuse)
-    with pytest.raises(InputError, match=f'{whole}.*read.*Input/output error'):
-        sha256(whole)
