@@ -68,13 +68,13 @@ def test_checkpoints_are_elsewhere_where_the_config_says_so(tmp_path):
         assert latest_checkpoint(str(run)) is None
 
 
-def test_the_best_checkpoint_is_none_to_go_on_from(tmp_path):
+def test_the_best_checkpoint_is_not_resumed_from(tmp_path):
     for name in ('epoch_2', 'best_coco_bbox_mAP_epoch_7'):
         (tmp_path / f'{name}.pth').touch()
     assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_2.pth')
 
 
-def test_a_training_goes_on_from_the_state_of_its_own_alone():
+def test_a_training_resumes_only_from_its_own_state():
     model = nn.ModuleDict({'head': nn.Linear(2, 3), 'auxiliary_heads': nn.Linear(2, 3)})
     whole = {'meta': {}, 'optimizer': {}, 'state_dict': model.state_dict()}
     check_resumable(model, whole, 'a.pth')

@@ -198,7 +198,7 @@ def test_another_size_of_batches_counts_other_iterations(tiny_config, saved):
     assert re.search(r'saved\.pth.*\b3\b.*\b6\b.*epoch 2, iteration 7', log(runner))
 
 
-def test_a_checkpoint_from_the_middle_of_an_epoch_goes_on_from_its_beginning(tiny_config, saved):
+def test_a_checkpoint_from_the_middle_of_an_epoch_resumes_from_its_beginning(tiny_config, saved):
     schedulers = [dict(type='CosineAnnealingLR', T_max=12, by_epoch=False)]
     path = saved(param_scheduler=schedulers)
     checkpoint = torch.load(path, weights_only=False)

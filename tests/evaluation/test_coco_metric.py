@@ -77,7 +77,7 @@ def test_a_class_without_instances_has_no_ap(tmp_path):
         assert metric.class_ap[kind]['dog'] == figures[f'coco/{kind}_mAP']
 
 
-def test_objects_of_the_data_set_judge_as_the_file_does(tmp_path):
+def test_annotations_of_the_data_set_give_the_figures_of_the_file(tmp_path):
     path = write_scenes(tmp_path, scenes())
     metric, expected = detect(path), detect(path)
     by_file = expected.evaluate(len(SIZES))
@@ -172,7 +172,7 @@ def test_annotations_of_other_data_are_refused(change, words, tmp_path):
         check(tmp_path, content)
 
 
-def test_part_of_the_images_cannot_be_judged_by_all(tmp_path):
+def test_annotations_of_more_images_are_refused(tmp_path):
     part = read(write_scenes(tmp_path, scenes()), test_mode=True, indices=2)
     with pytest.raises(InputError, match=r'judged\.json.*\b1\b.*3\.png'):
         check(tmp_path, scenes(), part)

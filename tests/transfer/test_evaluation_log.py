@@ -43,9 +43,7 @@ def test_two_trainings_in_one_folder_are_never_mixed(make_work_dir: MakeWorkDir,
         last_evaluation(make_work_dir('twice', logs, resume=False))
 
 
-def test_a_start_that_validated_nothing_is_no_training_to_choose(
-    make_work_dir: MakeWorkDir, validation: Validation
-) -> None:
+def test_a_start_without_validations_is_not_chosen(make_work_dir: MakeWorkDir, validation: Validation) -> None:
     logs = {'20250101_000000': [], '20250102_000000': [validation(12, box=0.5)]}
     assert last_evaluation(make_work_dir('again', logs, resume=False)).metrics['bbox_mAP'] == 50.0
     logs = {'20250101_000000': [validation(12)], '20250102_000000': []}  # anew, and not yet validated
@@ -53,7 +51,7 @@ def test_a_start_that_validated_nothing_is_no_training_to_choose(
         last_evaluation(make_work_dir('begun', logs, resume=False))
 
 
-def test_steps_of_training_lines_are_no_epochs(make_work_dir: MakeWorkDir, validation: Validation) -> None:
+def test_steps_of_training_lines_are_not_epochs(make_work_dir: MakeWorkDir, validation: Validation) -> None:
     """The training line of the fake is step 50: an iteration, later than any epoch."""
     assert last_evaluation(make_work_dir('bp', {'t': [validation(12)]})).epoch == 12
 
@@ -100,7 +98,7 @@ def test_broken_line_amid_others_is_refused(make_work_dir: MakeWorkDir, validati
 
 
 @pytest.mark.parametrize('value', [float('nan'), float('inf'), 38.2, -0.5, 'high', True, None])
-def test_metric_that_is_no_number_from_0_to_1_is_refused(
+def test_metric_that_is_not_a_number_from_0_to_1_is_refused(
     make_work_dir: MakeWorkDir, value: object, validation: Validation
 ) -> None:
     work_dir = make_work_dir('bp', {'t': [validation(12) | {'coco/segm_mAP': value}]})
@@ -108,7 +106,7 @@ def test_metric_that_is_no_number_from_0_to_1_is_refused(
         last_evaluation(work_dir)
 
 
-def test_nan_of_one_category_is_no_matter(make_work_dir: MakeWorkDir, validation: Validation) -> None:
+def test_nan_of_one_category_does_not_matter(make_work_dir: MakeWorkDir, validation: Validation) -> None:
     """mmdet logs NaN for a category without objects when it evaluates per category."""
     line = validation(12) | {'coco/toaster_precision': float('nan')}
     assert last_evaluation(make_work_dir('bp', {'t': [line]})).epoch == 12

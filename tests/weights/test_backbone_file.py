@@ -218,7 +218,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         {'state_dict': {}, 'meta': 5},
     ],
 )
-def test_what_is_no_checkpoint_is_refused(content, tmp_path):
+def test_what_is_not_a_checkpoint_is_refused(content, tmp_path):
     path = tmp_path / 'x.pth'
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
     with pytest.raises(InputError, match=r'x\.pth'):

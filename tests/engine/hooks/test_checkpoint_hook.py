@@ -26,7 +26,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path, monk
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_training_that_cannot_note_its_checkpoints_does_not_begin(tiny_config, ten_seconds):
+def test_a_training_that_cannot_record_its_checkpoints_does_not_start(tiny_config, ten_seconds):
     config = tiny_config('bp')
     pointer = Path(config.work_dir, 'last_checkpoint')
     pointer.parent.mkdir()
@@ -36,7 +36,7 @@ def test_a_training_that_cannot_note_its_checkpoints_does_not_begin(tiny_config,
     assert not list(pointer.parent.glob('*.pth'))
 
 
-def test_another_number_of_processes_is_told(tiny_config, tmp_path):
+def test_another_number_of_processes_is_logged(tiny_config, tmp_path):
     config = tiny_config('bp', **{'train_cfg.max_epochs': 1})
     Runner.from_cfg(config).train()
     checkpoint = torch.load(f'{config.work_dir}/epoch_1.pth', weights_only=False)

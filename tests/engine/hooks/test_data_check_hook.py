@@ -107,7 +107,7 @@ class Joined(list):
 
 
 @pytest.mark.parametrize('wrap', [WRAPPERS['repeated'], WRAPPERS['joined']])
-def test_an_image_is_judged_once(wrap, tmp_path):
+def test_an_image_is_evaluated_once(wrap, tmp_path):
     path = write_scenes(tmp_path, scenes())
     with pytest.raises(InputError, match=r'\b1\b.*1\.png.*80 x 60'):
         check(read(path), wrap(read(path)), path)

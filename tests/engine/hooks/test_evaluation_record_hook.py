@@ -1,4 +1,4 @@
-"""Real runs of a toy detector: validations and tests, resumed, begun anew, moved."""
+"""Real runs of a toy detector: validations and tests, resumed, restarted, moved."""
 
 import itertools
 import json
@@ -106,7 +106,7 @@ def test_the_last_validation_is_written_down_with_all_that_it_depends_on(run, tm
     assert result.config.get('lr') == 0.1
 
 
-def test_a_training_that_begins_anew_forgets_the_earlier_one_and_its_backbone(run, tmp_path):
+def test_a_new_training_forgets_the_earlier_one_and_its_backbone(run, tmp_path):
     run('a', [0.5, 0.5, 0.5])
     first = read_evaluations(tmp_path / 'a').validation.training
     (tmp_path / 'backbone.json').write_text('{"method": "BP"}')
@@ -118,7 +118,7 @@ def test_a_training_that_begins_anew_forgets_the_earlier_one_and_its_backbone(ru
     assert read_evaluations(tmp_path / 'a').validation.training.id != first.id
 
 
-def test_a_training_that_begins_anew_has_no_evaluation_before_its_first(run, tmp_path):
+def test_a_new_training_has_no_evaluation_before_its_first(run, tmp_path):
     run('a', [0.5])
     run('a', [])
     with pytest.raises(InputError, match=r'/a .*COCO.*tools/test\.py'):
@@ -173,14 +173,14 @@ def test_a_validation_that_finds_nothing_is_not_replaced_by_an_earlier_one(run, 
         read_work_dir(tmp_path / 'a')
 
 
-def test_a_damaged_file_is_told_before_a_test(run, tmp_path):
+def test_a_damaged_file_is_refused_before_a_test(run, tmp_path):
     (tmp_path / 'a').mkdir()
     (tmp_path / 'a' / 'evaluation.json').write_text('{"validation": ')
     with pytest.raises(InputError, match=r'evaluation\.json.*JSON'):
         run('a', [0.5], test=True)
 
 
-def test_a_training_that_begins_anew_is_not_resumed_from_the_checkpoints_of_an_earlier_one(run, tmp_path):
+def test_a_new_training_is_not_resumed_from_the_checkpoints_of_an_earlier_one(run, tmp_path):
     run('a', [0.5, 0.5])
     assert latest_checkpoint(str(tmp_path / 'a')) == str(tmp_path / 'a' / 'epoch_2.pth')
     run('a', [])  # ended before its first checkpoint
