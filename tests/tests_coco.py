@@ -88,7 +88,12 @@ def taught(dataset: CocoDataset) -> list[Any]:
 
 
 def measure(path: str, **settings: Any) -> dict[str, float]:
-    """All figures of fixed detections, most of which are right, by an annotation file.
+    """All figures of fixed detections by an annotation file."""
+    return detect(path, **settings).evaluate(len(SIZES))
+
+
+def detect(path: str, **settings: Any) -> CocoMetric:
+    """A metric that has seen fixed detections, most of which are right.
 
     ``ids`` renames the images of the detections.
     """
@@ -109,4 +114,4 @@ def measure(path: str, **settings: Any) -> dict[str, float]:
         )
         sample = dict(img_id=ids.get(image, image), ori_shape=(height, width), pred_instances=instances)
         metric.process({}, [sample])
-    return metric.evaluate(len(SIZES))
+    return metric

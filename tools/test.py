@@ -4,15 +4,16 @@ import argparse
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 import auglocal_mm  # noqa: F401  (provides mmcv's operators before MMDetection asks for them)
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.launch import add_common_arguments, command_line_tool, load_config
-from auglocal_mm.weights.checkpoint_file import read_weights
 from auglocal_mm.weights.load_weights import is_of_network, select_weights
 
 META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction')
@@ -83,6 +84,20 @@ def augment(config: Config) -> None:
     dataset.pipeline = config.tta_pipeline
 
 
+class WholeNetworkHook(Hook):
+    """Refuses a checkpoint that does not cover the network, except for auxiliary heads."""
+
+    priority = 'VERY_HIGH'  # before the other hooks take anything from it
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Compares the names and shapes of the checkpoint with those of the model.
+
+        Raises:
+            InputError: They differ.
+        """
+        select_weights(unwrapped(runner.model), checkpoint, runner.cfg.load_from, is_of_network)
+
+
 @command_line_tool
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
@@ -98,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.tta:
         augment(config)
     runner = Runner.from_cfg(config)
-    select_weights(unwrapped(runner.model), read_weights(options.checkpoint), options.checkpoint, is_of_network)
+    runner.register_hook(WholeNetworkHook())
     runner.test()
 
 

@@ -1,4 +1,4 @@
-"""What runs a training: optimizer wrappers, hooks, checkpoints, work_dirs."""
+"""What runs a training: optimizer wrappers, hooks and checkpoints."""
 
 from auglocal_mm.engine.hooks import (
     AugLocalHook,

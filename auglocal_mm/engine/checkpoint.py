@@ -1,4 +1,4 @@
-"""Which checkpoint to go on from, and whether it fits."""
+"""Which checkpoint to resume from, and whether it fits."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +10,7 @@ from torch import nn
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import is_there
 from auglocal_mm.files.json_file import fit
+from auglocal_mm.weights.checkpoint_file import readable
 from auglocal_mm.weights.load_weights import select_weights
 
 NONE_YET = 'none yet: the checkpoints here are of an earlier training'
@@ -17,35 +18,36 @@ NONE_YET = 'none yet: the checkpoints here are of an earlier training'
 
 
 class OptimizerState(BaseModel):
-    """What PyTorch's optimizers say of themselves: tensors by the number of their parameter, and settings."""
+    """State of a PyTorch optimizer: tensors by the index of their parameter, and settings."""
 
     state: dict[int, dict[str, Any]] = {}
     param_groups: list[dict[str, Any]]
 
 
 def latest_checkpoint(work_dir: str, out_dir: str | None = None) -> str | None:
-    """The newest checkpoint of a training, also where ``last_checkpoint`` was not written to its end.
+    """The newest checkpoint of a training, even if ``last_checkpoint`` is incomplete.
 
     Args:
         work_dir: Of the training.
-        out_dir: Where its config has checkpoints, ``default_hooks.checkpoint.out_dir``; by default in the work_dir.
+        out_dir: Folder of its checkpoints, ``default_hooks.checkpoint.out_dir``; by default the work_dir.
 
     Returns:
-        Its path, or ``None`` where there is none yet.
+        Its path, or ``None`` if there is none yet.
 
     Raises:
-        InputError: ``last_checkpoint`` is not a regular file.
+        InputError: ``last_checkpoint`` is not a regular file, or cannot be read.
     """
     folder, elsewhere = Path(work_dir), Path(out_dir or work_dir)
     if elsewhere != folder:
         folder = elsewhere / folder.resolve().name  # as MMEngine's CheckpointHook
     pointer = Path(work_dir) / 'last_checkpoint'
     if is_there(pointer):
-        text = pointer.read_text(encoding='utf-8', errors='replace').strip()
+        with readable(pointer):
+            text = pointer.read_text(encoding='utf-8', errors='replace').strip()
         if text == NONE_YET:
             return None
         named = Path(text)
-        # The path is absolute: after a move it is the place of another training, unless checkpoints stayed elsewhere.
+        # The path is absolute: after a move it may be another training's, unless checkpoints are kept elsewhere.
         places = [folder / named.name] + ([named] if out_dir and named.is_relative_to(elsewhere.absolute()) else [])
         for place in places:
             if place.is_file():
@@ -59,15 +61,15 @@ def latest_checkpoint(work_dir: str, out_dir: str | None = None) -> str | None:
 
 
 def check_resumable(model: nn.Module, checkpoint: Mapping[str, Any], source: str) -> None:
-    """Makes sure that a training of ``model`` can go on from ``checkpoint``.
+    """Checks that a training of ``model`` can be resumed from ``checkpoint``.
 
     Raises:
-        InputError: It holds weights alone, those of another network or rule, or no state of an optimizer.
+        InputError: It contains only weights, those of another network or local learning method, or no optimizer state.
     """
     if not {'meta', 'state_dict', 'optimizer'} <= set(checkpoint):
         raise InputError(
-            f'{source} holds weights without the state of a training; resume from an epoch_N.pth of the work_dir, or start '
-            'from these weights with load_from'
+            f'{source} contains weights without the state of a training; resume from an epoch_N.pth of the work_dir, or '
+            'start from these weights with load_from'
         )
     name, advice = f'optimizer of {source}', 'resume from an earlier checkpoint'
     saved = fit(checkpoint['optimizer'], dict[str, Any], name, advice)
@@ -78,7 +80,8 @@ def check_resumable(model: nn.Module, checkpoint: Mapping[str, Any], source: str
     if own != theirs:
         wrong = min(name for name in own.keys() | theirs.keys() if own.get(name) != theirs.get(name))
         raise InputError(
-            f'{source} is of another network or rule than the config: {wrong} is {theirs.get(wrong, "missing")} there and '
-            f'{own.get(wrong, "missing")} in the model; resume with the config that it was trained with'
+            f'{source} does not have the network and local learning method of the config: {wrong} is '
+            f'{theirs.get(wrong, "missing")} there and {own.get(wrong, "missing")} in the model; resume with the config that '
+            'it was trained with'
         )
-    select_weights(model, checkpoint, source)  # refuses numbers that no network can run with
+    select_weights(model, checkpoint, source)  # refuses values that no network can run with

@@ -1,4 +1,4 @@
-"""Settings of MMEngine and MMDetection that cannot go with local learning, each refused with a sentence."""
+"""Settings of MMEngine and MMDetection that conflict with local learning, each refused with an error."""
 
 from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import Runner
@@ -8,10 +8,10 @@ from auglocal_mm.runtime import LocalOptimWrapper
 
 
 def refuse_conflicts(runner: Runner) -> None:
-    """Raises an error if a setting of the run would break local learning or do nothing silently.
+    """Refuses settings that would break local learning or silently have no effect.
 
     Raises:
-        InputError: Says which setting, and what to do.
+        InputError: Names the setting, and what to do.
     """
     wrapped = is_model_wrapper(runner.model)
     if wrapped and not isinstance(runner.model, MMDistributedDataParallel):
@@ -32,10 +32,11 @@ def refuse_conflicts(runner: Runner) -> None:
         )
     if runner.cfg.get('activation_checkpointing'):
         raise InputError(
-            'activation_checkpointing is reentrant in MMEngine: a local module would get no gradient at all; remove it'
+            'activation_checkpointing is reentrant in MMEngine: a local module would get no gradient at all; remove it, '
+            'or set model.checkpointed instead'
         )
     if getattr(model.backbone, 'with_cp', False):
         raise InputError(
-            'backbone.with_cp checkpoints only blocks whose input requires a gradient, which the first block of a local '
-            'module never does; remove it'
+            'backbone.with_cp checkpoints only blocks whose input requires a gradient, which that of a local module never '
+            'does; remove it, or set model.checkpointed instead'
         )

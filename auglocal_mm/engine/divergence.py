@@ -1,4 +1,4 @@
-"""What is said when a training has diverged."""
+"""The error for a training that has diverged."""
 
 from mmengine.runner import Runner
 
@@ -10,11 +10,11 @@ def divergence(runner: Runner, what: str) -> InputError:
 
     Args:
         runner: Of the training.
-        what: Says what is not finite.
+        what: What is not finite.
     """
     kept = next((hook.kept for hook in runner.hooks if getattr(hook, 'kept', None)), None)
-    before = f'the last checkpoint, {kept}, is from before it: ' if kept else ''
+    before = f'the last checkpoint, {kept}, is from before that: ' if kept else ''
     again = '--resume' if kept else 'train again'
     return InputError(
-        f'{what}; {before}lower the learning rate, clip gradients (optim_wrapper.clip_grad) or look at the data, then {again}'
+        f'{what}; {before}lower the learning rate, clip gradients (optim_wrapper.clip_grad) or check the data, then {again}'
     )

@@ -1,4 +1,4 @@
-"""Whether a last batch of one image can be trained on, found out before training."""
+"""Checks before training that a last batch of one image can be trained on."""
 
 import copy
 from typing import Any
@@ -15,7 +15,7 @@ from auglocal_mm.local.step import local_step
 
 
 def check_last_batch(runner: Runner) -> None:
-    """Takes one image through a copy of the classifier where the last batch has no more.
+    """Runs a copy of the classifier on one image if the last batch of an epoch has only one.
 
     Normalisation needs more than one value per channel in training: one image is enough as long as its feature maps are
     larger than 1x1.

@@ -11,19 +11,19 @@ from auglocal_mm.engine.passes import finished_passes
 
 
 def log_statistics(runner: Runner, names: Sequence[str], values: Tensor, norms: Tensor) -> None:
-    """Hands every iteration to the log, and every module's averages to the visualizer.
+    """Passes every iteration to the log, and every module's averages to the visualizer.
 
     Args:
         runner: Of the run; the last of the iterations is its current one.
         names: Of the K local modules.
         values: (iterations, K, 2) of loss and accuracy.
-        norms: (updates, K) of gradients before they were clipped; may be empty.
+        norms: (updates, K) gradient norms before clipping; may be empty.
 
     Raises:
         InputError: A module's loss was not finite.
     """
-    for number, losses in enumerate(values[:, :, 0].tolist()):
-        _refuse_non_finite(runner, names, losses, runner.iter + 1 - (len(values) - 1 - number))
+    for index, losses in enumerate(values[:, :, 0].tolist()):
+        _refuse_non_finite(runner, names, losses, runner.iter + 1 - (len(values) - 1 - index))
     for iteration in values:
         for name, value in _for_the_log(iteration).items():
             runner.message_hub.update_scalar(f'train/{name}', value)
@@ -48,7 +48,7 @@ def _refuse_non_finite(runner: Runner, names: Sequence[str], losses: Sequence[fl
 
 
 def _for_the_log(values: Tensor) -> dict[str, float]:
-    """The handful of the log line, of one iteration (K, 2)."""
+    """The few values of the log line, from one iteration (K, 2)."""
     losses, accuracy = values[:, 0], float(values[-1, 1])
     middle = {'loss_middle': float(losses[len(losses) // 2])} if len(losses) > 2 else {}
     first = {'loss_first': float(losses[0])} if len(losses) > 1 else {}

@@ -1,4 +1,4 @@
-"""Losses and accuracies of all local modules, kept on the device until somebody looks. Plain PyTorch."""
+"""Losses and accuracies of all local modules, kept on the device until they are read. Plain PyTorch."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,9 +7,9 @@ from torch import Tensor
 
 
 class LocalStatistics:
-    """What the modules of the last iterations lost and got right.
+    """Losses and accuracies of the modules in the latest iterations.
 
-    Reading a number from a GPU makes the program wait for it. Here nothing is read in the training loop; :meth:`take` reads
+    Reading a value from a GPU blocks until it is computed. Here nothing is read in the training loop; :meth:`take` reads
     all iterations at once.
     """
 
@@ -17,11 +17,11 @@ class LocalStatistics:
         self._iterations: list[Tensor] = []
 
     def add(self, results: Sequence[Mapping[str, Tensor]]) -> None:
-        """Takes in one iteration: for each module its ``loss`` and ``accuracy``, as :func:`local_step` returns them."""
+        """Adds one iteration: for each module its ``loss`` and ``accuracy``, as :func:`local_step` returns them."""
         values = [result[name] for result in results for name in ('loss', 'accuracy')]
         self._iterations.append(torch.stack(values).double().view(-1, 2))
 
     def take(self) -> Tensor:
-        """Gives all iterations since the last call: (iterations, K, 2) of loss and accuracy, float64, on the CPU."""
+        """Returns all iterations since the last call: (iterations, K, 2) of loss and accuracy, float64, on the CPU."""
         taken, self._iterations = self._iterations, []
         return torch.stack(taken).cpu() if taken else torch.zeros(0, 0, 2, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Passes over the training data, also where a training counts iterations."""
+"""Passes over the training data, also in training by iterations."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from torch.utils.data import Sampler
 
 
 def counts_iterations(runner: Runner) -> bool:
-    """Whether training counts iterations: MMEngine takes it for one long epoch then."""
+    """Whether training is by iterations, which MMEngine treats as one long epoch."""
     return isinstance(runner.train_loop, IterBasedTrainLoop)
 
 
 def finished_passes(runner: Runner, iterations: int) -> int:
-    """How often all training images were seen in so many iterations."""
+    """Number of complete passes over the training images after so many iterations."""
     loader = runner.train_dataloader
     if counts_iterations(runner) and isinstance(loader.sampler, InfiniteSampler):
         return iterations * loader.batch_size * get_world_size() // len(loader.dataset)
@@ -22,7 +22,7 @@ def finished_passes(runner: Runner, iterations: int) -> int:
 
 
 class IndexOfPass(int):
-    """The index of an image, and in which pass over the data it is read; shifted into a part of a joined data set too."""
+    """The index of an image with the pass in which it is read, kept when it is shifted into a part of a joined data set."""
 
     epoch: int
 
@@ -41,9 +41,9 @@ class IndexOfPass(int):
 
 
 class PassSampler(Sampler[IndexOfPass]):
-    """An ``InfiniteSampler`` whose indices tell their pass.
+    """An ``InfiniteSampler`` whose indices carry their pass.
 
-    Workers read ahead, past the end of a pass: what the process that trains says of its pass comes too late for them.
+    Workers prefetch past the end of a pass, so that the process that trains cannot tell them in time.
 
     Args:
         sampler: Yields every ``world_size``-th index of one permutation after the other.

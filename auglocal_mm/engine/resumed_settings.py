@@ -16,9 +16,9 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.runtime.optimizers import each_wrapper
 
 COUNTERS = ('last_step', 'base_values', 'verbose', 'best', 'num_bad_epochs', 'cooldown_counter')
-"""What a scheduler keeps besides its settings; so is all that starts with an underscore."""
+"""State of a scheduler besides its settings, as is everything that starts with an underscore."""
 STATEFUL = ('amsgrad', 'centered', 'momentum')
-"""Settings of PyTorch's optimizers that need a state, which all but SGD make in the first step."""
+"""Settings of PyTorch's optimizers that need a state, which all but SGD create in the first step."""
 FIRST = ('Adagrad.initial_accumulator_value', 'Rprop.lr')
 """Settings that are only read before the first step."""
 SCALING = ('growth_factor', 'backoff_factor', 'growth_interval')
@@ -28,11 +28,11 @@ SCALING = ('growth_factor', 'backoff_factor', 'growth_interval')
 def apply_settings(runner: Runner, checkpoint: dict[str, Any], source: str) -> None:
     """Puts the settings of the run's config into a checkpoint that MMEngine is about to resume it from.
 
-    Without a change, the checkpoint stays as it is. Otherwise schedulers start afresh and step to where the checkpoint is,
-    so that learning rates are what they would be had the settings been these from the start; momentum stays.
+    Without a change, the checkpoint stays as it is. Otherwise schedulers start afresh and are stepped to the checkpoint, so
+    that learning rates are as if these settings had been used from the start; momentum is kept.
 
     Raises:
-        InputError: A setting cannot take effect any more.
+        InputError: A setting can no longer take effect.
     """
     _refuse_other_modules(runner.optim_wrapper, checkpoint['optimizer'], source)
     _refuse(runner, checkpoint, source)
@@ -47,7 +47,7 @@ def apply_settings(runner: Runner, checkpoint: dict[str, Any], source: str) -> N
     if any(getattr(scheduler, 'need_val_args', False) for part in parts for scheduler in part.schedulers):
         raise InputError(
             f'{_listed(changed)}: changed since {source}, but a scheduler that follows a metric, such as ReduceOnPlateauLR, '
-            'cannot be put where it would be; resume with the old settings, or start from these weights with load_from'
+            'cannot be replayed; resume with the old settings, or start from these weights with load_from'
         )
     for part in parts:
         _replay(part.schedulers, checkpoint['meta'])
@@ -55,11 +55,11 @@ def apply_settings(runner: Runner, checkpoint: dict[str, Any], source: str) -> N
         part.saved['param_groups'] = [{**group, 'params': saved['params']} for group, saved in groups]
         part.saved['base_param_settings'] = part.wrapper.base_param_settings
         part.saved_schedulers[:] = [scheduler.state_dict() for scheduler in part.schedulers]
-    print_log(f'Changed since {source}, and now as if it had been so from the start: {_listed(changed)}', 'current')
+    print_log(f'Changed since {source}, and applied as if from the start: {_listed(changed)}', 'current')
 
 
 class _Part(NamedTuple):
-    """An optimizer and its schedulers as the config has them, and their states in the checkpoint."""
+    """An optimizer and its schedulers as in the config, and their states in the checkpoint."""
 
     wrapper: OptimWrapper
     schedulers: Sequence[Any]
@@ -82,7 +82,7 @@ def _parts(runner: Runner, checkpoint: dict[str, Any]) -> list[_Part]:
 
 
 def _refuse_other_modules(optim_wrapper: OptimWrapper, saved: Mapping[str, Any], source: str) -> None:
-    """Refuses the optimizers of other local modules, or one for all of them, as earlier versions saved it."""
+    """Refuses the optimizers of other local modules, or one for all of them, as saved by earlier versions."""
     own = list(optim_wrapper.keys()) if isinstance(optim_wrapper, OptimWrapperDict) else []
     theirs = [] if 'param_groups' in saved else list(saved)
     if own != theirs:
@@ -102,8 +102,8 @@ def _refuse(runner: Runner, checkpoint: Mapping[str, Any], source: str) -> None:
     done, asked = meta[unit], loop.max_iters if counts_iterations(runner) else loop.max_epochs
     if done > asked:
         raise InputError(
-            f'train_cfg.max_{unit}s is {asked}, but {source} has {done} behind it; set {done} or more, or resume from an '
-            'earlier checkpoint'
+            f'train_cfg.max_{unit}s is {asked}, but {source} was saved after {done}; set it to at least {done}, or resume '
+            'from an earlier checkpoint'
         )
     if None not in (seed, meta.get('seed')) and seed != meta['seed']:
         raise InputError(
@@ -113,18 +113,18 @@ def _refuse(runner: Runner, checkpoint: Mapping[str, Any], source: str) -> None:
     trained, optimizer = meta.get('optimizer'), type(each_wrapper(runner.optim_wrapper)[0].optimizer).__name__
     if trained not in (None, optimizer):
         raise InputError(
-            f'optim_wrapper.optimizer.type is {optimizer}, but {source} was trained with {trained}, whose state it cannot take '
-            f'over; set it to {trained}, or start from these weights with load_from'
+            f'optim_wrapper.optimizer.type is {optimizer}, but {source} was trained with {trained}, whose state it cannot '
+            f'load; set it to {trained}, or start from these weights with load_from'
         )
     if 'ema_state_dict' in checkpoint and not any(isinstance(hook, EMAHook) for hook in runner.hooks):
         raise InputError(
-            f'{source} holds weights that an EMA hook averaged, but custom_hooks has none: training would go on from the '
-            'average; add the hook, or start from these weights with load_from'
+            f'{source} contains weights averaged by an EMA hook, but custom_hooks has no such hook: training would continue '
+            'from the average; add the hook, or start from these weights with load_from'
         )
 
 
 def _take_seed(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
-    """Hands the seed of the checkpoint to the samplers, which were built with another where the config has none."""
+    """Gives the samplers the seed of the checkpoint; they were built with another if the config has none."""
     loader = runner.train_dataloader
     if runner.cfg.get('randomness', {}).get('seed') is None:
         samplers: list[Any] = [loader.sampler, getattr(loader.batch_sampler, 'sampler', None)]
@@ -134,14 +134,14 @@ def _take_seed(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
 
 
 def _set_position(runner: Runner, checkpoint: dict[str, Any], source: str) -> list[str]:
-    """Counts iterations as the run does, which starts at the beginning of an epoch unless it knows none."""
+    """Sets the iteration to resume from: the beginning of an epoch, except in training by iterations."""
     meta, length = checkpoint['meta'], len(runner.train_dataloader)
     before = meta['iter']
     if counts_iterations(runner) or before == meta['epoch'] * length:
         return []
     meta['iter'] = meta['epoch'] * length
     print_log(
-        f'{source} has {before} iterations behind it. An epoch has {length} now, and the run goes on from the beginning of '
+        f'{source} was saved after {before} iterations. An epoch now has {length}, and the run continues from the beginning of '
         f'epoch {meta["epoch"] + 1}, iteration {meta["iter"] + 1}.',
         logger='current',
         level=logging.WARNING,
@@ -152,13 +152,13 @@ def _set_position(runner: Runner, checkpoint: dict[str, Any], source: str) -> li
 
 
 def _changed_groups(before: Sequence[dict], optimizer: Optimizer, source: str) -> list[str]:
-    """Names hyper-parameters of the optimizer that were others before, with both values."""
+    """Lists the hyperparameters of the optimizer that have changed, with both values."""
     now = optimizer.param_groups
     sizes = [[len(group['params']) for group in groups] for groups in (before, now)]
     keys_before, keys_now = (set(_settings(groups[0])) for groups in (before, now))
     if sizes[0] != sizes[1] or (keys_before - keys_now and keys_now - keys_before):
         raise InputError(
-            f'optim_wrapper has other groups of parameters ({len(now)}, with {", ".join(_settings(now[0]))}) than {source} '
+            f'optim_wrapper has other parameter groups ({len(now)}, with {", ".join(_settings(now[0]))}) than {source} '
             f'({len(before)}, with {", ".join(_settings(before[0]))}): optimizer.type or paramwise_cfg was changed; resume '
             'with those that it was trained with, or start from these weights with load_from'
         )
@@ -174,19 +174,19 @@ def _changed_groups(before: Sequence[dict], optimizer: Optimizer, source: str) -
             key in STATEFUL and not old and not isinstance(optimizer, SGD)
         ):
             raise InputError(
-                f'optimizer.{key} is {new}, but {source} was trained with {old}, and the state that depends on it is made at '
+                f'optimizer.{key} is {new}, but {source} was trained with {old}, and the state that depends on it is created in '
                 f'the first step; set it to {old}, or start from these weights with load_from'
             )
     return [f'optimizer.{key} {old} -> {new}' for key, old, new in changed]
 
 
 def _settings(group: Mapping[str, Any]) -> list[str]:
-    """The keys of a group of parameters, but for ``initial_lr`` and the like, which schedulers add."""
+    """The keys of a parameter group, except ``initial_lr`` and the like, which schedulers add."""
     return [key for key in group if key != 'params' and key not in [f'initial_{other}' for other in group]]
 
 
 def _changed_schedulers(before: Sequence[dict[str, Any]], now: Sequence[Any]) -> list[str]:
-    """Names settings of schedulers that were others before, with both values."""
+    """Lists the settings of schedulers that have changed, with both values."""
     changed = [f'{len(before)} -> {len(now)} schedulers'] if len(before) != len(now) else []
     for old, scheduler in zip(before, now, strict=False):
         new = scheduler.state_dict()
@@ -200,7 +200,7 @@ def _changed_schedulers(before: Sequence[dict[str, Any]], now: Sequence[Any]) ->
 
 
 def _apply_scaling(parts: Sequence[_Part], meta: Mapping[str, Any]) -> list[str]:
-    """Puts the settings of the run's loss scalers into the saved states, and names those that were others."""
+    """Puts the settings of the run's loss scalers into the saved states, and lists those that have changed."""
     changed = []
     for part in parts:
         scaler = getattr(part.wrapper, 'loss_scaler', None)
@@ -224,7 +224,7 @@ def _replay(schedulers: Sequence[Any], meta: Mapping[str, int]) -> None:
     by_epoch = [scheduler for scheduler in schedulers if scheduler.by_epoch]
     length = meta['iter'] // meta['epoch'] if meta['epoch'] else 0
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # PyTorch misses the steps of the optimizer
+        warnings.simplefilter('ignore')  # PyTorch warns that the optimizer has not stepped
         for _epoch in range(meta['epoch']):
             for scheduler in length * by_iteration:
                 scheduler.step()

@@ -7,7 +7,7 @@ from torch import nn
 
 
 def unwrapped(model: nn.Module) -> Any:
-    """``model``, or what wrappers such as ``MMDistributedDataParallel`` and ``DetTTAModel`` hold."""
+    """``model``, or the model inside wrappers such as ``MMDistributedDataParallel`` and ``DetTTAModel``."""
     inner: Any = model
     while is_model_wrapper(inner) or isinstance(inner, BaseTTAModel):
         inner = inner.module

@@ -12,7 +12,7 @@ from auglocal_mm.registry import METRICS
 
 @METRICS.register_module()
 class Accuracy(BaseMetric):
-    """Share of images, in percent, whose label is among the k classes with the highest scores.
+    """Percentage of images whose label is among the k classes with the highest scores.
 
     Args:
         topk: The values of k; each gives a metric ``accuracy/top<k>``.
@@ -28,12 +28,12 @@ class Accuracy(BaseMetric):
         super().__init__(**kwargs)
         if not topk or min(topk) < 1:
             raise InputError(
-                f'Accuracy got topk={tuple(topk)}, expected numbers from 1 on; set for example topk=(1, 5)'
+                f'Accuracy got topk={tuple(topk)}, expected integers of at least 1; set for example topk=(1, 5)'
             )
         self.topk = tuple(topk)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
-        """Keeps, for each image, which of its highest-scoring classes is the right one.
+        """Records for each image which of its highest-scoring classes is the correct one.
 
         Args:
             data_batch: Not used.
@@ -45,14 +45,14 @@ class Accuracy(BaseMetric):
         scores = torch.stack([sample['pred_scores'] for sample in data_samples])
         if not scores.isfinite().all():
             raise InputError(
-                f'the model scores an image {float(scores[~scores.isfinite()][0])}: its training diverged, and its accuracy '
-                'means nothing; take an earlier checkpoint, or train with a lower learning rate'
+                f'the model gives an image the score {float(scores[~scores.isfinite()][0])}: its training diverged; use an '
+                'earlier checkpoint, or train with a lower learning rate'
             )
         highest, num_classes = max(self.topk), scores.shape[1]
         if highest > num_classes:
             possible = tuple(k for k in self.topk if k <= num_classes) or (1,)
             raise InputError(
-                f'Accuracy was asked for top-{highest} but the model scores {num_classes} classes; '
+                f'Accuracy is to give top-{highest}, but the model has {num_classes} classes; '
                 f'set topk={possible} in the evaluator'
             )
         labels = torch.tensor([int(sample['gt_label']) for sample in data_samples], device=scores.device)

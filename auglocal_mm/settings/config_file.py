@@ -10,6 +10,7 @@ from mmengine.model import PretrainedInit
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import is_there
+from auglocal_mm.private import base_paths
 from auglocal_mm.settings.config_checks import check_config
 from auglocal_mm.settings.config_names import refuse_changes_without_effect, refuse_names_without_effect
 
@@ -68,8 +69,7 @@ def parse_config(path: str | Path, kind: str, folder: str) -> Config:
 
 def _check_bases(path: str) -> None:
     """Refuses what a config inherits from where it is not a regular file: MMEngine opens it as one."""
-    for name in Config._get_base_files(path):
-        base, _ = Config._get_cfg_path(name, path)
+    for base in base_paths(path):
         if is_there(base):
             _check_bases(base)
 

@@ -15,7 +15,7 @@ from auglocal_mm.files.scalar_log import Line, read_lines
 AP_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 METRICS = tuple(f'{kind}_{item}' for kind in ('bbox', 'segm') for item in AP_ITEMS)
 
-_WHAT_TO_DO = 'train with validation, or run tools/test.py with --work-dir on this folder'
+_ADVICE = 'train with validation, or run tools/test.py with --work-dir set to this folder'
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Evaluation:
         metrics: AP points (x100) by the names in ``METRICS``; None where there are no such objects or it was not
             measured.
         epoch: The epoch evaluated; None where that is unknown.
-        run: What evaluated.
+        run: Whether it was a validation of a training or a test.
         source: The file it was read from.
         iteration: The iteration evaluated; None where that is unknown.
     """
@@ -41,7 +41,7 @@ class Evaluation:
 def last_evaluation(work_dir: Path) -> Evaluation:
     """Reads MMEngine's logs: the last validation of a training, or the newest test run where there was no validation.
 
-    It is the last and never the best, because the best of many validations is chosen on the data it is judged by.
+    It is the last and never the best: the best of many validations would be selected on the data that it is evaluated on.
 
     Raises:
         InputError: There is no COCO evaluation, a metric is not a number from 0 to 1 (or -1 for "no such objects"), or there
@@ -56,38 +56,38 @@ def last_evaluation(work_dir: Path) -> Evaluation:
         return Evaluation(ap_points(line.scalars, source), line.step, 'validation', source)
     tests = sorted(path for path in work_dir.glob('*/*.json') if path.stem == path.parent.name)
     if not tests:
-        raise InputError(f'{work_dir} holds no evaluation on COCO; {_WHAT_TO_DO}')
-    metrics = read_json(tests[-1], dict[str, JsonValue], _WHAT_TO_DO)
+        raise InputError(f'{work_dir} contains no COCO evaluation; {_ADVICE}')
+    metrics = read_json(tests[-1], dict[str, JsonValue], _ADVICE)
     return Evaluation(ap_points(metrics, tests[-1]), None, 'test', tests[-1])
 
 
 def ap_points(metrics: Mapping[str, Any], source: Path) -> dict[str, float | None]:
-    """AP points by the names in ``METRICS``, of what mmdet's ``CocoMetric`` gives.
+    """AP points by the names in ``METRICS``, of what mmdet's ``CocoMetric`` returns.
 
     Raises:
         InputError: There is no AP, or one is not a number from 0 to 1 (or -1 for "no such objects").
     """
     if not any(f'coco/{name}' in metrics for name in METRICS):
         raise InputError(
-            f'the last evaluation in {source} has no COCO metrics, as when the detector found nothing at all: train it '
-            f'longer; or {_WHAT_TO_DO}'
+            f'the last evaluation in {source} has no COCO metrics, as happens when a detector makes no predictions; train it '
+            f'longer, or {_ADVICE}'
         )
     return {name: _points(metrics.get(f'coco/{name}', -1), name, source) for name in METRICS}
 
 
 def _last_training(work_dir: Path, starts: Mapping[Path, list[Line]]) -> dict[Path, list[Line]]:
-    """The logs of the newest training; those of an earlier one in the same folder must not pass for it.
+    """The logs of the newest training, never those of an earlier one in the same folder.
 
-    Their folders are named by the time of their start, but clocks go back: where an earlier one has validations, nothing
-    says which of the two is the newer.
+    Log folders are named by the time of their start, but clocks can go back: if an earlier training has validations, nothing
+    says which of the two is newer.
     """
     anew = [path for path, lines in starts.items() if not _is_resumed(path, lines)]
     newest = {path: lines for path, lines in starts.items() if len(anew) < 2 or path >= anew[-1]}
     for path in starts.keys() - newest.keys():
         if any(map(_is_validation, starts[path])):
             raise InputError(
-                f'{work_dir} holds the logs of {len(anew)} trainings, in {path.parts[-3]} and in {anew[-1].parts[-3]} among '
-                'others: which one is meant cannot be told; move the folders of the others away'
+                f'{work_dir} contains the logs of {len(anew)} trainings, among them {path.parts[-3]} and '
+                f'{anew[-1].parts[-3]}, and which one is the newest is not known; move the folders of the others away'
             )
     return newest
 
@@ -111,6 +111,6 @@ def _points(value: Any, name: str, source: Path) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise InputError(
             f'coco/{name} is {value} in the last evaluation in {source}, expected a number from 0 to 1; '
-            'look for a diverged training or a foreign log, and evaluate again'
+            'check for a diverged training or a log from elsewhere, and evaluate again'
         )
     return round(100 * value, 6)  # 38.2, not 38.199999999999996

@@ -1,4 +1,4 @@
-"""``evaluation.json`` of a work_dir: evaluations, written down when they are computed, with all that they depend on."""
+"""``evaluation.json`` of a work_dir: evaluations, recorded when they are computed, with everything they depend on."""
 
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ class _Record(BaseModel):
 
 
 class TrainingRecord(_Record):
-    """Which training it was, the same over all its resumes, and what it started from.
+    """Identifies a training and what it started from; the same for all its resumes.
 
     Attributes:
-        id: Of the training, random.
+        id: Random.
         backbone: File of the pretrained backbone, as the config names it; ``None`` if it names none.
-        pretraining: What is known of that; ``None`` where it has no description.
+        pretraining: The description of that file; ``None`` if it has none.
     """
 
     id: str
@@ -34,11 +34,12 @@ class EvaluationRecord(_Record):
     """One evaluation.
 
     Attributes:
-        training: Of the weights; ``None`` where their checkpoint does not say.
-        epoch: Of the weights; ``None`` where that is unknown or a training is counted in iterations.
-        iteration: Of the weights; ``None`` where that is unknown.
-        checkpoint: That was tested; ``None`` in a training.
-        metrics: All, as the evaluator gives them.
+        training: Of the weights; ``None`` if their checkpoint does not say.
+        epoch: Of the weights; ``None`` if unknown, or in training by iterations.
+        iteration: Of the weights; ``None`` if unknown.
+        checkpoint: The tested checkpoint; ``None`` for a validation.
+        metrics: All metrics, as the evaluator returns them.
+        class_ap: AP of each class, from 0 to 1, by ``'bbox'`` or ``'segm'`` and its name; ``None`` if it has no instances.
         settings: The whole config of the run that evaluated.
     """
 
@@ -47,18 +48,19 @@ class EvaluationRecord(_Record):
     iteration: Count | None
     checkpoint: str | None
     metrics: dict[str, JsonValue]
+    class_ap: dict[str, dict[str, float | None]] = {}
     settings: dict[str, JsonValue]
 
 
 class Evaluations(_Record):
-    """The last validation of a training and the last test run; ``None`` where there is none yet."""
+    """The last validation of a training and the last test run; ``None`` if there is none yet."""
 
     validation: EvaluationRecord | None = None
     test: EvaluationRecord | None = None
 
 
 def read_evaluations(work_dir: str | Path) -> Evaluations | None:
-    """Reads the evaluations of a work_dir; ``None`` where none were written down.
+    """Reads the evaluations of a work_dir; ``None`` if none were recorded.
 
     Raises:
         InputError: The file is damaged.
@@ -74,12 +76,10 @@ def write_evaluations(work_dir: str | Path, evaluations: Evaluations) -> None:
 
 
 def training_of(meta: Any, source: str) -> TrainingRecord | None:
-    """The training that a checkpoint's ``meta`` says it is of; ``None`` where it says nothing.
+    """The training recorded in a checkpoint's ``meta``; ``None`` if there is none.
 
     Raises:
-        InputError: It says it in another form.
+        InputError: The record is invalid.
     """
     found = meta.get('training') if isinstance(meta, dict) else None
-    return (
-        None if found is None else fit(found, TrainingRecord, f'meta.training of {source}', 'give another checkpoint')
-    )
+    return None if found is None else fit(found, TrainingRecord, f'meta.training of {source}', 'use another checkpoint')

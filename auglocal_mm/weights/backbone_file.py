@@ -16,7 +16,7 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import atomic_write, is_there
 from auglocal_mm.files.json_file import fit
 from auglocal_mm.weights.backbone_record import BackboneRecord, read_backbone_record
-from auglocal_mm.weights.checkpoint_file import read_weights
+from auglocal_mm.weights.checkpoint_file import read_weights, readable
 from auglocal_mm.weights.finite import non_finite
 from auglocal_mm.weights.load_weights import CLASSIFIERS, Coverage, load_weights, resnet_architecture
 
@@ -25,7 +25,7 @@ def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
     """The backbone in torchvision's names, with its classifier, from a model's or a backbone's state dict.
 
     Raises:
-        InputError: There are no weights of a backbone.
+        InputError: There are no backbone weights.
     """
     state = weights.get('state_dict', weights)
     whole = any(name.startswith('backbone.') for name in state)
@@ -40,13 +40,14 @@ def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
     state = {n: value.detach().cpu().clone(**plain) for n, value in state.items() if isinstance(value, Tensor)}
     if not whole and not any(name.startswith(('conv1.', 'stem.', 'layer1.', 'features.')) for name in state):
         raise InputError(
-            'the checkpoint holds no backbone: expected keys such as backbone.conv1.weight, conv1.weight or features.0.weight'
+            'the checkpoint contains no backbone; expected keys such as backbone.conv1.weight, conv1.weight or '
+            'features.0.weight: give the checkpoint of a classifier or a detector'
         )
     return state
 
 
 def named_as_torchvision(state: Mapping[str, Tensor], architecture: str | None) -> dict[str, Tensor]:
-    """The weights of one of torchvision's networks with the name that its linear classifier has there, such as ``heads.head``."""
+    """Renames the linear classifier of a torchvision network as it is named there, such as ``heads.head``."""
     if architecture not in list_models() or 'fc.weight' not in state:
         return dict(state)
     with torch.random.fork_rng(devices=[]):
@@ -61,19 +62,19 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) 
 
     Args:
         path: The file to write, ``backbone.pth`` by convention.
-        checkpoint: As the runner saves it. ``meta['auglocal_mm']`` may hold the method, accuracy and config hash.
+        checkpoint: As the runner saves it. ``meta['auglocal_mm']`` may contain the method, accuracy and config hash.
 
     Returns:
         The path of the description.
 
     Raises:
-        InputError: There are no weights of a backbone, some are not finite, or the disk is full.
+        InputError: There are no backbone weights, some are not finite, or the disk is full.
     """
     meta = checkpoint.get('meta', {})
     state = backbone_weights(checkpoint)
     found = non_finite(state)
     if found:
-        raise InputError(f'the checkpoint is of a training that diverged: {found}; export an earlier one')
+        raise InputError(f'the checkpoint comes from a diverged training: {found}; export an earlier one')
     advice = 'give a checkpoint of a training with this project, or its weights alone'
     recorded = fit(meta.get('auglocal_mm', {}), dict[str, Any], 'meta.auglocal_mm of the checkpoint', advice)
     beside = Path(path).with_suffix('.json')
@@ -109,7 +110,7 @@ def _save(state: Mapping[str, Tensor], path: Path) -> None:
 def load_backbone(network: nn.Module, path: str | os.PathLike[str]) -> Coverage:
     """Loads a backbone file into torchvision's or MMDetection's ResNet, all of it or nothing.
 
-    A classifier in the file that ``network`` does not have is left out.
+    A classifier in the file that ``network`` does not have is ignored.
 
     Raises:
         InputError: The file cannot be read, is of another architecture, or does not cover ``network``.
@@ -118,7 +119,7 @@ def load_backbone(network: nn.Module, path: str | os.PathLike[str]) -> Coverage:
 
 
 def check_sha256(path: str | os.PathLike[str]) -> None:
-    """Compares a backbone file with the sum in the description beside it, if there is one.
+    """Compares a backbone file with the checksum in the description beside it, if there is one.
 
     Raises:
         InputError: They differ, or the description is damaged.
@@ -127,7 +128,7 @@ def check_sha256(path: str | os.PathLike[str]) -> None:
     if is_there(description):
         record = read_backbone_record(description)
         if record.sha256 is None and 'config_hash' not in record.model_fields_set:
-            return  # of another program
+            return  # written by another program
         if record.sha256 != sha256(path):
             raise InputError(
                 f'{path} is not the file that {description} describes (SHA-256 differs, or is missing there); export it again'
@@ -141,5 +142,10 @@ def _num_classes(state: Mapping[str, Tensor]) -> int | None:
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    """The SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    with readable(path):
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -8,16 +8,16 @@ from auglocal_mm.files.json_file import Count, Percent, read_json
 
 
 class BackboneRecord(BaseModel):
-    """What is known of a backbone; more keys may be there.
+    """What is known of a backbone; further keys are kept.
 
     Attributes:
         method: How it was trained, such as ``AugLocalHead``.
         architecture: Such as ``ResNet-34``.
         num_classes: Of its classifier.
-        accuracy: In percent, by the names of the metric: ``accuracy/top1``.
-        epoch: How many it was trained.
+        accuracy: In percent, by metric, such as ``accuracy/top1``.
+        epoch: Number of epochs of its training.
         config_hash: SHA-256 of the config's text.
-        sha256: Of the weights' file.
+        sha256: Of the file of weights.
     """
 
     model_config = ConfigDict(extra='allow', strict=True)
@@ -35,6 +35,6 @@ def read_backbone_record(path: Path) -> BackboneRecord:
     """Reads a description.
 
     Raises:
-        InputError: It is not one.
+        InputError: The file is invalid.
     """
     return read_json(path, BackboneRecord, 'export the backbone again, or remove the file')

@@ -1,4 +1,4 @@
-"""Finds what is not finite among many tensors."""
+"""Finds the first of many tensors that is not finite."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ def non_finite(state: Any, name: str = '') -> str | None:
     """The name and value of the first tensor that is not finite, as in ``state_dict.fc.bias is nan``; ``None`` without one.
 
     Args:
-        state: A tensor, or dicts and lists that hold some, nested.
+        state: A tensor, or nested dicts and lists of tensors.
         name: Of ``state``.
     """
     for path, tensor in _tensors(state, name):

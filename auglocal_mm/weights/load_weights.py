@@ -1,4 +1,4 @@
-"""Which tensors of a file a network takes: decided, loaded and reported here, whichever way they come in."""
+"""Which tensors of a file a network loads: decided, loaded and reported here, wherever the file comes from."""
 
 import os
 import re
@@ -47,7 +47,7 @@ def load_weights(network: nn.Module, checkpoint: Mapping[str, Any], source: str,
         prefix: Of the names to take; without one, those of the backbone are found where ``network`` is a backbone.
 
     Raises:
-        InputError: It does not fit, or holds numbers that a network cannot run with; nothing has been loaded.
+        InputError: It does not fit, or contains values that a network cannot run with; nothing has been loaded.
     """
     weights, coverage = select_weights(network, checkpoint, source, prefix=prefix)
     network.load_state_dict(weights, strict=False)
@@ -67,7 +67,7 @@ def select_weights(
         network: To be loaded into.
         checkpoint: See :func:`load_weights`.
         source: Its name in errors.
-        must_fit: Whether a weight of this name must be in both, of one shape; by default as :func:`load_weights` has it. A
+        must_fit: Whether a weight of this name must be in both, of one shape; by default as in :func:`load_weights`. A
             count of batches, which no network computes with, may be missing.
         prefix: See :func:`load_weights`.
 
@@ -93,13 +93,13 @@ def select_weights(
     wrong = [n for n in matched if needed[n].is_floating_point() and not state[n].is_floating_point()]
     if wrong:
         raise InputError(
-            f'{source} holds {wrong[0]} as {state[wrong[0]].dtype}; expected floating-point numbers: take the file before it '
-            'was converted'
+            f'{source} has {wrong[0]} as {state[wrong[0]].dtype}; expected floating-point numbers: use the file from before '
+            'its conversion'
         )
     weights = {name: state[name] for name in matched}
     found = non_finite(weights)
     if found:
-        raise InputError(f'{source} is of a training that diverged: {found}; take another file')
+        raise InputError(f'{source} comes from a diverged training: {found}; use another file')
     return weights, coverage
 
 
@@ -109,12 +109,12 @@ def is_of_backbone(name: str) -> bool:
 
 
 def is_of_feature_extractor(name: str) -> bool:
-    """Whether a weight of a backbone, or of a file of one, is none of a classifier behind it."""
+    """Whether a weight in a backbone, or in its file, does not belong to a classifier on top of it."""
     return not name.startswith(CLASSIFIERS)
 
 
 def is_of_network(name: str) -> bool:
-    """Whether a weight of a classifier belongs to the network that is kept: to all but its auxiliary heads."""
+    """Whether a weight of a classifier belongs to its primary network, not to an auxiliary head."""
     return not name.startswith('auxiliary_heads.')
 
 
@@ -128,7 +128,7 @@ def resnet_architecture(state: Mapping[str, Any]) -> str:
 
 
 def _views(state: Mapping[str, Any], prefix: str) -> Iterator[dict[str, Any]]:
-    """The weights by the names that they may have in the network."""
+    """The weights under the names that they may have in the network."""
     prefixes = [prefix if prefix.endswith('.') else f'{prefix}.'] if prefix else ['', 'backbone.']
     for start in prefixes:
         yield {name.removeprefix(start): value for name, value in state.items() if name.startswith(start)}

@@ -1,7 +1,7 @@
 """MMEngine's two ways from a file to weights, through the one reader and the one loader.
 
 ``init_cfg=dict(type='Pretrained', checkpoint=...)`` loads what fits and only logs the rest: a network whose names do not
-match trains from random weights. And a file that is not plain data is loaded all the same. Here both are refused.
+match trains from random weights. It also loads files that are not plain data. Here both are refused.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from auglocal_mm.weights.checkpoint_file import read_weights
 from auglocal_mm.weights.load_weights import load_weights
 from auglocal_mm.weights.weight_sources import ZOOS
 
-# Every scheme that MMEngine reads by itself; those of storage services end in a sentence.
+# Every scheme that MMEngine reads by itself; those of storage services are refused with an error.
 SCHEMES = ('', 'http://', 'https://', *(f'{zoo}://' for zoo in ZOOS), 'pavi://', r'(\S+\:)?s3://', r'(\S+\:)?petrel://')
 
 

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from mmengine.dist import barrier, get_local_rank
 from mmengine.runner.checkpoint import get_external_models, get_mmcls_models, get_torchvision_models
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import is_there
+from auglocal_mm.node import once_per_node
 
 ZOOS: dict[str, Callable[[], Mapping[str, str]]] = {
     'torchvision': get_torchvision_models,
@@ -23,10 +23,10 @@ ZOOS: dict[str, Callable[[], Mapping[str, str]]] = {
     'openmmlab': get_external_models,
     'mmcls': get_mmcls_models,
 }
-"""Schemes of MMEngine that stand for URLs."""
+"""Schemes of MMEngine whose names stand for URLs."""
 HASHED = re.compile(r'-([0-9a-f]{8,})\.\w+$')
 TIMEOUT = 60.0
-"""Seconds without an answer after which a download ends."""
+"""Seconds without an answer after which a download is given up."""
 
 
 @contextmanager
@@ -57,9 +57,7 @@ def local_file(source: str | os.PathLike[str]) -> Iterator[Path]:
     hashed = HASHED.search(url)
     if hashed:
         kept = Path(torch.hub.get_dir(), 'checkpoints', url.rsplit('/', 1)[-1])
-        if not kept.is_file() and get_local_rank() == 0:
-            _download(url, kept, hashed[1])
-        barrier()
+        once_per_node(lambda: None if kept.is_file() else _download(url, kept, hashed[1]))
         yield kept
     else:
         with tempfile.TemporaryDirectory() as folder:
@@ -79,12 +77,14 @@ def _zoo_url(scheme: str, name: str) -> str:
 
 
 def _download(url: str, path: Path, hash_prefix: str | None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), hash_prefix, progress=sys.stderr.isatty())
-    except (OSError, RuntimeError, ValueError) as error:  # no network, no such page, another hash, no URL
-        raise InputError(f'{url} cannot be fetched ({error}); download it by other means and give its path') from error
+    except (OSError, RuntimeError, ValueError) as error:  # no network, no such page, another hash, no URL, a full disk
+        raise InputError(
+            f'{url} cannot be fetched and written to {path} ({error}); download it by other means and give its path'
+        ) from error
     finally:
         socket.setdefaulttimeout(before)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from torch import nn
 
@@ -28,6 +30,16 @@ def test_a_pointer_that_a_kill_left_behind_does_not_matter(tmp_path, pointer):
     assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_10.pth')
 
 
+def test_a_pointer_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, 'Permission denied')
+
+    (tmp_path / 'last_checkpoint').touch()
+    monkeypatch.setattr(Path, 'read_text', refuse)
+    with pytest.raises(InputError, match=f'{tmp_path}/last_checkpoint.*read.*Permission denied'):
+        latest_checkpoint(str(tmp_path))
+
+
 def test_a_work_dir_may_be_moved_also_where_its_old_name_is_taken(tmp_path):
     for folder in ('old', 'new'):
         (tmp_path / folder).mkdir()
@@ -56,31 +68,31 @@ def test_checkpoints_are_elsewhere_where_the_config_says_so(tmp_path):
         assert latest_checkpoint(str(run)) is None
 
 
-def test_the_best_checkpoint_is_none_to_go_on_from(tmp_path):
+def test_the_best_checkpoint_is_not_resumed_from(tmp_path):
     for name in ('epoch_2', 'best_coco_bbox_mAP_epoch_7'):
         (tmp_path / f'{name}.pth').touch()
     assert latest_checkpoint(str(tmp_path)) == str(tmp_path / 'epoch_2.pth')
 
 
-def test_a_training_goes_on_from_the_state_of_its_own_alone():
+def test_a_training_resumes_only_from_its_own_state():
     model = nn.ModuleDict({'head': nn.Linear(2, 3), 'auxiliary_heads': nn.Linear(2, 3)})
     whole = {'meta': {}, 'optimizer': {}, 'state_dict': model.state_dict()}
     check_resumable(model, whole, 'a.pth')
-    with pytest.raises(InputError, match=r'a\.pth holds weights without the state of a training'):
+    with pytest.raises(InputError, match=r'a\.pth.*load_from'):
         check_resumable(model, {'state_dict': whole['state_dict']}, 'a.pth')
     damaged = {'state': {3: True}, 'param_groups': []}
     for optimizer, said in (
-        (True, 'the content is True'),
-        (damaged, r'state\.3 is True'),
-        ({'stem': damaged}, r'state\.3 is True'),
-        ({'stem': {'state': {}}}, 'param_groups is missing'),
+        (True, r'\bTrue\b'),
+        (damaged, r'state\.3.*\bTrue\b'),
+        ({'stem': damaged}, r'state\.3.*\bTrue\b'),
+        ({'stem': {'state': {}}}, 'param_groups.*missing'),
     ):
-        with pytest.raises(InputError, match=rf'optimizer of a\.pth: {said}'):
+        with pytest.raises(InputError, match=rf'optimizer.*a\.pth.*{said}'):
             check_resumable(model, {**whole, 'optimizer': optimizer}, 'a.pth')
-    with pytest.raises(InputError, match=r'auxiliary_heads\.bias is missing there and \(3,\) in the model'):
+    with pytest.raises(InputError, match=r'a\.pth.*auxiliary_heads\.bias.*missing.*\(3,\)'):
         plain = {name: value for name, value in model.state_dict().items() if name.startswith('head.')}
         check_resumable(model, {**whole, 'state_dict': plain}, 'a.pth')
-    with pytest.raises(InputError, match=r'auxiliary_heads\.bias is \(3,\) there and missing in the model'):
+    with pytest.raises(InputError, match=r'a\.pth.*auxiliary_heads\.bias.*\(3,\).*missing'):
         check_resumable(nn.ModuleDict({'head': nn.Linear(2, 3)}), whole, 'a.pth')
-    with pytest.raises(InputError, match=r'head\.bias is \(3,\) there and \(4,\) in the model'):
+    with pytest.raises(InputError, match=r'a\.pth.*head\.bias.*\(3,\).*\(4,\)'):
         check_resumable(nn.ModuleDict({'head': nn.Linear(2, 4), 'auxiliary_heads': nn.Linear(2, 3)}), whole, 'a.pth')

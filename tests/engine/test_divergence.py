@@ -9,5 +9,5 @@ from auglocal_mm.engine.divergence import divergence
 def test_the_last_checkpoint_is_named_where_there_is_one(kept):
     runner = SimpleNamespace(hooks=[SimpleNamespace(), SimpleNamespace(kept=kept)])
     said = str(divergence(runner, 'the loss is nan'))
-    assert said.startswith('the loss is nan; ')
-    assert (f'the last checkpoint, {kept}, is from before it' in said) == ('--resume' in said) == (kept is not None)
+    assert 'the loss is nan' in said
+    assert ('.pth' in said) == (str(kept) in said) == ('--resume' in said) == (kept is not None)

@@ -1,5 +1,6 @@
 """Settings that are changed for a resume."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,7 @@ def test_without_a_change_nothing_is_said_and_all_is_as_it_was(tiny_config, save
         runner = resume(tiny_config('bp', **{'train_cfg.max_epochs': 4, 'param_scheduler': schedulers}), path)
         groups = torch.load(path, weights_only=False)['optimizer']['param_groups']
         assert groups == runner.optim_wrapper.optimizer.state_dict()['param_groups']
-        assert 'Changed since' not in log(runner)
+        assert '->' not in log(runner)
 
 
 def test_half_the_rate_equals_a_continuation_that_was_made_by_hand(tiny_config, tmp_path):
@@ -121,14 +122,14 @@ def test_half_the_rate_equals_a_continuation_that_was_made_by_hand(tiny_config, 
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [
-        ({'randomness.seed': 1}, 'randomness.seed is 1.* trained with 0'),
-        ({'train_cfg.max_epochs': 2}, 'max_epochs is 2, but .*saved.pth has 3 behind it'),
+        ({'randomness.seed': 1}, r'randomness\.seed.*\b1\b.*saved\.pth.*\b0\b'),
+        ({'train_cfg.max_epochs': 2}, r'max_epochs.*\b2\b.*saved\.pth.*\b3\b'),
         (
             {'optim_wrapper.optimizer': dict(_delete_=True, type='AdamW', lr=0.01)},
-            'optimizer.type is AdamW, .* was trained with SGD',
+            r'optimizer\.type.*AdamW.*SGD',
         ),
-        ({'optim_wrapper.paramwise_cfg': dict(norm_decay_mult=0.0)}, 'paramwise_cfg was changed'),
-        ({'param_scheduler': [PLATEAU], LR: 0.005}, 'optimizer.lr 0.01 -> 0.005.* ReduceOnPlateauLR'),
+        ({'optim_wrapper.paramwise_cfg': dict(norm_decay_mult=0.0)}, r'saved\.pth.*paramwise_cfg'),
+        ({'param_scheduler': [PLATEAU], LR: 0.005}, r'optimizer\.lr 0\.01 -> 0\.005.*ReduceOnPlateauLR'),
     ],
 )
 def test_what_cannot_take_effect_is_refused(tiny_config, saved, changes, words):
@@ -154,14 +155,12 @@ def by(name: str, **options) -> dict:
     ],
 )
 def test_a_setting_that_comes_too_late_is_refused(tiny_config, saved, optimizer, key, old, new):
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=rf'optimizer\.{key}.*\b{new}\b.*saved\.pth.*\b{old}\b'):
         resume(tiny_config('bp', **by(optimizer, **{key: new})), saved(**by(optimizer, **{key: old})))
-    assert f'optimizer.{key} is {new}' in str(caught.value)
-    assert f'was trained with {old}' in str(caught.value)
 
 
 def test_an_optimizer_with_the_same_settings_is_another_one(tiny_config, saved):
-    with pytest.raises(InputError, match=r'optimizer\.type is RAdam, .* was trained with Adam,'):
+    with pytest.raises(InputError, match=r'optimizer\.type.*\bRAdam\b.*\bAdam\b'):
         resume(tiny_config('bp', **by('RAdam')), saved(**by('Adam')))
 
 
@@ -196,10 +195,10 @@ def test_another_size_of_batches_counts_other_iterations(tiny_config, saved):
     assert (runner.epoch, runner.iter) == (1, 6)
     (group,) = runner.optim_wrapper.optimizer.param_groups
     assert group['lr'] == pytest.approx(0.01 * 0.8535534)
-    assert 'saved.pth has 3 iterations behind it' in log(runner)
+    assert re.search(r'saved\.pth.*\b3\b.*\b6\b.*epoch 2, iteration 7', log(runner))
 
 
-def test_a_checkpoint_from_the_middle_of_an_epoch_goes_on_from_its_beginning(tiny_config, saved):
+def test_a_checkpoint_from_the_middle_of_an_epoch_resumes_from_its_beginning(tiny_config, saved):
     schedulers = [dict(type='CosineAnnealingLR', T_max=12, by_epoch=False)]
     path = saved(param_scheduler=schedulers)
     checkpoint = torch.load(path, weights_only=False)
@@ -208,9 +207,9 @@ def test_a_checkpoint_from_the_middle_of_an_epoch_goes_on_from_its_beginning(tin
     torch.save(checkpoint, path)
     runner = resume(tiny_config('bp', **{'train_cfg.max_epochs': 4, 'param_scheduler': schedulers}), path)
     assert (runner.epoch, runner.iter) == (1, 3)
-    assert 'goes on from the beginning of epoch 2, iteration 4' in log(runner)
+    assert re.search(r'saved\.pth.*\b5\b.*epoch 2, iteration 4', log(runner))
     runner.call_hook('before_train')
-    assert runner.model.head.fc.bias.grad is None, 'what it was computed of is computed again'
+    assert runner.model.head.fc.bias.grad is None, 'it is recomputed'
 
 
 def test_a_run_without_a_seed_draws_its_batches_as_before(tiny_config, saved):
@@ -251,7 +250,7 @@ def test_averaged_weights_are_not_taken_for_those_that_train(tiny_config, saved)
     path = saved()
     checkpoint = torch.load(path, weights_only=False)
     torch.save({**checkpoint, 'ema_state_dict': {}}, path)
-    with pytest.raises(InputError, match='EMA hook averaged, but custom_hooks has none'):
+    with pytest.raises(InputError, match=r'saved\.pth.*EMA.*custom_hooks'):
         resume(tiny_config('bp'), path)
 
 
@@ -261,8 +260,8 @@ def test_optimizers_of_other_local_modules_are_refused(tiny_config, tmp_path):
     checkpoint = torch.load(f'{config.work_dir}/epoch_1.pth', weights_only=False)
     first, *_ = modules = list(checkpoint['optimizer'])
     others = {f'other-{name}': state for name, state in checkpoint['optimizer'].items()}
-    for optimizer, said in ((checkpoint['optimizer'][first], 'one optimizer of the whole'), (others, f'other-{first}')):
+    for optimizer, said in ((checkpoint['optimizer'][first], 'one optimizer'), (others, f'other-{first}')):
         torch.save({**checkpoint, 'optimizer': optimizer}, tmp_path / 'saved.pth')
         resumed = tiny_config(load_from=str(tmp_path / 'saved.pth'), resume=True)
-        with pytest.raises(InputError, match=rf'saved.pth was saved with .*{said}.*the config has .*{modules[1]}'):
+        with pytest.raises(InputError, match=rf'saved\.pth.*{said}.*{modules[1]}'):
             Runner.from_cfg(resumed).train()

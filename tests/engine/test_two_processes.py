@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from tests_processes import Started
-from tests_support import REPOSITORY
+from tests_support import REPOSITORY, assert_error
 
 GROUP_NORM = {'model.backbone.norm_cfg': dict(type='GN', num_groups=4)}
 """A norm without statistics of the batch."""
@@ -38,14 +39,19 @@ def dist(script: str, config, processes: int, *options: str) -> str:
 
 
 def train(config, processes: int, *options: str, checkpoint: str = 'epoch_2.pth') -> dict[str, torch.Tensor]:
-    """Weights after a training by processes that have what torchrun gives them."""
+    """Weights after a training by several processes."""
+    for done in start(config, processes, *options):
+        assert done.returncode == 0, done.stderr[-3000:]
+    return torch.load(f'{config.work_dir}/{checkpoint}', weights_only=False)['state_dict']
+
+
+def start(config, processes: int, *options: str) -> list[subprocess.CompletedProcess]:
+    """A training by processes that have what torchrun gives them."""
     config.dump(f'{config.work_dir}.py')
     group = {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': free_port(), 'WORLD_SIZE': str(processes)}
     command = ('tools/train.py', f'{config.work_dir}.py', '--launcher', 'pytorch', *options)
     ranks = [Started(*command, **group, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(processes)]
-    for done in [rank.wait() for rank in ranks]:
-        assert done.returncode == 0, done.stderr[-3000:]
-    return torch.load(f'{config.work_dir}/{checkpoint}', weights_only=False)['state_dict']
+    return [rank.wait() for rank in ranks]
 
 
 # Rounding that accumulates moves weights by up to 4e-5 on some CPUs; without the average they differ by 1e-3.
@@ -116,3 +122,13 @@ def test_all_processes_validate_the_network_that_is_exported_and_tested(tiny_con
     (log,) = Path(config.work_dir).glob('*/vis_data/scalars.json')
     validated = [line for line in map(json.loads, log.read_text().splitlines()) if 'accuracy/top1' in line]
     assert f'accuracy/top1: {validated[-1]["accuracy/top1"]:.4f}' in said
+
+
+def test_bad_data_end_both_processes_with_one_message(tiny_config, image_folder):
+    shutil.rmtree(image_folder / 'val' / 'dog')
+    config = tiny_config(**{'train_dataloader.batch_size': 4})
+    first, second = start(config, 2)
+    assert_error(first, 'dog')
+    assert second.returncode == 1
+    assert 'error' not in second.stderr
+    assert 'Traceback' not in second.stderr

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_counts_over_batches_in_percent() -> None:
 
 
 def test_scores_that_are_not_finite_are_refused() -> None:
-    with pytest.raises(InputError, match='scores an image nan'):
+    with pytest.raises(InputError, match=r'\bnan\b'):
         Accuracy(topk=(1,)).process(None, [{'pred_scores': torch.tensor([0.5, float('nan')]), 'gt_label': 1}])
 
 
@@ -39,13 +40,13 @@ def test_default_is_top1_and_top5() -> None:
 
 def test_more_than_there_are_classes_is_refused() -> None:
     metric = Accuracy(topk=(1, 6))
-    with pytest.raises(InputError, match=r'top-6 but the model scores 5 classes; set topk=\(1,\)'):
+    with pytest.raises(InputError, match=r'\b6\b.*\b5\b.*topk=\(1,\)'):
         metric.process(None, samples([0]))
 
 
 @pytest.mark.parametrize('topk', [(), (0, 1)])
 def test_bad_topk_is_refused(topk: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match='topk'):
+    with pytest.raises(InputError, match=re.escape(f'topk={topk}')):
         Accuracy(topk=topk)
 
 

@@ -148,7 +148,7 @@ def test_weights_alone_and_the_checkpoint_of_another_rule_are_not_resumed_from(t
     bp = write(tiny_config('bp', **{'train_cfg.max_epochs': 1}), tmp_path / 'bp.py')
     assert tool('tools/train.py', bp, '--work-dir', str(tmp_path / 'bp')).returncode == 0
     config = write(tiny_config(), tmp_path / 'tiny.py')
-    for name, words in (('backbone.pth', 'holds weights without'), ('epoch_1.pth', 'of another network or rule')):
+    for name, words in (('backbone.pth', 'load_from'), ('epoch_1.pth', 'auxiliary_heads')):
         assert_error(tool('tools/train.py', config, '--resume', str(tmp_path / 'bp' / name)), name, words)
 
 

@@ -13,7 +13,7 @@ from mmdet.models import ResNet
 from tests_support import REPOSITORY
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.weights.backbone_file import check_sha256, load_backbone, write_backbone
+from auglocal_mm.weights.backbone_file import check_sha256, load_backbone, sha256, write_backbone
 from auglocal_mm.weights.checkpoint_file import read_weights
 
 specification = importlib.util.spec_from_file_location(
@@ -54,7 +54,7 @@ def test_loads_strictly_into_torchvision_and_mmdet(tmp_path, depth):
 def test_weights_that_are_not_finite_are_not_written(tmp_path):
     source = checkpoint()
     source['state_dict']['backbone.layer2.0.bn1.running_var'][1] = float('nan')
-    with pytest.raises(InputError, match=r'layer2.0.bn1.running_var is nan'):
+    with pytest.raises(InputError, match=r'layer2\.0\.bn1\.running_var.*\bnan\b'):
         write_backbone(tmp_path / 'backbone.pth', source)
     assert not list(tmp_path.iterdir())
 
@@ -73,7 +73,7 @@ def test_another_depth_is_refused_and_nothing_loaded(tmp_path):
     write_backbone(path, checkpoint(18))
     network = ResNet(34)
     before = network.conv1.weight.clone()
-    with pytest.raises(InputError, match=r'ResNet-18\) does not fit the ResNet \(ResNet-34\)'):
+    with pytest.raises(InputError, match=r'backbone\.pth.*ResNet-18.*ResNet-34'):
         load_backbone(network, path)
     assert torch.equal(network.conv1.weight, before)
 
@@ -87,20 +87,20 @@ def test_more_weights_than_the_network_has_are_refused(tmp_path):
 
 def test_truncated_missing_and_other_files_are_refused(tmp_path):
     path = tmp_path / 'backbone.pth'
-    with pytest.raises(InputError, match='there is no checkpoint'):
+    with pytest.raises(InputError, match=r'no .*backbone\.pth'):
         read_weights(path)
     write_backbone(path, checkpoint())
     path.write_bytes(path.read_bytes()[:-5000])
-    with pytest.raises(InputError, match=r'backbone.pth is truncated, damaged'):
+    with pytest.raises(InputError, match=r'backbone\.pth.*truncated'):
         read_weights(path)
     path.write_text('no checkpoint at all')
-    with pytest.raises(InputError, match=r'backbone.pth'):
+    with pytest.raises(InputError, match=r'backbone\.pth'):
         read_weights(path)
     torch.save([1, 2], path)
-    with pytest.raises(InputError, match='holds a list'):
+    with pytest.raises(InputError, match=r'backbone\.pth.*\blist\b'):
         read_weights(path)
     torch.save({'state_dict': {'w': torch.zeros(2)}}, path)
-    with pytest.raises(InputError, match='0 matched'):
+    with pytest.raises(InputError, match=r'backbone\.pth.*\b0 matched'):
         load_backbone(ResNet(18), path)
 
 
@@ -115,7 +115,7 @@ def test_a_changed_byte_is_noticed(tmp_path, legacy):
     if legacy:
         read_weights(path)  # has no checksums
     else:
-        with pytest.raises(InputError, match=r'weights.pth is damaged: the checksum of \S+ in it is another'):
+        with pytest.raises(InputError, match=r'weights\.pth.*checksum.*weights/data/0'):
             read_weights(path)
 
 
@@ -132,12 +132,12 @@ def test_a_changed_file_is_noticed(tmp_path):
     write_backbone(path, checkpoint())
     torch.save(torch.load(path), path)
     path.write_bytes(path.read_bytes() + b'\0')
-    with pytest.raises(InputError, match='SHA-256 differs'):
+    with pytest.raises(InputError, match=r'backbone\.pth.*backbone\.json.*SHA-256'):
         check_sha256(path)
     description = json.loads(path.with_suffix('.json').read_text())
     description['sha'] = description.pop('sha256')
     path.with_suffix('.json').write_text(json.dumps(description))
-    with pytest.raises(InputError, match='SHA-256 differs, or is missing'):
+    with pytest.raises(InputError, match=r'backbone\.pth.*backbone\.json.*SHA-256.*missing'):
         check_sha256(path)
     path.with_suffix('.json').write_text('{"architectures": ["of another program"]}')
     check_sha256(path)
@@ -162,16 +162,16 @@ def test_on_a_full_disk_there_are_both_files_or_none(full, old, tmp_path, monkey
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     error = capsys.readouterr().err
-    assert error.startswith('error: cannot write') and error.count('\n') == 1 and 'backbone.' in error
+    assert error.startswith('error: ') and 'write' in error and error.count('\n') == 1 and 'backbone.' in error
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize(
     ('recorded', 'said'),
     [
-        ([], 'meta.auglocal_mm'),
+        ([], r'meta\.auglocal_mm'),
         ({'accuracy': {'accuracy/top1': 1e9}}, r'accuracy.*1000000000'),
-        ({'method': 5}, 'method is 5'),
+        ({'method': 5}, r'method.*\b5\b'),
     ],
 )
 def test_a_record_in_a_checkpoint_that_makes_no_sense_is_refused(recorded, said, tmp_path):
@@ -198,7 +198,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(os, 'replace', full)
-    with pytest.raises(InputError, match=r'cannot write .*backbone.pth: No space left on device'):
+    with pytest.raises(InputError, match=r'write.*backbone\.pth.*No space left on device'):
         write_backbone(path, checkpoint(34))
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
@@ -218,8 +218,17 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
         {'state_dict': {}, 'meta': 5},
     ],
 )
-def test_what_is_no_checkpoint_is_refused(content, tmp_path):
+def test_what_is_not_a_checkpoint_is_refused(content, tmp_path):
     path = tmp_path / 'x.pth'
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
-    with pytest.raises(InputError, match=r'x\.pth (is truncated, damaged or not a checkpoint|holds|has a meta)'):
+    with pytest.raises(InputError, match=r'x\.pth'):
         read_weights(path)
+
+
+def test_a_backbone_that_cannot_be_hashed_is_named(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EIO, 'Input/output error')
+
+    monkeypatch.setattr(Path, 'read_bytes', refuse)
+    with pytest.raises(InputError, match=f'{tmp_path}/backbone.pth.*read.*Input/output error'):
+        sha256(tmp_path / 'backbone.pth')

@@ -17,15 +17,14 @@ def test_what_other_programs_add_stays(tmp_path):
 @pytest.mark.parametrize(
     ('key', 'value', 'said'),
     [
-        ('accuracy', {'accuracy/top1': 101}, 'accuracy.accuracy/top1 is 101'),
-        ('epoch', '3', "epoch is '3'"),
-        ('num_classes', -1, 'num_classes is -1'),
-        ('method', 5, 'method is 5'),
-        ('method', None, 'method is None'),
+        ('accuracy', {'accuracy/top1': 101}, r'accuracy\.accuracy/top1.*\b101\b'),
+        ('epoch', '3', "epoch.*'3'"),
+        ('num_classes', -1, 'num_classes.*-1'),
+        ('method', 5, r'method.*\b5\b'),
+        ('method', None, 'method.*None'),
     ],
 )
 def test_a_value_out_of_place_is_named(tmp_path, key, value, said):
     (tmp_path / 'backbone.json').write_text(json.dumps({key: value}))
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(InputError, match=rf'backbone\.json.*{said}'):
         read_backbone_record(tmp_path / 'backbone.json')
-    assert f'backbone.json: {said}' in str(caught.value)

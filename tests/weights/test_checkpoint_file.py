@@ -32,15 +32,15 @@ def mark_as_folder(entry):
 @pytest.mark.parametrize(
     ('given', 'said'),
     [
-        (dict(change=mark_as_folder), r'\S*data/0 in it is marked as a folder'),
-        (dict(compression=zipfile.ZIP_DEFLATED), r'\S+ in it is compressed'),
-        (dict(twice=True), r'\S*data/0 in it is there twice'),
+        (dict(change=mark_as_folder), r'data/0.*folder'),
+        (dict(compression=zipfile.ZIP_DEFLATED), 'compressed'),
+        (dict(twice=True), r'data/0.*twice'),
     ],
 )
 @pytest.mark.filterwarnings('ignore:Duplicate name')
 def test_archives_that_pytorch_reads_as_something_else_are_refused(whole, tmp_path, given, said):
     assert torch.equal(read_weights(rewritten(whole, tmp_path / 'same.pth'))['w'], torch.arange(4096.0))
-    with pytest.raises(InputError, match=rf'other\.pth is damaged: {said}'):
+    with pytest.raises(InputError, match=rf'other\.pth.*{said}'):
         read_weights(rewritten(whole, tmp_path / 'other.pth', **given))
 
 
@@ -49,11 +49,12 @@ def test_a_file_without_permission_is_not_called_damaged(whole, monkeypatch):
         raise PermissionError(13, 'Permission denied')
 
     monkeypatch.setattr(torch, 'load', refuse)
-    with pytest.raises(InputError, match=r'whole\.pth cannot be read \(Permission denied\)'):
+    with pytest.raises(InputError, match=r'whole\.pth.*read.*Permission denied') as error:
         read_weights(whole)
+    assert 'damaged' not in str(error.value)
 
 
 def test_damaged_safetensors_are_refused(tmp_path):
     (tmp_path / 'w.safetensors').write_bytes(b'\x08\0\0\0\0\0\0\0{"a": 1}')
-    with pytest.raises(InputError, match=r'w\.safetensors is truncated, damaged'):
+    with pytest.raises(InputError, match=r'w\.safetensors'):
         read_weights(tmp_path / 'w.safetensors')

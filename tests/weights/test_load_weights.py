@@ -61,16 +61,16 @@ def test_a_prefix_chooses(weights, tmp_path, prefix):
         (torch.ones(64, 3, 7, 7, dtype=torch.int64), 'int64'),
         (torch.ones(64, 3, 7, 7, dtype=torch.bool), 'bool'),
         (torch.ones(64, 3, 7, 7, dtype=torch.complex64), 'complex64'),
-        (torch.full((64, 3, 7, 7), float('nan')), 'is nan'),
-        (torch.full((64, 3, 7, 7), float('inf'), dtype=torch.float16), 'is inf'),
-        (torch.ones(64, 3, 7, 8), 'missing: conv1.weight'),
-        (torch.ones(1).expand(64, 3, 7, 7), 'expanded'),
-        (torch.ones(64, 3, 7, 7).to_sparse(), 'sparse'),
-        (5.0, 'as float'),
+        (torch.full((64, 3, 7, 7), float('nan')), r'\bnan\b'),
+        (torch.full((64, 3, 7, 7), float('inf'), dtype=torch.float16), r'\binf\b'),
+        (torch.ones(64, 3, 7, 8), ''),
+        (torch.ones(1).expand(64, 3, 7, 7), r'\(64, 3, 7, 7\).*expanded'),
+        (torch.ones(64, 3, 7, 7).to_sparse(), r'\(64, 3, 7, 7\).*sparse'),
+        (5.0, r'\bfloat\b'),
     ],
 )
 def test_numbers_that_no_network_can_run_with_are_refused(weights, tmp_path, value, said):
-    with pytest.raises(InputError, match=rf'(?s)w\.pth.*conv1\.weight.*{said}|{said}'):
+    with pytest.raises(InputError, match=rf'w\.pth.*conv1\.weight.*{said}'):
         loaded(tmp_path / 'w.pth', {**weights, 'conv1.weight': value})
 
 
@@ -85,7 +85,7 @@ def test_nothing_is_loaded_from_a_file_that_does_not_fit(weights):
     network = ResNet(18)
     before = network.conv1.weight.clone()
     state = {name: value for name, value in weights.items() if name != 'layer4.1.bn2.bias'}
-    with pytest.raises(InputError, match=r'119 matched, 1 missing, 0 unexpected; missing: layer4\.1\.bn2\.bias'):
+    with pytest.raises(InputError, match=r'w\.pth.*119 matched, 1 missing, 0 unexpected.*layer4\.1\.bn2\.bias'):
         load_weights(network, state, 'w.pth')
     assert torch.equal(network.conv1.weight, before)
 
@@ -98,7 +98,7 @@ def test_a_whole_model_needs_its_backbone_and_may_have_another_head():
     assert torch.equal(model['backbone'].weight, torch.full((3,), 2.0))
     with pytest.raises(InputError, match=r'a\.pth.*missing: backbone\.bias'):
         load_weights(model, {**state, 'backbone.bias': torch.zeros(4)}, 'a.pth')
-    with pytest.raises(InputError, match='0 matched'):
+    with pytest.raises(InputError, match=r'a\.pth.*\b0 matched'):
         load_weights(model, nn.BatchNorm1d(3).state_dict(), 'a.pth')
 
 

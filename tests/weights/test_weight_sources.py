@@ -1,7 +1,9 @@
 """Files; downloads are tested on MMEngine's way to them, in ``engine/test_pretrained.py``."""
 
+import pytest
 import torch
 
+from auglocal_mm.errors import InputError
 from auglocal_mm.weights.weight_sources import local_file
 
 
@@ -29,6 +31,15 @@ def test_any_other_is_fetched_anew_and_not_kept(monkeypatch):
             assert path.name == 'epoch_1.pth'
     assert not path.exists()
     assert fetch.hashes == [None, None]
+
+
+def test_a_download_that_cannot_be_written_names_url_and_file(tmp_path, monkeypatch):
+    (tmp_path / 'checkpoints').touch()  # a file, where a folder is needed
+    monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path))
+    with pytest.raises(InputError) as caught, local_file('http://nowhere/resnet34-b627a593.pth'):
+        pass
+    for word in ('http://nowhere/resnet34-b627a593.pth', f'written to {tmp_path}/checkpoints/resnet34-b627a593.pth'):
+        assert word in str(caught.value)
 
 
 def test_a_name_of_a_zoo_stands_for_a_url(tmp_path, monkeypatch):

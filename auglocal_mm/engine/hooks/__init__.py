@@ -1,4 +1,4 @@
-"""What happens around training: the local rule, checks of the input, checkpoints, the export of the backbone."""
+"""Hooks of a training: local learning, checks of the input, checkpoints, the export of the backbone."""
 
 from auglocal_mm.engine.hooks.auglocal_hook import AugLocalHook
 from auglocal_mm.engine.hooks.checkpoint_hook import CheckpointHook

@@ -22,14 +22,14 @@ class AugLocalHook(Hook):
 
     The life of a run::
 
-        before_train:  build the executor of the local modules, let it take the place of the model's ``train_step``
+        before_train:  build the executor of the local modules, replace the model's ``train_step`` by it
         each iteration:
             pre-process the batch
             for each local module:
                 features = module(features without gradient)
                 loss = head(features, labels)
                 backward; average gradients over processes; clip; step its own optimizer; free its gradients
-        after_train:   give ``train_step`` back
+        after_train:   restore ``train_step``
 
     The log line shows the sum of all losses, three of them, and the last module's accuracy; the visualizer gets every
     module's loss and accuracy as ``local/<module>/loss`` and ``local/<module>/accuracy``, averaged over the iterations
@@ -44,10 +44,10 @@ class AugLocalHook(Hook):
         self.executor_config = executor
 
     def before_train(self, runner: Runner) -> None:
-        """Puts the executor in the place of the model's ``train_step``."""
+        """Replaces the model's ``train_step`` by the executor."""
         refuse_conflicts(runner)
         if is_model_wrapper(runner.model):
-            # Gradients are averaged module by module; DDP's buckets would hold a copy of all of them.
+            # Gradients are averaged module by module; DDP's buckets would keep a copy of all of them.
             runner.model = runner.model.module
         self.model = runner.model
         self.executor = build_executor(self.model, runner.optim_wrapper, runner.cfg, self.executor_config)
@@ -55,11 +55,11 @@ class AugLocalHook(Hook):
         self.model.train_step = self.train_step
 
     def after_train(self, runner: Runner) -> None:
-        """Gives the model its own ``train_step`` back."""
+        """Restores the model's own ``train_step``."""
         del self.model.train_step
 
     def train_step(self, data: Any, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """One iteration of local learning, in the place of :meth:`mmengine.model.BaseModel.train_step`.
+        """One iteration of local learning, in place of :meth:`mmengine.model.BaseModel.train_step`.
 
         Returns:
             Nothing for the log: MMEngine would read it from the device in every iteration.
@@ -71,7 +71,7 @@ class AugLocalHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Mapping[str, Any] | None = None
     ) -> None:
-        """Hands on what happened since the last log line, as often as the logger writes one.
+        """Logs the statistics since the last log line, as often as the logger writes one.
 
         Raises:
             InputError: A module's loss was not finite.
@@ -79,18 +79,18 @@ class AugLocalHook(Hook):
         interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 50)
         last = self.end_of_epoch(runner.train_dataloader, batch_idx) or self.is_last_train_iter(runner)
         if last or self.every_n_inner_iters(batch_idx, interval):
-            self._look(runner)
+            self._log(runner)
 
-    def _look(self, runner: Runner) -> None:
+    def _log(self, runner: Runner) -> None:
         values, norms = self.statistics.take(), self.executor.optim_wrapper.take_norms()
         if len(values):
             log_statistics(runner, [module.name for module in self.executor.modules], values, norms)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Looks at the losses first.
+        """Checks the losses first.
 
         Raises:
             InputError: A module's loss was not finite; the checkpoint is not written.
         """
         if hasattr(self, 'executor'):
-            self._look(runner)
+            self._log(runner)

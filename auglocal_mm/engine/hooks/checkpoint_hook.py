@@ -46,8 +46,8 @@ class CheckpointHook(MMEngineCheckpointHook):
 
     Attributes:
         kept: Path of the last checkpoint of this training, if there is one.
-        gradients: By name of their parameters, until the resumed training begins.
-        first_scale: What the config has the loss scaled by at first, if it is scaled.
+        gradients: Accumulated gradients by the name of their parameter, until the resumed training begins.
+        first_scale: Initial scale of the loss in the config, if it is scaled.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -58,15 +58,15 @@ class CheckpointHook(MMEngineCheckpointHook):
         self.first_scale: float | None = None
 
     def before_run(self, runner: Runner) -> None:
-        """Notes what a checkpoint is to be told of the config, before a resumed scaler has another scale."""
+        """Records the initial scale of the loss, before a resumed scaler has another."""
         scaler = getattr(each_wrapper(runner.optim_wrapper)[0], 'loss_scaler', None)
         self.first_scale = scaler.get_scale() if scaler else None
 
     def before_train(self, runner: Runner) -> None:
         """Restores accumulated gradients, and keeps other trainings' checkpoints apart.
 
-        Those of an earlier training in the work_dir are not resumed for this one. The path that MMEngine has of the best
-        one is another training's after a move or in a copy, where MMEngine would remove it.
+        Those of an earlier training in the work_dir are not resumed from. After a move or in a copy, MMEngine's path of the
+        best one is that of another training, where MMEngine would remove it.
         """
         pointer = Path(runner.work_dir, 'last_checkpoint')
         if runner.iter == 0 and is_main_process() and (pointer.is_file() or latest_checkpoint(runner.work_dir)):
@@ -92,7 +92,7 @@ class CheckpointHook(MMEngineCheckpointHook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Mapping[str, Any] | None = None
     ) -> None:
-        """Saves after an iteration, if it is time, what all processes have: only the first of them writes."""
+        """Saves after an iteration, if it is time, averages over all processes, of which only the first writes."""
         due = self.every_n_train_iters(runner, self.interval, self.save_begin)
         if not self.by_epoch and (due or (self.save_last and self.is_last_train_iter(runner))):
             average_gradients(list(runner.model.parameters()))
@@ -105,8 +105,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         return self.file_backend.join_path(self.out_dir, osp.basename(path))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Notes how many processes train, on which the size of a batch depends, by which optimizer, and gradients still being
-        accumulated.
+        """Records the number of processes, on which the total batch size depends, the type of the optimizer, and gradients
+        that are still being accumulated.
 
         Raises:
             InputError: Something in the checkpoint is not finite; it is not written.
@@ -123,14 +123,15 @@ class CheckpointHook(MMEngineCheckpointHook):
             raise divergence(runner, f'{found} after iteration {checkpoint["meta"]["iter"]}')
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Checks what a run is to be resumed or started from, before anything is taken from it.
+        """Checks the checkpoint that a run resumes or starts from, before anything is loaded from it.
 
         Raises:
             InputError: It is not a checkpoint of this training, is not finite, or does not cover the backbone; or a setting
-                cannot take effect any more.
+                can no longer take effect.
         """
-        model, source = unwrapped(runner.model), str(runner._load_from or find_latest_checkpoint(runner.work_dir))
-        if not runner._resume:
+        model = unwrapped(runner.model)
+        source = str(runner.cfg.get('load_from') or find_latest_checkpoint(runner.work_dir))
+        if not runner.cfg.get('resume'):
             checkpoint['state_dict'], coverage = select_weights(model, checkpoint, source)
             print_log(f'Weights of {source}: {coverage}', logger='current')
             return
@@ -147,7 +148,7 @@ class CheckpointHook(MMEngineCheckpointHook):
 
 
 def _non_finite_state(checkpoint: Mapping[str, Any]) -> str | None:
-    """What is not finite in a checkpoint; the log, and gradients that a loss scaler looks at, may be so."""
+    """What is not finite in a checkpoint, except in the log and in gradients that a loss scaler checks."""
     optimizer = checkpoint.get('optimizer', {})
     scaled = optimizer.get('loss_scaler') or any(
         isinstance(state, Mapping) and state.get('loss_scaler') for state in optimizer.values()
@@ -160,8 +161,8 @@ def _compare_processes(checkpoint: Mapping[str, Any]) -> None:
     before, now = checkpoint['meta'].get('world_size', get_world_size()), get_world_size()
     if before != now:
         print_log(
-            f'{before} processes trained before, and {now} do now: unless batch_size of the config makes up for it, batches '
-            'are of another size.',
+            f'The checkpoint is of a training by {before} processes, now there are {now}: unless batch_size of the config is '
+            'changed to match, the total batch size differs.',
             logger='current',
             level=logging.WARNING,
         )

@@ -18,28 +18,32 @@ from auglocal_mm.engine.last_batch import check_last_batch
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.coco_metric import CocoMetric, MMDetCocoMetric, check_order
+from auglocal_mm.node import once_per_node
 from auglocal_mm.registry import HOOKS
 
-HEADS = 5000
-"""About so many images of a data set have their sizes looked at before anything is trained: all of COCO's validation."""
+CHECKED = 5000
+"""About how many images of a data set have their size checked before training: all of COCO's validation set."""
 
 
 @HOOKS.register_module()
 class DataCheckHook(Hook):
-    """Refuses data that do not fit the model or are not all there, and counts images that were skipped."""
+    """Refuses data that do not fit the model or are incomplete, and counts images that were skipped.
+
+    One process of each node checks the data for all of its processes.
+    """
 
     def __init__(self) -> None:
         self.trained_on: list[str] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Checks the data of training and validation, and what the validation is judged by.
+        """Checks the data of training and validation, and the annotations of the evaluator.
 
         Raises:
             InputError: As :func:`check_training_data`, or a last batch of one image that cannot be trained on.
         """
         validation = runner.val_loop and (runner.val_loop.dataloader.dataset, runner.val_loop.evaluator)
-        check_training_data(runner.train_dataloader, unwrapped(runner.model), validation)
-        check_last_batch(runner)
+        once_per_node(lambda: check_training_data(runner.train_dataloader, unwrapped(runner.model), validation))
+        check_last_batch(runner)  # in every process: norms may exchange statistics
 
     def before_test(self, runner: Runner) -> None:
         """Checks the test data.
@@ -48,18 +52,21 @@ class DataCheckHook(Hook):
             InputError: Another number of classes than the model's, other classes than the checkpoint's, images that do not
                 exist or have another size, or annotations of other images.
         """
-        dataset = runner.test_loop.dataloader.dataset
+        once_per_node(lambda: self._check_test_data(runner))
+
+    def _check_test_data(self, runner: Runner) -> None:
+        dataset = runner.test_dataloader.dataset
         check_classes(dataset, unwrapped(runner.model), 'test')
         _compare_classes(self.trained_on, _classes(dataset), 'test')
         _check_images(dataset)
-        _check_evaluator(runner.test_loop.evaluator, dataset)
+        _check_evaluator(runner.test_evaluator, dataset)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Remembers what the checkpoint was trained on."""
         self.trained_on = list((checkpoint.get('meta', {}).get('dataset_meta') or {}).get('classes') or ())
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Says how many corrupt images were skipped so far."""
+        """Logs how many corrupt images were skipped so far."""
         skipped = sum(getattr(each, 'num_skipped', 0) for each in inner_datasets(runner.train_dataloader.dataset))
         if skipped:
             print_log(
@@ -68,7 +75,7 @@ class DataCheckHook(Hook):
 
 
 def check_training_data(batches: DataLoader, model: Any, validation: tuple[Any, Evaluator] | None) -> None:
-    """Makes sure that the data are all there and fit the model and each other.
+    """Checks that the data are complete and fit the model and each other.
 
     Args:
         batches: Of the training data.
@@ -83,22 +90,22 @@ def check_training_data(batches: DataLoader, model: Any, validation: tuple[Any, 
     if not len(batches):
         raise InputError(
             f'the training data have {len(dataset)} images, which do not fill one batch of {get_world_size()} processes '
-            f'with {batches.batch_size} each: nothing would be trained; set train_dataloader.batch_size to fewer'
+            f'with {batches.batch_size} each: nothing would be trained; lower train_dataloader.batch_size'
         )
     check_classes(dataset, model)
     _check_images(dataset)
     if validation is not None:
-        judged, evaluator = validation
-        _compare_classes(_classes(dataset), _classes(judged), 'validation')
-        _check_images(judged)
-        _check_evaluator(evaluator, judged)
+        validated, evaluator = validation
+        _compare_classes(_classes(dataset), _classes(validated), 'validation')
+        _check_images(validated)
+        _check_evaluator(evaluator, validated)
 
 
 def check_classes(dataset: Any, model: Any, name: str = 'training') -> None:
-    """Makes sure that the data have the same classes throughout, and the model as many.
+    """Checks that all data have the same classes, and the model as many.
 
     Raises:
-        InputError: They have not.
+        InputError: They do not.
     """
     first, *others = inner_datasets(dataset)
     for other in others:
@@ -119,7 +126,7 @@ def _compare_classes(ours: list[str], theirs: list[str], name: str) -> None:
         different = sorted(set(ours) ^ set(theirs)) or ['their order']
         raise InputError(
             f'the training data have {len(ours)} classes and the {name} data {len(theirs)}, and they differ in '
-            f'{different[0]}: labels would mean other things; put the missing folders there, or point to the right data'
+            f'{different[0]}: a label would mean different things; add the missing folders, or point to the right data'
         )
 
 
@@ -142,13 +149,13 @@ def _check_files(paths: list[str], annotations: str) -> None:
     if missing:
         raise InputError(
             f'{len(missing)} of {len(paths)} images of the annotations {annotations} do not exist, the first is '
-            f'{missing[0]}; set data_root and data_prefix to the folder that holds them'
+            f'{missing[0]}; set data_root and data_prefix to the folder that contains them'
         )
 
 
 def _check_sizes(sizes: dict[str, Any], annotations: str) -> None:
-    """Reads the heads of images all over the data set; the others are looked at when they are loaded."""
-    for path, expected in [*sizes.items()][:: max(1, len(sizes) // HEADS)]:
+    """Reads the headers of images spread over the data set; the others are checked when they are loaded."""
+    for path, expected in [*sizes.items()][:: max(1, len(sizes) // CHECKED)]:
         found = image_size(path)
         if found is not None and expected[0] is not None:
             check_size(path, found, expected, annotations)

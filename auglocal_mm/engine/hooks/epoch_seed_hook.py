@@ -1,4 +1,4 @@
-"""Makes what is random depend on the seed and the epoch alone, or the iteration where training counts those."""
+"""Makes all randomness depend only on the seed and the epoch, or on the iteration in training by iterations."""
 
 from typing import Any
 
@@ -16,12 +16,12 @@ from auglocal_mm.registry import HOOKS
 class EpochSeedHook(DistSamplerSeedHook):
     """Seeds the sampler, the augmentation and the network (dropout, stochastic depth) before each epoch.
 
-    So a run that was stopped and resumed goes on as one that never stopped. A training by iterations can stop within a
+    A run that is stopped and resumed thus continues as if it had never stopped. Training by iterations can stop within a
     pass over the data: there the network is seeded before each iteration.
     """
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Hands the epoch to the sampler, seed and epoch to the data set if it takes them, and seeds all generators."""
+        """Gives the epoch to the sampler, seed and epoch to the data set if it takes them, and seeds all generators."""
         super().before_train_epoch(runner)
         if not counts_iterations(runner):
             _set_epoch(runner, runner.epoch)
@@ -33,12 +33,12 @@ class EpochSeedHook(DistSamplerSeedHook):
             loader.batch_sampler.sampler = PassSampler(loader.sampler, runner.iter * loader.batch_size)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Seeds all generators, where training counts iterations."""
+        """Seeds all generators, in training by iterations."""
         if counts_iterations(runner):
             _seed_generators(runner.seed, runner.iter)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Tells the data set of the next pass before its first image is read, where training counts iterations."""
+        """Gives the data set the next pass before its first image is read, in training by iterations."""
         if counts_iterations(runner):
             _set_epoch(runner, finished_passes(runner, runner.iter + 1))
 
@@ -51,5 +51,5 @@ def _set_epoch(runner: Runner, epoch: int) -> None:
 
 def _seed_generators(seed: int, step: int) -> None:
     (mixed,) = np.random.SeedSequence([seed, step]).generate_state(1)
-    # Less than 2**32 with the number of the process, which is added.
+    # Less than 2**32 with the rank of the process, which is added.
     set_random_seed(int(mixed) // 2, diff_rank_seed=True)

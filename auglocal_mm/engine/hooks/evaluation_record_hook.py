@@ -1,11 +1,13 @@
-"""Writes every evaluation down when it is computed, for comparisons."""
+"""Records every evaluation when it is computed, for comparisons."""
 
+import math
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from mmengine.dist import master_only
+from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -27,7 +29,7 @@ from auglocal_mm.transfer.run_config import RunConfig
 class EvaluationRecordHook(Hook):
     """Writes ``evaluation.json`` to the work_dir: the last validation of the training, and the last test run.
 
-    A training that starts anew removes what an earlier one wrote there. Checkpoints say which training they are of.
+    A new training removes the records of an earlier one. Checkpoints name the training that they are from.
     """
 
     priority = 'VERY_LOW'  # nothing is removed before the other hooks have checked what is to be trained
@@ -37,13 +39,13 @@ class EvaluationRecordHook(Hook):
         self.loaded: Mapping[str, Any] = {}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Remembers which training the weights are of, and when they were saved."""
+        """Remembers which training the weights are from, and when they were saved."""
         self.loaded = checkpoint.get('meta') or {}
         self.training = training_of(self.loaded, str(runner.cfg.get('load_from')))
 
     @master_only
     def before_train(self, runner: Runner) -> None:
-        """Goes on with the records of a training that is resumed, and with none otherwise."""
+        """Keeps the records of a resumed training, and starts without any otherwise."""
         resumed = bool(runner.cfg.get('resume') and self.loaded)
         if self.training is None or not resumed:
             self.training = _new_training(runner, resumed)
@@ -53,7 +55,7 @@ class EvaluationRecordHook(Hook):
             write_evaluations(runner.work_dir, Evaluations(validation=None, test=None))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Notes which training the checkpoint is of."""
+        """Records which training the checkpoint is from."""
         if self.training is not None:
             checkpoint['meta']['training'] = self.training.model_dump(exclude_unset=True)
 
@@ -62,11 +64,11 @@ class EvaluationRecordHook(Hook):
         read_evaluations(runner.work_dir)
 
     def after_val_epoch(self, runner: Runner, metrics: Mapping[str, Any] | None = None) -> None:
-        """Writes a validation down."""
+        """Records a validation."""
         self._write(runner, 'validation', metrics or {}, {'epoch': runner.epoch, 'iter': runner.iter}, None)
 
     def after_test_epoch(self, runner: Runner, metrics: Mapping[str, Any] | None = None) -> None:
-        """Writes a test down."""
+        """Records a test."""
         self._write(runner, 'test', metrics or {}, self.loaded, runner.cfg.get('load_from'))
 
     @master_only
@@ -75,25 +77,35 @@ class EvaluationRecordHook(Hook):
         runner: Runner,
         run: Literal['validation', 'test'],
         metrics: Mapping[str, Any],
-        moment: Mapping[str, Any],
+        progress: Mapping[str, Any],
         checkpoint: str | None,
     ) -> None:
         record = EvaluationRecord(
             training=self.training,
-            epoch=moment.get('epoch') or None,
-            iteration=moment.get('iter') or None,
+            epoch=progress.get('epoch') or None,
+            iteration=progress.get('iter') or None,
             checkpoint=checkpoint,
             metrics={
                 key: plain(value.tolist() if hasattr(value, 'tolist') else value) for key, value in metrics.items()
             },
+            class_ap=_class_ap(runner.val_evaluator if run == 'validation' else runner.test_evaluator),
             settings=plain(runner.cfg.to_dict()),
         )
         kept = read_evaluations(runner.work_dir) or Evaluations(validation=None, test=None)
         write_evaluations(runner.work_dir, kept.model_copy(update={run: record}))
 
 
+def _class_ap(evaluator: Evaluator) -> dict[str, dict[str, float | None]]:
+    """AP by kind and class, of metrics that have it."""
+    measured = [item for metric in evaluator.metrics for item in getattr(metric, 'class_ap', {}).items()]
+    return {
+        kind: {name: None if math.isnan(value) else value for name, value in values.items()}
+        for kind, values in measured
+    }
+
+
 def _new_training(runner: Runner, resumed: bool) -> TrainingRecord:
-    """A training that starts now, or was started before trainings were written down."""
+    """A training that starts now, or that was started before trainings were recorded."""
     if not resumed:
         Path(runner.work_dir, KEPT_RECORD).unlink(missing_ok=True)
     found = read_pretraining(RunConfig(Path(runner.work_dir), plain(runner.cfg.to_dict())), Path(runner.work_dir))

@@ -1,4 +1,4 @@
-"""Writes the backbone when training is over."""
+"""Writes the backbone after training."""
 
 import hashlib
 import math
@@ -23,7 +23,7 @@ from auglocal_mm.weights.backbone_file import write_backbone
 class ExportBackboneHook(Hook):
     """Writes ``backbone.pth`` and ``backbone.json`` to the work_dir after training.
 
-    The weights are those that a checkpoint of this moment would hold: averaged ones where an EMA hook averages.
+    The weights are those that a checkpoint would contain: averaged ones where an EMA hook averages.
     """
 
     priority = 'VERY_LOW'  # after hooks that put other weights into a checkpoint
@@ -37,9 +37,9 @@ class ExportBackboneHook(Hook):
         self.measured = (runner.iter, {key: value for key, value in found.items() if math.isfinite(value)})
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Notes what the backbone's description needs in the checkpoint, so that it can be exported from there too.
+        """Records in the checkpoint what the backbone's description needs, so that it can be exported from there too.
 
-        The accuracy only where it is that of these weights: checkpoints are written before the validation.
+        The accuracy is recorded only if it is that of these weights: checkpoints are written before the validation.
         """
         iteration, accuracy = self.measured
         model = unwrapped(runner.model)
@@ -52,7 +52,7 @@ class ExportBackboneHook(Hook):
         }
 
     def after_train(self, runner: Runner) -> None:
-        """Exports the trained backbone; where a run was stopped before its last validation, that is made up for."""
+        """Exports the trained backbone, after the last validation if the run was stopped before it."""
         if runner.val_loop is not None and self.measured[0] != runner.iter:
             runner.val_loop.run()
         self._export(runner)

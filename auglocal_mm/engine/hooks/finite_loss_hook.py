@@ -14,16 +14,16 @@ from auglocal_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Refuses to go on, and to write a checkpoint, after a loss that is not finite.
+    """Refuses to continue, or to write a checkpoint, after a loss that is not finite.
 
-    It looks as often as the logger writes a line, so that nothing is read from the device in between.
+    It checks as often as the logger writes a line, so that nothing is read from the device in between.
     """
 
     def __init__(self) -> None:
         self.total: Tensor | None = None
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Adds the loss up; looks at the sum with the logger.
+        """Accumulates the loss, and checks the sum as often as the logger writes a line.
 
         Raises:
             InputError: A loss was not finite.
@@ -34,17 +34,17 @@ class FiniteLossHook(Hook):
         interval = next((hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)), 50)
         last = self.end_of_epoch(runner.train_dataloader, batch_idx) or self.is_last_train_iter(runner)
         if last or self.every_n_inner_iters(batch_idx, interval):
-            self._look(runner)
+            self._check(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Looks once more.
+        """Checks once more.
 
         Raises:
             InputError: A loss was not finite; the checkpoint is not written.
         """
-        self._look(runner)
+        self._check(runner)
 
-    def _look(self, runner: Runner) -> None:
+    def _check(self, runner: Runner) -> None:
         total, self.total = self.total, None
         if total is not None and not torch.isfinite(total):
             epoch = finished_passes(runner, runner.iter) + 1

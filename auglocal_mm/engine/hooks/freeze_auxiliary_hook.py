@@ -1,4 +1,4 @@
-"""Freezes auxiliary networks little by little."""
+"""Freezes auxiliary networks gradually."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,14 +16,14 @@ from auglocal_mm.registry import HOOKS
 class FreezeAuxiliaryHook(Hook):
     """Stops the training of the hidden layers of auxiliary networks one after the other, from the primary network outwards.
 
-    Named by AugLocal's authors as future work (section 5 of arXiv 2402.17318); the course is ours. Gradients still run
+    Named by AugLocal's authors as future work (section 5 of arXiv 2402.17318); the schedule is ours. Gradients still flow
     through frozen layers into the local module; what is saved is the gradients of their weights and their updates. Their
-    norms go on using the statistics of the batch, and classifiers are never frozen.
+    norms keep using the statistics of the batch, and classifiers are never frozen.
 
     Args:
         start: Share of the training, in epochs or in iterations, after which the first layer is frozen. The k-th of n
             hidden layers follows at ``start + (end - start) * (k - 1) / n``.
-        end: Where the next one behind the last would follow.
+        end: Share after which one more layer would be frozen.
 
     Raises:
         InputError: Not 0 <= start < end <= 1.
@@ -35,7 +35,7 @@ class FreezeAuxiliaryHook(Hook):
         self.start, self.end = start, end
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Freezes as many layers as the epoch asks for; a resumed run finds the same ones.
+        """Freezes the layers that are due in this epoch; a resumed run freezes the same ones.
 
         Raises:
             InputError: A head has no hidden layers of its own, or there are no heads.
@@ -49,7 +49,7 @@ class FreezeAuxiliaryHook(Hook):
         self._freeze(runner, heads)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Freezes as many layers as the iteration asks for, where training counts iterations."""
+        """Freezes the layers that are due in this iteration, in training by iterations."""
         if counts_iterations(runner):
             self._freeze(runner, unwrapped(runner.model).auxiliary_heads)
 

@@ -1,4 +1,4 @@
-"""Moving average of the weights that are kept."""
+"""Moving average of the weights of the primary network."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ from auglocal_mm.registry import HOOKS, MODELS
 class PrimaryEMAHook(EMAHook):
     """MMEngine's ``EMAHook`` on the primary network alone.
 
-    Auxiliary heads are thrown away after training and can be far larger than the backbone: averaging them would only cost
-    memory. The averaged weights are validated, stand in the checkpoints, and are exported.
+    Auxiliary heads are discarded after training and can be far larger than the backbone: averaging them would only cost
+    memory. The averaged weights are validated, saved in the checkpoints, and exported.
     """
 
     def before_run(self, runner: Runner) -> None:
-        """Copies backbone and classifier as the average to start from."""
+        """Copies backbone and classifier as the initial average."""
         model = unwrapped(runner.model)
         self.src_model = nn.ModuleDict({'backbone': model.backbone, 'head': model.head})
         self.ema_model = MODELS.build(self.ema_cfg, default_args={'model': self.src_model})

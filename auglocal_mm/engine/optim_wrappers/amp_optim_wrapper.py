@@ -19,16 +19,16 @@ DTYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 @OPTIM_WRAPPERS.register_module()
 class AmpOptimWrapper(MMEngineAmpOptimWrapper):
-    """MMEngine's ``AmpOptimWrapper``, which asks for a GPU, on any device that PyTorch's autocast knows.
+    """MMEngine's ``AmpOptimWrapper``, which asks for a GPU, on any device that PyTorch's autocast supports.
 
     Args:
         dtype: ``'bfloat16'``, which needs no loss scaling, or ``'float16'``.
-        loss_scale: ``'dynamic'``, the keywords of :class:`torch.amp.GradScaler`, or a number that stays; of no effect in
+        loss_scale: ``'dynamic'``, the keywords of :class:`torch.amp.GradScaler`, or a fixed number; of no effect in
             bfloat16.
         **kwargs: As for :class:`mmengine.optim.OptimWrapper`.
 
     Raises:
-        InputError: Another dtype or loss scale.
+        InputError: Unknown dtype or loss scale.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class AmpOptimWrapper(MMEngineAmpOptimWrapper):
         self.cast_dtype = DTYPES[dtype]
         options = _scaling(loss_scale)
         self.loss_scaler = torch.amp.GradScaler(get_device(), enabled=dtype == 'float16', **options)
-        self._scale_update_param = None if isinstance(loss_scale, str | dict) else options['init_scale']
+        self.fixed_scale = None if isinstance(loss_scale, str | dict) else options['init_scale']
         if self.loss_scaler.is_enabled():
             _begin_momentum(self.optimizer)
 
@@ -49,6 +49,14 @@ class AmpOptimWrapper(MMEngineAmpOptimWrapper):
         """Forward and loss in ``dtype``, without gradient exchange while gradients accumulate."""
         with OptimWrapper.optim_context(self, model), torch.autocast(get_device(), self.cast_dtype):
             yield
+
+    def step(self, **kwargs: Any) -> None:
+        """Updates the parameters with clipped gradients that are no longer scaled, and the scale unless it is fixed."""
+        if self.clip_grad_kwargs:
+            self.loss_scaler.unscale_(self.optimizer)
+            self._clip_grad()
+        self.loss_scaler.step(self.optimizer, **kwargs)
+        self.loss_scaler.update(self.fixed_scale)
 
 
 def _begin_momentum(optimizer: Optimizer) -> None:

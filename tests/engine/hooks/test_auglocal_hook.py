@@ -151,28 +151,28 @@ def test_a_loss_that_is_not_finite_names_module_and_iteration(tiny_config):
     head = runner.model.auxiliary_heads[3]
     calls = iter(range(100))
     head.register_forward_hook(lambda _, inputs, output: output * float('nan') if next(calls) == 4 else None)
-    with pytest.raises(InputError, match=r'local module layer2.0 is nan in iteration 5 \(epoch 2\)'):
+    with pytest.raises(InputError, match=r'layer2\.0.*\bnan\b.*\b5\b.*\b2\b'):
         runner.train()
     assert (Path(config.work_dir) / 'epoch_1.pth').is_file()
 
 
 @pytest.mark.parametrize(
-    ('settings', 'message'),
+    ('settings', 'key'),
     [
-        ({'activation_checkpointing': ['backbone.layer1.0']}, 'activation_checkpointing is reentrant'),
-        ({'model.backbone.with_cp': True}, 'with_cp'),
+        ({'activation_checkpointing': ['backbone.layer1.0']}, 'activation_checkpointing'),
+        ({'model.backbone.with_cp': True}, r'backbone\.with_cp'),
     ],
 )
-def test_conflicting_settings_are_refused(tiny_config, settings, message):
-    with pytest.raises(InputError, match=message):
+def test_conflicting_settings_are_refused(tiny_config, settings, key):
+    with pytest.raises(InputError, match=key):
         train(tiny_config(**settings))
 
 
 def test_heads_without_the_hook_are_refused(tiny_config):
-    with pytest.raises(InputError, match="add custom_hooks=\\[dict\\(type='AugLocalHook'\\)\\]"):
+    with pytest.raises(InputError, match=r"custom_hooks=\[dict\(type='AugLocalHook'\)\]"):
         train(tiny_config(custom_hooks=[]))
 
 
 def test_the_hook_without_heads_is_refused(tiny_config):
-    with pytest.raises(InputError, match='needs auxiliary heads'):
+    with pytest.raises(InputError, match=r"AugLocalHook.*auxiliary_heads=dict\(type='AugLocalHead'"):
         train(tiny_config('bp', custom_hooks=[dict(type='AugLocalHook')]))

@@ -1,4 +1,5 @@
 import os
+import re
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -25,17 +26,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path, monk
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_training_that_cannot_note_its_checkpoints_does_not_begin(tiny_config, ten_seconds):
+def test_a_training_that_cannot_record_its_checkpoints_does_not_start(tiny_config, ten_seconds):
     config = tiny_config('bp')
     pointer = Path(config.work_dir, 'last_checkpoint')
     pointer.parent.mkdir()
     os.mkfifo(pointer)
-    with pytest.raises(InputError, match=f'{pointer} is a pipe'):
+    with pytest.raises(InputError, match=f'{pointer}.*pipe'):
         Runner.from_cfg(config).train()
     assert not list(pointer.parent.glob('*.pth'))
 
 
-def test_another_number_of_processes_is_told(tiny_config, tmp_path):
+def test_another_number_of_processes_is_logged(tiny_config, tmp_path):
     config = tiny_config('bp', **{'train_cfg.max_epochs': 1})
     Runner.from_cfg(config).train()
     checkpoint = torch.load(f'{config.work_dir}/epoch_1.pth', weights_only=False)
@@ -46,7 +47,7 @@ def test_another_number_of_processes_is_told(tiny_config, tmp_path):
         work_dir = tmp_path / path.split('/')[-1] if isinstance(path, str) else tmp_path / 'resumed'
         Runner.from_cfg(tiny_config('bp', load_from=str(path), resume=True, work_dir=str(work_dir))).train()
         (log,) = work_dir.glob('*/*.log')
-        assert ('4 processes trained before, and 1 do now' in log.read_text()) == told
+        assert ('4 processes' in log.read_text()) == told
 
 
 class PoisonHook(Hook):
@@ -77,7 +78,7 @@ def test_nothing_that_is_not_finite_is_saved(tiny_config, method, named, choose)
     config = tiny_config(method)
     runner = Runner.from_cfg(config)
     runner.register_hook(PoisonHook(choose))
-    with pytest.raises(InputError, match=rf'{named} is nan after iteration 6; the last checkpoint, .*/epoch_1.pth, is'):
+    with pytest.raises(InputError, match=rf'{re.escape(named)}.*\bnan\b.*\b6\b.*/epoch_1\.pth'):
         runner.train()
     assert sorted(path.name for path in Path(config.work_dir).glob('*.pth')) == ['epoch_1.pth']
 
@@ -90,8 +91,9 @@ def test_averaged_weights_are_looked_at_and_no_checkpoint_is_named_that_is_none_
     runner = Runner.from_cfg(config)
     average = next(hook for hook in runner.hooks if hasattr(hook, 'ema_cfg'))
     runner.register_hook(PoisonHook(lambda _: average.ema_model.module['head'].fc.bias))
-    with pytest.raises(InputError, match=r'is nan after iteration 6; lower the learning rate.* then train again'):
+    with pytest.raises(InputError, match=r'head\.fc\.bias.*\bnan\b.*\b6\b') as error:
         runner.train()
+    assert '.pth' not in str(error.value)
     assert Path(config.work_dir, 'epoch_2.pth').read_bytes() == b'of another run'
 
 
@@ -101,7 +103,7 @@ def test_a_checkpoint_that_is_not_finite_is_not_resumed_from(tiny_config, tmp_pa
     checkpoint = torch.load(f'{config.work_dir}/epoch_1.pth', weights_only=False)
     checkpoint['optimizer']['state'][0]['momentum_buffer'][0] = float('inf')
     torch.save(checkpoint, tmp_path / 'damaged.pth')
-    with pytest.raises(InputError, match=r'damaged.pth: optimizer.state.0.momentum_buffer is inf'):
+    with pytest.raises(InputError, match=r'damaged\.pth.*optimizer\.state\.0\.momentum_buffer.*\binf\b'):
         Runner.from_cfg(tiny_config('bp', load_from=str(tmp_path / 'damaged.pth'), resume=True)).train()
 
 
@@ -111,5 +113,5 @@ def test_gradients_that_a_loss_scaler_will_look_at_may_be_infinite(tiny_config, 
     runner.model.head.fc.bias.grad = torch.full((3,), float('inf'))
     optimizer = {} if scaler is None else {'loss_scaler': scaler}
     checkpoint = {'meta': {'iter': 1}, 'state_dict': {}, 'optimizer': optimizer}
-    with pytest.raises(InputError, match=r'gradients\.head\.fc\.bias is inf') if refused else nullcontext():
+    with pytest.raises(InputError, match=r'gradients\.head\.fc\.bias.*\binf\b') if refused else nullcontext():
         CheckpointHook().before_save_checkpoint(runner, checkpoint)

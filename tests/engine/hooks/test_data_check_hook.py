@@ -19,24 +19,24 @@ from auglocal_mm.evaluation import CocoMetric
 
 def test_validation_data_with_other_classes_are_refused(tiny_config, image_folder):
     shutil.rmtree(image_folder / 'val' / 'dog')
-    with pytest.raises(InputError, match='3 classes and the validation data 2, and they differ in dog'):
+    with pytest.raises(InputError, match=r'\b3\b.*validation.*\b2\b.*\bdog\b'):
         Runner.from_cfg(tiny_config('bp')).train()
 
 
 def test_less_than_a_batch_is_refused(tiny_config):
-    with pytest.raises(InputError, match='have 24 images, which do not fill one batch of 1 processes with 25 each'):
+    with pytest.raises(InputError, match=r'\b24\b.*\b1\b.*\b25\b.*train_dataloader\.batch_size'):
         Runner.from_cfg(tiny_config('bp', **{'train_dataloader.batch_size': 25})).train()
 
 
 def test_validation_data_with_more_classes_are_refused(tiny_config, image_folder):
     shutil.copytree(image_folder / 'val' / 'dog', image_folder / 'val' / 'ant')
-    with pytest.raises(InputError, match='3 classes and the validation data 4, and they differ in ant'):
+    with pytest.raises(InputError, match=r'\b3\b.*validation.*\b4\b.*\bant\b'):
         Runner.from_cfg(tiny_config('bp')).train()
 
 
 def test_test_data_must_have_the_models_classes(tiny_config, image_folder):
     shutil.rmtree(image_folder / 'val' / 'dog')
-    with pytest.raises(InputError, match='the test data have 2 classes, but num_classes of the model is 3'):
+    with pytest.raises(InputError, match=r'test.*\b2\b.*num_classes.*\b3\b.*model\.head'):
         Runner.from_cfg(tiny_config('bp')).test()
 
 
@@ -44,7 +44,7 @@ def test_test_data_must_have_the_classes_that_the_checkpoint_was_trained_on(tiny
     config = tiny_config('bp', **{'train_cfg.max_epochs': 1})
     Runner.from_cfg(config).train()
     shutil.move(image_folder / 'val' / 'cat', image_folder / 'val' / 'fox')
-    with pytest.raises(InputError, match='3 classes and the test data 3, and they differ in cat'):
+    with pytest.raises(InputError, match=r'\b3\b.*test.*\b3\b.*\bcat\b'):
         Runner.from_cfg(tiny_config('bp', load_from=f'{config.work_dir}/epoch_1.pth')).test()
 
 
@@ -68,10 +68,10 @@ def check(dataset, judged=None, annotations=None, num_classes=2):
 def test_data_in_wrappers_are_checked(wrap, tmp_path):
     path = write_scenes(tmp_path, scenes())
     check(wrap(read(path)), read(path), path)
-    with pytest.raises(InputError, match=r'2 classes, but num_classes of the model is 3'):
+    with pytest.raises(InputError, match=r'\b2\b.*num_classes.*\b3\b.*model\.roi_head\.bbox_head'):
         check(wrap(read(path)), num_classes=3)
     (tmp_path / 'images' / '2.png').unlink()
-    with pytest.raises(InputError, match=r'1 of 3 images .* do not exist, the first is .*2.png'):
+    with pytest.raises(InputError, match=r'\b1 of 3\b.*2\.png'):
         check(wrap(read(path)))
 
 
@@ -79,7 +79,7 @@ def test_data_in_wrappers_are_checked(wrap, tmp_path):
 def test_sizes_in_the_annotations_must_be_those_of_the_images(wrap, tmp_path):
     path = write_scenes(tmp_path, scenes())
     Image.new('RGB', (60, 80)).save(tmp_path / 'images' / '1.png')
-    with pytest.raises(InputError, match=r'1.png is 60 pixels wide and 80 high, but has width=80 and height=60'):
+    with pytest.raises(InputError, match=r'1\.png.*\b60\b.*\b80\b.*width=80.*height=60'):
         check(wrap(read(path)))
 
 
@@ -94,7 +94,7 @@ def test_images_that_lie_are_taken_upright(tmp_path):
 def test_parts_of_joined_data_must_have_the_same_classes(tmp_path):
     path = write_scenes(tmp_path, scenes())
     parts = [read(path), read(path, metainfo=dict(classes=('cat', 'dog')))]
-    with pytest.raises(InputError, match='they differ in their order'):
+    with pytest.raises(InputError, match=r'\b2\b.*other training.*\b2\b.*order'):
         check(Joined(parts))
 
 
@@ -107,9 +107,9 @@ class Joined(list):
 
 
 @pytest.mark.parametrize('wrap', [WRAPPERS['repeated'], WRAPPERS['joined']])
-def test_an_image_is_judged_once(wrap, tmp_path):
+def test_an_image_is_evaluated_once(wrap, tmp_path):
     path = write_scenes(tmp_path, scenes())
-    with pytest.raises(InputError, match='or the data set has it twice'):
+    with pytest.raises(InputError, match=r'\b1\b.*1\.png.*80 x 60'):
         check(read(path), wrap(read(path)), path)
 
 
@@ -117,7 +117,7 @@ def test_validation_by_another_file_is_refused(tmp_path):
     path = write_scenes(tmp_path, scenes())
     content = scenes()
     content['images'][0]['file_name'] = 'other.png'
-    with pytest.raises(InputError, match=r'other.json.* has no image 1 that is 1.png'):
+    with pytest.raises(InputError, match=r'other\.json.*\b1\b.*1\.png'):
         check(read(path), read(path), write_scenes(tmp_path, content, 'other.json'))
 
 
@@ -125,7 +125,7 @@ def test_a_metric_of_mmdetection_must_have_the_order_of_the_classes(tmp_path):
     content = scenes()
     path = write_scenes(tmp_path, content)
     dataset, model = read(path), SimpleNamespace()
-    with pytest.raises(InputError, match=r"CocoMetric takes labels for \['cat', 'dog'\].*auglocal_mm.CocoMetric"):
+    with pytest.raises(InputError, match=r"\['cat', 'dog'\].*\['dog', 'cat'\].*auglocal_mm\.CocoMetric"):
         check_training_data(DataLoader(dataset), model, (dataset, Evaluator(MMDetCocoMetric(path))))
     check_training_data(DataLoader(dataset), model, (dataset, Evaluator(MMDetCocoMetric())))
     content['categories'].reverse()
@@ -138,7 +138,8 @@ def test_skipped_images_of_all_parts_are_counted(monkeypatch):
     monkeypatch.setattr(data_check_hook, 'print_log', lambda message, **_: said.append(message))
     parts = Joined(SimpleNamespace(num_skipped=number) for number in (2, 3))
     data_check_hook.DataCheckHook().after_train_epoch(SimpleNamespace(train_dataloader=SimpleNamespace(dataset=parts)))
-    assert said == ['5 corrupt training images were skipped so far.']
+    (message,) = said
+    assert '5' in message
 
 
 def test_classifiers_train_on_wrapped_data(tiny_config, image_folder):
@@ -154,5 +155,5 @@ def test_classifiers_train_on_wrapped_data(tiny_config, image_folder):
     assert not first.equal(again), 'augmented anew'
     config.model.head.num_classes = 4
     config.experiment_name += '_4'
-    with pytest.raises(InputError, match='3 classes, but num_classes of the model is 4'):
+    with pytest.raises(InputError, match=r'\b3\b.*num_classes.*\b4\b'):
         Runner.from_cfg(config).train()

@@ -24,9 +24,9 @@ def test_hidden_layers_stop_learning_one_after_the_other(tiny_config, depth):
 
 
 def test_bad_settings_are_refused(tiny_config):
-    with pytest.raises(InputError, match=r'expected 0 <= start < end'):
+    with pytest.raises(InputError, match=r'start=0\.5.*end=0\.5'):
         FreezeAuxiliaryHook(0.5, 0.5)
-    with pytest.raises(InputError, match=r'end=9; expected 0 <= start < end <= 1'):
+    with pytest.raises(InputError, match=r'start=5.*end=9'):
         FreezeAuxiliaryHook(5, 9)
-    with pytest.raises(InputError, match='needs auxiliary heads with hidden layers'):
+    with pytest.raises(InputError, match=r'FreezeAuxiliaryHook.*AugLocalHead'):
         Runner.from_cfg(tiny_config('bp', custom_hooks=[dict(type='FreezeAuxiliaryHook')])).train()

@@ -25,7 +25,7 @@ def test_forward_runs_in_half_and_weights_stay_float32(dtype):
 
 
 def test_an_unknown_dtype_is_refused():
-    with pytest.raises(InputError, match="dtype is 'int8'; choose one of bfloat16, float16"):
+    with pytest.raises(InputError, match=r"optim_wrapper\.dtype.*'int8'.*bfloat16, float16"):
         wrapper(nn.Linear(1, 1), dtype='int8')
 
 
@@ -39,7 +39,7 @@ def test_the_scale_is_an_option(loss_scale, scales):
 
 
 def test_an_unknown_scale_is_refused():
-    with pytest.raises(InputError, match="loss_scale is 'static'; expected 'dynamic'"):
+    with pytest.raises(InputError, match=r"optim_wrapper\.loss_scale.*'static'.*'dynamic'"):
         wrapper(nn.Linear(1, 1), dtype='float16', loss_scale='static')
 
 

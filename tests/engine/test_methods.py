@@ -1,10 +1,10 @@
-"""Every rule through the runner: it trains, and a resumed run equals one that never stopped."""
+"""Every local learning method through the runner: it trains, and a resumed run equals one that never stopped."""
 
 import pytest
 import torch
 from mmengine.runner import Runner
 
-RULES = {
+METHODS = {
     'DGL': dict(type='DGLHead'),
     'PredSim': dict(type='PredSimHead'),
     'InfoPro': dict(type='InfoProHead', loss_weights=dict(cross_entropy=(0.05, 0.5), reconstruction=(5.0, 0.2))),
@@ -19,11 +19,11 @@ def train(config) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in runner.model.state_dict().items()}
 
 
-@pytest.mark.parametrize('rule', RULES.values(), ids=RULES)
-def test_resume_equals_never_stopped(tiny_config, tmp_path, rule):
-    settings = {'model.auxiliary_heads': {'_delete_': True, **rule}, 'model.image_size': 32}
+@pytest.mark.parametrize('heads', METHODS.values(), ids=METHODS)
+def test_resume_equals_never_stopped(tiny_config, tmp_path, heads):
+    settings = {'model.auxiliary_heads': {'_delete_': True, **heads}, 'model.image_size': 32}
     whole = train(tiny_config(work_dir=str(tmp_path / 'whole'), **settings))
-    settings = {'model.auxiliary_heads': {'_delete_': True, **rule}, 'model.image_size': 32}
+    settings = {'model.auxiliary_heads': {'_delete_': True, **heads}, 'model.image_size': 32}
     stopped = tiny_config(work_dir=str(tmp_path / 'resumed'), **settings)
     stopped.load_from, stopped.resume = str(tmp_path / 'whole' / 'epoch_1.pth'), True
     resumed = train(stopped)
@@ -47,10 +47,10 @@ def test_other_networks_train_and_export(tiny_config, backbone):
     assert all(torch.equal(exported[name], own[name]) for name in own)
 
 
-def test_every_rule_sees_the_same_batches(tiny_config, tmp_path):
+def test_every_method_sees_the_same_batches(tiny_config, tmp_path):
     seen = []
     for name in ('BP', 'AugLocal', 'DGL', 'InfoPro'):
-        settings = {'model.auxiliary_heads': {'_delete_': True, **RULES[name]}} if name in RULES else {}
+        settings = {'model.auxiliary_heads': {'_delete_': True, **METHODS[name]}} if name in METHODS else {}
         method = 'bp' if name == 'BP' else 'auglocal'
         settings |= {'work_dir': str(tmp_path / name), 'model.image_size': 32}
         runner = Runner.from_cfg(tiny_config(method, **settings))

@@ -1,0 +1,29 @@
+"""What MMEngine and MMDetection give no public access to: read here alone, and never written.
+
+A new release may rename any of it, without a word in its changelog; then this is the file to look at.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+from mmengine.config import Config
+
+if TYPE_CHECKING:  # classifiers need nothing of MMDetection
+    from mmdet.datasets.api_wrappers import COCO
+    from mmdet.evaluation import CocoMetric
+
+
+def base_paths(path: str) -> list[str]:
+    """The files that the config ``path`` names in ``_base_``.
+
+    ``Config.fromfile`` opens them at once, and waits forever where one is a pipe: they must be known before.
+    """
+    return [os.fspath(Config._get_cfg_path(name, path)[0]) for name in Config._get_base_files(path)]
+
+
+def metric_annotations(metric: 'CocoMetric') -> 'COCO | None':
+    """The annotations by which MMDetection's metric evaluates; ``None`` where it takes those of the data set.
+
+    The metric keeps no path of their file from which they could be read again.
+    """
+    return metric._coco_api
