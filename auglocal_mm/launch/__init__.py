@@ -1,1 +1,1 @@
-"""From a command line to a process that trains, and what may happen to it."""
+"""From a command line to a running training process, and what can interrupt it."""

@@ -1,4 +1,4 @@
-"""What happens to a training from outside: signals, killed or stopped data workers, other processes that are gone."""
+"""What ends a training from outside: signals, killed or stopped data workers, lost processes of the group."""
 
 import multiprocessing
 import re
@@ -15,8 +15,8 @@ ALONE = 'another process of this training ended; its own message says why'
 IN_WORKERS = (
     (
         r'DataLoader timed out after ([\d.]+) seconds',
-        'no data worker delivered a batch within {} s: one is stopped, or the disk does not answer; raise timeout of the data '
-        'loader (train_dataloader, val_dataloader or test_dataloader), or set it to 0 to wait for ever',
+        'no data worker delivered a batch within {} s: one is stopped, or the disk does not respond; increase timeout of '
+        'the data loader (train_dataloader, val_dataloader or test_dataloader), or set it to 0 to wait forever',
     ),
     (
         r'DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)',
@@ -29,14 +29,14 @@ IN_GROUPS = (
     (r'Broken pipe|remote process exited|Connection refused|recvValue failed|failed to recv|Socket closed', ALONE),
     (
         r'(?i)timed out|timeout',
-        'another process of this training did not answer in time: it is stopped, or much slower; env_cfg.dist_cfg.timeout of '
-        'the config is how many seconds processes wait for each other',
+        'another process of this training did not respond in time: it is stopped, or much slower; env_cfg.dist_cfg.timeout in '
+        'the config is the number of seconds that processes wait for each other',
     ),
 )
 
 
 def accident_message(error: Exception) -> str | None:
-    """What happened, or ``None`` for an error of another kind."""
+    """What happened, or ``None`` for any other error."""
     known = (*IN_WORKERS, *(IN_GROUPS if torch.distributed.is_initialized() else ()))
     for pattern, message in known if isinstance(error, RuntimeError) else ():
         found = re.search(pattern, str(error))
@@ -47,7 +47,7 @@ def accident_message(error: Exception) -> str | None:
 
 @contextmanager
 def stop_signals() -> Iterator[None]:
-    """Ends the program on Ctrl-C or SIGTERM with one word and the usual status, whatever libraries make of the exception."""
+    """Ends the program on Ctrl-C or SIGTERM with one word and the usual status, even if a library catches the exception."""
     received: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -70,7 +70,7 @@ def stop_signals() -> Iterator[None]:
 
 
 def end(message: str, status: int) -> NoReturn:
-    """Ends the program with ``message`` on standard error; data workers too, which it would wait for though they are stopped."""
+    """Ends the program, and its data workers, for which it would otherwise wait, with ``message`` on standard error."""
     print(message, file=sys.stderr)
     for worker in multiprocessing.active_children():
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch's handler raises when a worker is killed

@@ -1,4 +1,4 @@
-"""What the command-line tools share: the config with its overrides, safe loading, errors without a traceback."""
+"""What all command-line tools share: reading the config with its overrides, safe loading, errors without a traceback."""
 
 import argparse
 import functools
@@ -22,11 +22,11 @@ from auglocal_mm.settings.config_checks import LOADERS
 from auglocal_mm.settings.config_file import read_config_file
 
 WAIT_FOR_BATCH = 600
-"""Seconds after which a batch that no data worker delivers is given up, unless the config says otherwise."""
+"""Seconds to wait for a batch from the data workers, unless the config sets ``timeout``."""
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options that training and testing have in common, under the names of the OpenMMLab tools."""
+    """Adds the options that training and testing share, named as in the OpenMMLab tools."""
     parser.add_argument('config', help='path of the config file')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints; default: work_dirs/<name of the config>')
     parser.add_argument(
@@ -41,14 +41,14 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def load_config(arguments: argparse.Namespace) -> Config:
-    """Reads the config, applies the command line, and makes it run where it is.
+    """Reads the config, applies the command line, and adapts it to this machine.
 
     Raises:
-        InputError: As :func:`read_config_file`, or ``compile`` is nothing that can be compiled with.
+        InputError: As :func:`read_config_file`, or ``compile`` is not a valid setting of ``torch.compile``.
     """
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
     config = read_config_file(arguments.config, arguments.cfg_options)
-    compile_settings(config)  # MMEngine would stop over a wrong one only when everything is built
+    compile_settings(config)  # MMEngine would fail on a wrong one only after everything is built
     config.launcher = arguments.launcher
     config.work_dir = arguments.work_dir or config.get('work_dir') or f'work_dirs/{Path(arguments.config).stem}'
     _log_by_iteration(config)
@@ -64,19 +64,19 @@ def load_config(arguments: argparse.Namespace) -> Config:
 
 
 def is_first_process(launcher: str) -> bool:
-    """Whether this is the process that writes for all, also before they have found each other."""
+    """Whether this process writes files for all; known before the process group exists."""
     return launcher == 'none' or int(os.environ[RANKS[launcher]]) == 0
 
 
 def _log_by_iteration(config: Config) -> None:
-    """Lets validations be logged at their iteration where training counts those; MMEngine would say epoch 0 of all."""
+    """Logs validation by iteration if training counts iterations; MMEngine would log all of them at epoch 0."""
     loop, logger = config.get('train_cfg') or {}, config.get('default_hooks', {}).get('logger')
     if logger and (not loop.get('by_epoch', True) or 'IterBasedTrainLoop' in str(loop.get('type'))):
         logger.setdefault('log_metric_by_epoch', False)
 
 
 def _use_gpu(config: Config) -> None:
-    """Lets batches be copied to the GPU while it computes, unless the config says otherwise; detectors stay as they are."""
+    """Copies batches to the GPU while it computes, unless the config says otherwise; detectors are left unchanged."""
     if not is_classifier(config.get('model', {})):
         return
     for loader in LOADERS:
@@ -88,7 +88,7 @@ def _use_gpu(config: Config) -> None:
 
 
 def _use_cpu(config: Config) -> None:
-    """Lets several processes run without GPUs, which MMEngine takes for granted when it starts and wraps them."""
+    """Lets several processes train without GPUs, which MMEngine assumes when it wraps the model."""
     config.merge_from_dict({'env_cfg.dist_cfg.backend': 'gloo'})
     if config.launcher == 'pytorch':
         wrapper = {'type': 'MMDistributedDataParallel', 'broadcast_buffers': False, 'device_ids': None}
@@ -98,9 +98,9 @@ def _use_cpu(config: Config) -> None:
 def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[[Sequence[str] | None], None]:
     """Decorates the ``main`` of a tool.
 
-    Checkpoints are loaded as plain data, whatever a library asks for. Bad input ends the
-    program with its message on standard error and status 1; so do accidents, and Ctrl-C and SIGTERM with 130 and 143. The
-    process group is taken down with the work done: threads of gloo that outlive it abort the process.
+    Checkpoints are loaded as plain data, whatever a library asks for. Bad input and
+    killed or stopped processes end the program with a message on standard error and status 1, Ctrl-C and SIGTERM with 130
+    and 143. The process group is destroyed at the end: threads of gloo that outlive it would abort the process.
     """
 
     @functools.wraps(main)
@@ -124,13 +124,15 @@ def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[
 
 
 def _message(error: Exception) -> str:
-    """The sentence itself: errors of data loading workers arrive with the worker's traceback in front."""
+    """The message alone: errors of data workers arrive with the worker's traceback in front."""
     if isinstance(error, FileNotFoundError) and error.filename:
-        return f'there is no {error.filename}; put it there, or correct the path in the config or the environment'
+        return (
+            f'{error.filename} does not exist; correct the path in the config or the environment, or put the file there'
+        )
     if isinstance(error, FileExistsError | NotADirectoryError):
-        return f'{error.filename} is a file, where a folder is needed; give another path'
+        return f'{error.filename} is a file, but a folder is needed; give another path'
     if isinstance(error, PermissionError) and error.filename:
-        return f'{error.filename} may not be read or written ({error.strerror}); correct its permissions, or the path'
+        return f'{error.filename} cannot be opened ({error.strerror}); correct its permissions, or the path'
     text: Any = str(error)
     marker = f'{type(error).__name__}: '
     return text.rsplit(marker, 1)[-1].strip() if marker in text else text

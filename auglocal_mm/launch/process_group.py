@@ -1,4 +1,4 @@
-"""The processes that a launcher started find each other, or say what is missing."""
+"""Joins the processes that a launcher started, or reports what is missing."""
 
 import ctypes
 import os
@@ -18,13 +18,13 @@ from mmengine.utils.dl_utils import set_multi_processing
 from auglocal_mm.errors import InputError
 
 RANKS = {'pytorch': 'RANK', 'slurm': 'SLURM_PROCID', 'mpi': 'OMPI_COMM_WORLD_RANK'}
-"""Where each launcher tells a process its number."""
+"""The environment variable in which each launcher gives a process its rank."""
 NEEDED = {
     'pytorch': ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT'),
     'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_NODELIST'),
     'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK', 'MASTER_ADDR'),
 }
-"""What MMEngine takes from the environment."""
+"""The environment variables that MMEngine reads."""
 STARTERS = {'pytorch': 'torchrun or tools/dist_train.sh', 'slurm': 'srun', 'mpi': 'mpirun with -x MASTER_ADDR'}
 PR_SET_PDEATHSIG = 1
 SECONDS_OF_SILENCE = 10
@@ -33,18 +33,18 @@ SECONDS_OF_SILENCE = 10
 def join_processes(config: Config) -> None:
     """Starts the process group of ``config.launcher``, with GPUs as MMEngine does.
 
-    Whoever waits longer than a moment says for whom, and gives up after ``env_cfg.dist_cfg.timeout`` seconds.
+    A process that waits longer than ten seconds says for whom, and gives up after ``env_cfg.dist_cfg.timeout`` seconds.
 
     Raises:
-        InputError: The environment lacks what the launcher sets, the port is in use, or others did not come.
+        InputError: A variable that the launcher sets is missing, the port is in use, or other processes did not join.
     """
     if config.launcher == 'none' or torch.distributed.is_initialized():
         return
     _check_environment(config.launcher)
-    # A process that waits for others in a collective runs no handler of ours.
+    # A process that waits in a collective runs no Python signal handler.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     if 'TORCHELASTIC_RUN_ID' in os.environ:
-        end_with_parent()  # torchrun's processes would go on without it
+        end_with_parent()  # the processes of torchrun would survive it
     settings = dict(config.get('env_cfg', {}).get('dist_cfg', {}))
     with _said_if_it_takes_long(), _failures_as_sentences():
         if torch.cuda.is_available():
@@ -56,7 +56,7 @@ def join_processes(config: Config) -> None:
 
 
 def end_with_parent() -> None:
-    """Lets this process get SIGTERM when its parent dies, however that ends."""
+    """Has the kernel send this process SIGTERM when its parent dies, for whatever reason."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -64,14 +64,14 @@ def _check_environment(launcher: str) -> None:
     for name in NEEDED[launcher]:
         if not os.environ.get(name):
             raise InputError(
-                f'--launcher {launcher} needs {name} in the environment, which is not set; start the processes with '
+                f'--launcher {launcher} needs the environment variable {name}, which is not set; start the processes with '
                 f'{STARTERS[launcher]}, or a single one with --launcher none'
             )
     numbers = [name for name in NEEDED[launcher] if name not in ('MASTER_ADDR', 'SLURM_NODELIST')]
     for name in {*numbers, 'LOCAL_RANK', 'MASTER_PORT'}:
         value = os.environ.get(name, '0')
         if not value.isascii() or not value.isdecimal() or (name == 'MASTER_PORT' and int(value) >= 2**16):
-            raise InputError(f'{name} of the environment is {value!r}; expected a number that its launcher sets')
+            raise InputError(f'the environment variable {name} is {value!r}; expected an integer set by the launcher')
     if not torch.cuda.is_available():
         if launcher != 'pytorch':
             raise InputError(f'--launcher {launcher} needs GPUs, and there are none; use {STARTERS["pytorch"]} instead')
@@ -84,9 +84,7 @@ def _check_environment(launcher: str) -> None:
 
 @contextmanager
 def _said_if_it_takes_long() -> Iterator[None]:
-    message = (
-        f'waiting for the other processes at {_address()}; env_cfg.dist_cfg.timeout of the config limits it (seconds)'
-    )
+    message = f'waiting for the other processes at {_address()}; env_cfg.dist_cfg.timeout in the config limits the wait (seconds)'
     timer = threading.Timer(SECONDS_OF_SILENCE, lambda: print(message, file=sys.stderr, flush=True))
     timer.daemon = True
     timer.start()
@@ -117,5 +115,5 @@ def _failures_as_sentences() -> Iterator[None]:
 
 
 def _address() -> str:
-    """Where the processes meet, as far as it is known before MMEngine fills it in."""
+    """Where the processes meet, as far as it is known before MMEngine completes it."""
     return f'{os.environ.get("MASTER_ADDR", "the first machine")}:{os.environ.get("MASTER_PORT", "29500")}'

@@ -1,4 +1,4 @@
-"""A work_dir belongs to one stage: what may be resumed there, and which files are kept."""
+"""A work_dir belongs to one stage: what can be resumed there, and which files are kept."""
 
 import itertools
 import re
@@ -21,7 +21,7 @@ PATIENCE = 10
 
 @dataclass(frozen=True)
 class Stage:
-    """What a work_dir holds the training of.
+    """What is trained in a work_dir.
 
     Attributes:
         task: Type of the model, such as ``ImageClassifier`` or ``MaskRCNN``.
@@ -74,12 +74,12 @@ def check_work_dir(work_dir: str, config: Config) -> None:
 
 
 def keep_users_config(config: Config) -> Config:
-    """Lets the runner record ``config`` in its work_dir beside what the user keeps there.
+    """Keeps the runner from overwriting the user's files when it records ``config`` in its work_dir.
 
     MMEngine writes the record under the name of the config file, over whatever has that name.
 
     Returns:
-        The config, renamed to ``<name>_1`` and so on where that name is taken by anything but an earlier record.
+        The config, renamed to ``<name>_1`` and so on if anything but an earlier record has that name.
     """
     if not config.filename:
         return config
@@ -108,17 +108,17 @@ def _without_scopes(text: str) -> str:
 
 @contextmanager
 def own_work_dir(work_dir: str) -> Iterator[None]:
-    """Keeps a second training out of ``work_dir``, where logs and checkpoints of both would mix.
+    """Locks ``work_dir`` against a second training, whose logs and checkpoints would mix with those of the first.
 
-    Of several processes of one training, the first has the lock for all.
+    Of several processes of one training, the first holds the lock for all.
 
     Raises:
-        InputError: Another training is running there, or there can be no such folder.
+        InputError: Another training is running there, or the folder cannot be created.
     """
     try:
         Path(work_dir).mkdir(parents=True, exist_ok=True)
     except (FileNotFoundError, PermissionError) as error:
-        raise InputError(f'the work_dir {work_dir} cannot be made ({error.strerror}); choose another one') from error
+        raise InputError(f'the work_dir {work_dir} cannot be created ({error.strerror}); choose another one') from error
     with locked(Path(work_dir) / '.lock', wait=PATIENCE) as lock:
         if lock is None:
             raise InputError(f'another training is running in {work_dir}; wait for it, or choose another --work-dir')

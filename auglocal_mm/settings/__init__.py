@@ -1,1 +1,1 @@
-"""What a config says: read, checked and named before anything is built."""
+"""Reads and checks configs before anything is built."""

@@ -1,4 +1,4 @@
-"""``--cfg-options``: values as Python writes them, or as the OpenMMLab tools take them without quotes."""
+"""``--cfg-options``: values in Python syntax, or without quotes as in the OpenMMLab tools."""
 
 import argparse
 import ast
@@ -12,7 +12,7 @@ BRACKETS = {'(': ')', '[': ']', '{': '}'}
 
 
 class CfgOptions(DictAction):
-    """``--cfg-options`` as the OpenMMLab tools have it, with dicts inside lists, and paths with blanks."""
+    """``--cfg-options`` as in the OpenMMLab tools, and also dicts inside lists, and paths with spaces."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
@@ -31,14 +31,14 @@ class CfgOptions(DictAction):
 
 
 def parse_value(text: str) -> Any:
-    """A value of a command line.
+    """Parses a value given on the command line.
 
     Args:
         text: Python, as in ``[dict(type='DGLHead'), 3]``; or words and lists of words without quotes, as in ``[a,b]``,
             ``1,2`` or ``/my data/imagenet``.
 
     Raises:
-        ValueError: It begins like a list or a dict, but does not end like one.
+        ValueError: It begins like a list or a dict, but is not one.
     """
     text = text.strip()
     try:
@@ -47,7 +47,7 @@ def parse_value(text: str) -> Any:
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         pass
     if text.startswith(('{', 'dict(')):
-        raise ValueError('it is not a dict in Python; write strings inside it in quotes')
+        raise ValueError('it is not a valid Python dict; quote the strings inside it')
     if text[:1] in ('[', '(') and not text.endswith(BRACKETS[text[0]]):
         raise ValueError(f'expected {BRACKETS[text[0]]} at the end')
     bracketed = text[:1] in ('[', '(')
@@ -59,7 +59,7 @@ def parse_value(text: str) -> Any:
 
 
 def _evaluate(node: ast.expr) -> Any:
-    """Literals, ``dict(key=value)``, and names, which are words.
+    """Evaluates literals, ``dict(key=value)``, and names, which are strings.
 
     Raises:
         ValueError: Anything else.
@@ -84,7 +84,7 @@ def _evaluate(node: ast.expr) -> Any:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """What stands between the commas of ``text`` that are not inside brackets.
+    """Splits ``text`` at the commas that are not inside brackets.
 
     Raises:
         ValueError: Brackets do not match.

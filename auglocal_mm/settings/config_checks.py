@@ -1,4 +1,4 @@
-"""What a config has in the wrong kind or out of range, which MMEngine would stumble over somewhere else."""
+"""Values of a config that are out of range or of the wrong type, and would fail deep inside MMEngine."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -26,14 +26,14 @@ LEAST = {
     'model.image_size': 1,
     'model.head.num_classes': 1,
 }
-"""Whole numbers, and the least that each may be."""
+"""Integers, and the least that each may be."""
 PARTS = (
     *LOADERS,
     *(f'{loader}.dataset' for loader in LOADERS),
     *('model', 'model.backbone', 'model.head', 'model.partition', 'model.auxiliary_heads'),
     *('train_cfg', 'optim_wrapper', 'optim_wrapper.optimizer', 'default_hooks', 'randomness'),
 )
-"""What is a dict, where it is there."""
+"""Settings that are dicts, if they are given."""
 
 
 def check_config(config: Config) -> None:
@@ -53,7 +53,7 @@ def check_config(config: Config) -> None:
     for key, least in LEAST.items():
         value = _at(config, key)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
-            raise InputError(f'{key} is {value!r}; expected a whole number of at least {least}')
+            raise InputError(f'{key} is {value!r}; expected an integer of at least {least}')
     if (_at(config, 'randomness.seed') or 0) >= 2**32:
         raise InputError(f'randomness.seed is {config.randomness.seed}; expected less than 2**32')
     check_parts(config)
@@ -63,7 +63,7 @@ def check_config(config: Config) -> None:
         raise InputError(f'load_from is {start!r}; expected the path of a checkpoint')
     rate = _at(config, 'optim_wrapper.optimizer.lr')
     if rate is not None and (not isinstance(rate, int | float) or not 0 <= rate < float('inf')):
-        raise InputError(f'optim_wrapper.optimizer.lr is {rate!r}; expected a number that is not negative')
+        raise InputError(f'optim_wrapper.optimizer.lr is {rate!r}; expected a finite number of at least 0')
 
 
 def _check_loader(key: str, given: Mapping[str, Any]) -> None:
@@ -75,8 +75,8 @@ def _check_loader(key: str, given: Mapping[str, Any]) -> None:
     for name, without in (('persistent_workers', False), ('timeout', 0)):
         if given.get(name) and given.get('num_workers', 0) == 0:
             raise InputError(
-                f'{key}.{name} is {given[name]}, but num_workers is 0, so that there are none to keep or wait for; set {name} '
-                f'to {without} too'
+                f'{key}.{name} is {given[name]}, but num_workers is 0, so there are no workers to keep or wait for; set '
+                f'{name} to {without} too'
             )
 
 

@@ -1,4 +1,4 @@
-"""Reads the config of a tool: what is wrong with it is said before anything is built."""
+"""Reads the config of a tool and reports what is wrong with it before anything is built."""
 
 import copy
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ from auglocal_mm.settings.config_names import refuse_changes_without_effect, ref
 
 
 def read_config_file(path: str, changes: Mapping[str, Any] | None = None) -> Config:
-    """The config of a file with the changes of a command line.
+    """The config of a file with the overrides of a command line.
 
     Args:
         path: Of the file.
         changes: Values by dotted keys.
 
     Raises:
-        InputError: There is no such file, it cannot be read, a change has no place in it, or a value is out of range.
+        InputError: There is no such file, it cannot be read, an override has no place in it, or a value is out of range.
     """
     parsed = parse_config(path, 'config file', 'configs/')
     if str(path).endswith('.py'):
@@ -38,7 +38,7 @@ def read_config_file(path: str, changes: Mapping[str, Any] | None = None) -> Con
 
 
 def parse_config(path: str | Path, kind: str, folder: str) -> Config:
-    """The content of a file that is written like a config.
+    """The content of a file written as a config.
 
     Args:
         path: Of the file.
@@ -58,10 +58,10 @@ def parse_config(path: str | Path, kind: str, folder: str) -> Config:
     except FileNotFoundError as error:
         raise InputError(f'{path} needs {error.filename}, which does not exist; correct its _base_') from error
     except PermissionError as error:
-        raise InputError(f'{error.filename} may not be read ({error.strerror}); correct its permissions') from error
+        raise InputError(f'{error.filename} cannot be read ({error.strerror}); correct its permissions') from error
     except RecursionError as error:
-        raise InputError(f'{path} inherits from itself in the end; correct _base_') from error
-    except Exception as error:  # a config is a program: whatever it raises is its own
+        raise InputError(f'{path} inherits from itself; correct _base_') from error
+    except Exception as error:  # a config is a program and may raise anything
         raise InputError(
             f'{path}, or a config that it inherits from, cannot be read ({type(error).__name__}: {error}); correct it'
         ) from error
@@ -75,7 +75,7 @@ def _check_bases(path: str) -> None:
 
 
 def merge_changes(config: Config, changes: Mapping[str, Any]) -> None:
-    """Writes the changes of a command line into ``config``.
+    """Applies the overrides of a command line to ``config``.
 
     Raises:
         InputError: One has no place there.

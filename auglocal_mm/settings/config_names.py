@@ -1,7 +1,7 @@
-"""Top-level names of a config that only serve to build others: what overrides them has no effect, and is refused.
+"""Top-level names of a config from which settings are built: overriding them has no effect, and is refused.
 
-``data_root`` is one. A base builds ``train_dataloader`` from it; a child that assigns it anew, or ``--cfg-options
-data_root=...``, comes too late, and the training runs on the old folder.
+``data_root`` is one. A base config builds ``train_dataloader`` from it; a child that reassigns it, or ``--cfg-options
+data_root=...``, comes too late, and training would run on the old folder.
 """
 
 import ast
@@ -33,42 +33,42 @@ READ_BESIDE = (
     *('efficient_conv_bn_eval', 'runner_type', 'tta_model', 'tta_pipeline'),
 )
 SETTINGS = {*inspect.signature(Runner.__init__).parameters, *READ_BESIDE} - {'self', 'cfg'}
-"""What MMEngine and the tools read of a config."""
+"""The settings that MMEngine and the tools read."""
 
 
 @dataclass(frozen=True)
 class Statement:
-    """The names that a statement at the top of a config assigns or changes, and those that it looks at."""
+    """The names that a top-level statement of a config assigns or changes, and those that it reads."""
 
     assigns: frozenset[str]
     uses: frozenset[str]
 
 
 def refuse_changes_without_effect(config: Config, changes: Mapping[str, Any]) -> None:
-    """Refuses changes of a command line to names that nothing reads any more.
+    """Refuses overrides of names that are no longer read.
 
     Raises:
-        InputError: Names the settings to change instead.
+        InputError: Names the settings to override instead.
     """
     for key in dict.fromkeys(change.split('.')[0] for change in changes):
         if key in SETTINGS:
             continue
         similar = difflib.get_close_matches(key, SETTINGS, n=1, cutoff=0.8)
         places = [place for name in SETTINGS & set(config) for place in _places(config[name], config.get(key), name)]
-        advice = f'did you mean {similar[0]}?' if similar else 'it is not a setting'
+        advice = f'did you mean {similar[0]}?' if similar else 'there is no such setting'
         if key in config:
-            advice = f'it only serves to build others; set {_some(sorted(places)) or "those"} instead'
+            advice = f'other settings are built from it; set {_some(sorted(places)) or "those"} instead'
         raise InputError(f'--cfg-options sets {key}, which has no effect: {advice}')
 
 
 def refuse_names_without_effect(path: Path) -> None:
-    """Refuses names that a config assigns anew after its base has built settings from them, and misspelt settings.
+    """Refuses names that a config reassigns after its base has built settings from them, and misspelt settings.
 
     Args:
-        path: Of the config; those that it inherits from are looked at too, but for those of installed packages.
+        path: Of the config. Its bases are checked too, except those of installed packages.
 
     Raises:
-        InputError: Names the file and the settings that keep the old value.
+        InputError: Names the file and the settings that would keep the old value.
     """
     own, bases = _statements(path), _bases(path)
     inherited = [statement for base in bases for statement in _chain(base)]
@@ -87,7 +87,7 @@ def refuse_names_without_effect(path: Path) -> None:
 
 
 def _say_stale(name: str, path: Path, bases: list[Path], stale: list[str], refuse: bool) -> None:
-    """Says which settings keep the old value of ``name``; where the config builds none anew, that is an error."""
+    """Logs which settings keep the old value of ``name``; an error if the config rebuilds none of them."""
     config, *inherited = (Config.fromfile(each, import_custom_modules=False) for each in (path, *bases))
     old = [base[name] for base in inherited if name in base and base[name] != config.get(name)]
     places = [place for value in old for key in stale for place in _places(config.get(key), value, key)]
@@ -98,7 +98,7 @@ def _say_stale(name: str, path: Path, bases: list[Path], stale: list[str], refus
     )
     if refuse:
         raise InputError(f'{message} instead')
-    print_log(f'{message} too, unless they are to keep it', logger='current', level=logging.WARNING)
+    print_log(f'{message} as well, unless the old value is intended', logger='current', level=logging.WARNING)
 
 
 def _assigned(statements: list[Statement]) -> set[str]:
@@ -112,7 +112,7 @@ def _refuse_misspelt(name: str, path: Path, own: list[Statement]) -> None:
 
 
 def _built_from(name: str, statements: list[Statement]) -> set[str]:
-    """All names that are assigned from ``name``, be it through others."""
+    """All names that are assigned from ``name``, directly or through others."""
     found, before = {name}, set[str]()
     while found != before:
         before = set(found)
@@ -121,7 +121,7 @@ def _built_from(name: str, statements: list[Statement]) -> set[str]:
 
 
 def _chain(path: Path) -> list[Statement]:
-    """The statements of a config and of all that it inherits from."""
+    """The statements of a config and of all its bases."""
     return [*(statement for base in _bases(path) for statement in _chain(base)), *_statements(path)]
 
 
@@ -174,7 +174,7 @@ def _imported(node: ast.ImportFrom, path: Path) -> Path:
 
 
 def _places(part: Any, value: Any, key: str) -> Iterator[str]:
-    """Dotted keys inside ``part`` at which ``value`` stands, or a text that begins with it."""
+    """Dotted keys inside ``part`` whose value is ``value``, or a string that begins with it."""
     if isinstance(value, str | list | dict) and value and (part == value or _begins(part, value)):
         yield key
     elif isinstance(part, Mapping | list | tuple):

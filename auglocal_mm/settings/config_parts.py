@@ -1,4 +1,4 @@
-"""Compares what a config has registries build, its types, keys and values, with the classes, before anything is built."""
+"""Compares the types, keys and values in a config with the classes that registries would build, before they do."""
 
 import difflib
 import inspect
@@ -26,15 +26,15 @@ BUILDERS = {
     'custom_hooks': mmengine_registry.HOOKS,
     'executor': EXECUTORS,
 }
-"""What builds the parts that stand under a key, wherever that is."""
+"""The registry that builds what a key contains, wherever the key is."""
 OTHERWISE = ('train_cfg', 'test_cfg', 'paramwise_cfg')
-"""Keys below which the same names mean something else."""
+"""Keys below which these names mean something else."""
 TAKEN_BY_THE_RUNNER = {
     mmengine_registry.HOOKS: ('priority',),
     mmengine_registry.OPTIM_WRAPPERS: ('constructor', 'paramwise_cfg'),
     mmengine_registry.PARAM_SCHEDULERS: ('convert_to_iter_based',),
 }
-"""Keys that MMEngine takes out before it builds."""
+"""Keys that MMEngine removes before it builds."""
 
 
 def check_parts(config: Config) -> None:
@@ -53,7 +53,7 @@ def check_parts(config: Config) -> None:
 
 
 def _parts(parent: Mapping[str, Any] | Config, path: str) -> Iterator[tuple[str, Mapping[str, Any], Registry]]:
-    """Dotted key, part and root registry of what will be built."""
+    """The dotted key, the part and its root registry, for everything that will be built."""
     for name, value in parent.items():
         listed = dict(enumerate(value)) if isinstance(value, list | tuple) else {None: value}
         for index, part in listed.items():
@@ -98,7 +98,7 @@ def _registered(key: str, name: str, root: Registry, scope: str) -> Any:
 
 
 def _parameters(cls: Any) -> tuple[dict[str, inspect.Parameter], bool]:
-    """Of the constructor and, where it passes on ``**kwargs``, of its base classes'; and whether it may take others."""
+    """The parameters of the constructor and, if it passes on ``**kwargs``, of its bases; and whether it may take others."""
     constructors = (
         [vars(each)['__init__'] for each in inspect.getmro(cls)[:-1] if '__init__' in vars(each)]
         if inspect.isclass(cls)
@@ -128,6 +128,6 @@ def _check_value(key: str, value: Any, parameter: inspect.Parameter) -> None:
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
-    """A question with the known names that ``name`` looks like; empty where there are none."""
+    """A question that suggests known names similar to ``name``; empty if there are none."""
     similar = difflib.get_close_matches(name, known, n=3)
     return f'did you mean {" or ".join(similar)}?' if similar else ''

@@ -14,7 +14,7 @@ from mmengine.runner.checkpoint import get_external_models, get_mmcls_models, ge
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import is_there
-from auglocal_mm.node import once_per_node
+from auglocal_mm.launch.node import once_per_node
 
 ZOOS: dict[str, Callable[[], Mapping[str, str]]] = {
     'torchvision': get_torchvision_models,

@@ -35,7 +35,7 @@ def test_batches_are_pinned_for_a_gpu_alone(tiny_config, tmp_path, monkeypatch, 
 @pytest.mark.parametrize(
     ('given', 'expected'), [({'num_workers': 2}, 600), ({'num_workers': 2, 'timeout': 9}, 9), ({}, 0)]
 )
-def test_a_batch_is_not_waited_for_for_ever(tiny_config, tmp_path, monkeypatch, given, expected):
+def test_a_batch_is_not_waited_for_forever(tiny_config, tmp_path, monkeypatch, given, expected):
     monkeypatch.setenv('LOCAL_RANK', '0')
     path = tmp_path / 'tiny.py'
     tiny_config(**{f'val_dataloader.{key}': value for key, value in given.items()}).dump(path)
@@ -77,31 +77,34 @@ def test_the_work_dir_is_named_after_the_config(tmp_path, monkeypatch):
 
 
 def test_a_missing_config_is_named():
-    with pytest.raises(InputError, match=r'there is no config file nowhere\.py'):
+    with pytest.raises(InputError, match=r'nowhere\.py'):
         load_config(parse('nowhere.py'))
 
 
 @pytest.mark.parametrize(
-    ('error', 'message'),
+    ('error', 'word'),
     [
-        (InputError('the sentence'), 'error: the sentence'),
-        (InputError('Caught InputError in worker 0.\nTraceback\nauglocal_mm.errors.InputError: the sentence'), None),
+        (InputError('the sentence'), 'the sentence'),
+        (
+            InputError('Caught InputError in worker 0.\nTraceback\nauglocal_mm.errors.InputError: the sentence'),
+            'the sentence',
+        ),
         (
             FileNotFoundError(2, 'No such file', 'x.json'),
-            'error: there is no x.json; put it there, or correct the path in the config or the environment',
+            'x.json',
         ),
         (
             FileExistsError(17, 'File exists', 'README.md'),
-            'error: README.md is a file, where a folder is needed; give another path',
+            'README.md',
         ),
-        (FileNotFoundError('said already'), 'error: said already'),
+        (FileNotFoundError('said already'), 'said already'),
         (
             PermissionError(13, 'Permission denied', 'x.json'),
-            'error: x.json may not be read or written (Permission denied); correct its permissions, or the path',
+            'x.json',
         ),
     ],
 )
-def test_bad_input_ends_with_one_sentence(error, message, capsys):
+def test_bad_input_ends_with_one_sentence(error, word, capsys):
     @command_line_tool
     def main(arguments=None):
         raise error
@@ -109,7 +112,9 @@ def test_bad_input_ends_with_one_sentence(error, message, capsys):
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 1
-    assert capsys.readouterr().err == (message or 'error: the sentence') + '\n'
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith('error: ') and 'Traceback' not in said
+    assert word in said
 
 
 def test_a_process_that_another_left_alone_says_so(monkeypatch, capsys):
@@ -122,7 +127,8 @@ def test_a_process_that_another_left_alone_says_so(monkeypatch, capsys):
     monkeypatch.setattr(torch.distributed, 'is_initialized', lambda: True)
     with pytest.raises(SystemExit):
         main()
-    assert capsys.readouterr().err == 'error: another process of this training ended; its own message says why\n'
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith('error: ') and 'another process' in said
 
 
 def test_a_defect_keeps_its_traceback():

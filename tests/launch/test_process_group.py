@@ -43,7 +43,7 @@ def test_a_launcher_without_its_environment_names_what_is_missing(monkeypatch, l
     for name in NEEDED[launcher]:
         monkeypatch.setenv(name, '1')
     monkeypatch.delenv(missing)
-    with pytest.raises(InputError, match=f'--launcher {launcher} needs {missing} in the environment'):
+    with pytest.raises(InputError, match=f'--launcher {launcher}.* {missing},'):
         join_processes(config(launcher))
 
 
@@ -52,7 +52,7 @@ def test_a_launcher_without_its_environment_names_what_is_missing(monkeypatch, l
 )
 def test_what_is_not_a_number_is_named(port, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    with pytest.raises(InputError, match=f"{name} of the environment is '{value}'"):
+    with pytest.raises(InputError, match=f"{name}.*'{value}'"):
         join_processes(config())
 
 
@@ -60,7 +60,7 @@ def test_more_processes_than_gpus_are_refused(port, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
     monkeypatch.setattr(torch.cuda, 'device_count', lambda: 2)
     monkeypatch.setenv('LOCAL_RANK', '2')
-    with pytest.raises(InputError, match=r'process 2 .* there are 2'):
+    with pytest.raises(InputError, match=r'process 2 .*LOCAL_RANK.* 2;'):
         join_processes(config())
 
 
@@ -77,13 +77,13 @@ def test_a_port_in_use_is_named(port):
     with socket.socket() as other:
         other.bind(('127.0.0.1', port))
         other.listen()
-        with pytest.raises(InputError, match=rf'the port {port} \(MASTER_PORT\) is in use'):
+        with pytest.raises(InputError, match=rf'{port}.*MASTER_PORT'):
             join_processes(config())
 
 
 def test_waiting_for_processes_that_do_not_come_is_said_and_ends(port, monkeypatch, capsys):
     monkeypatch.setattr(process_group, 'SECONDS_OF_SILENCE', 0.1)
-    with pytest.raises(InputError, match=rf'127\.0\.0\.1:{port} \(1/2 clients joined\)'):
+    with pytest.raises(InputError, match=rf'127\.0\.0\.1:{port} .*1/2'):
         join_processes(config(timeout=1))
     assert f'waiting for the other processes at 127.0.0.1:{port}' in capsys.readouterr().err
 
@@ -105,7 +105,7 @@ def in_child(action: Callable[[], None], errors: int) -> int:
 
 @pytest.mark.parametrize(
     ('number', 'said'),
-    [(signal.SIGSTOP, 'did not answer in time'), (signal.SIGKILL, 'another process of this training ended')],
+    [(signal.SIGSTOP, 'dist_cfg.timeout'), (signal.SIGKILL, 'another process of this training ended')],
 )
 def test_a_process_that_is_stopped_or_killed_ends_the_others_with_a_sentence(port, monkeypatch, tmp_path, number, said):
     @command_line_tool

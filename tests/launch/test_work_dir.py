@@ -27,7 +27,7 @@ def test_an_empty_or_missing_folder_and_an_earlier_run_of_the_stage_are_free(tin
 def test_another_stage_is_refused_and_named(tiny_config, tmp_path, overrides):
     tiny_config().dump(tmp_path / 'earlier.py')
     config = tiny_config(**overrides)
-    with pytest.raises(InputError, match=r'belongs to another stage \(earlier\.py: ImageClassifier on mmdet.ResNet-18'):
+    with pytest.raises(InputError, match=r'earlier\.py.*ImageClassifier on mmdet.ResNet-18'):
         check_work_dir(str(tmp_path), config)
 
 
@@ -56,7 +56,7 @@ def test_scripts_and_damaged_or_inheriting_configs_in_a_work_dir_are_no_stage_an
 @pytest.mark.parametrize('suffix', ['py', 'json', 'yaml'])
 def test_the_record_of_another_stage_is_refused_in_every_format(tiny_config, tmp_path, suffix):
     tiny_config('bp').dump(tmp_path / f'earlier.{suffix}')
-    with pytest.raises(InputError, match=rf'earlier\.{suffix}: ImageClassifier on mmdet.ResNet-18 by BP'):
+    with pytest.raises(InputError, match=rf'earlier\.{suffix}.*ImageClassifier on mmdet.ResNet-18 by BP'):
         check_work_dir(str(tmp_path), tiny_config())
 
 
@@ -115,7 +115,7 @@ def test_two_trainings_do_not_share_a_work_dir(tmp_path, monkeypatch):
     monkeypatch.setattr(work_dir, 'PATIENCE', 0)
     with (
         own_work_dir(str(tmp_path)),
-        pytest.raises(InputError, match='another training is running in'),
+        pytest.raises(InputError, match=f'another training.*{tmp_path}'),
         own_work_dir(str(tmp_path)),
     ):
         pass
@@ -134,5 +134,5 @@ def test_a_training_waits_for_one_that_ends_and_clears_up_after_it(tmp_path):
 
 
 def test_a_work_dir_that_cannot_be_made_is_told():
-    with pytest.raises(InputError, match='the work_dir /proc/x cannot be made'), own_work_dir('/proc/x'):
+    with pytest.raises(InputError, match=r'work_dir.*/proc/x'), own_work_dir('/proc/x'):
         pass

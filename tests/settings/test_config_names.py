@@ -75,11 +75,11 @@ def test_what_keeps_the_old_value_beside_the_new_one_is_said(tmp_path, monkeypat
     [
         ({'data_root': 'new'}, 'train_dataloader.dataset.data_root, val_dataloader.dataset.data_root'),
         ({'crop.0.size': 64}, 'train_dataloader.dataset.transforms'),
-        ({'epochs': 24}, 'epochs, which has no effect'),
+        ({'epochs': 24}, '--cfg-options.*epochs'),
     ],
 )
 def test_a_command_line_comes_too_late_for_them_too(tmp_path, change, said):
-    with pytest.raises(InputError, match=said.replace('.', r'\.')):
+    with pytest.raises(InputError, match=said.replace('t.d', r't\.d')):
         read(tmp_path, '', change)
 
 
@@ -87,7 +87,7 @@ def test_a_grandchild_and_mmdetection_are_looked_through(tmp_path):
     (tmp_path / 'child.py').write_text(f"_base_ = '{REPOSITORY}/configs/_base_/benchmarks/coco.py'\n")
     (tmp_path / 'grandchild.py').write_text("_base_ = './child.py'\ndata_root = '/my/coco'")
     read_config_file(str(tmp_path / 'child.py'))
-    with pytest.raises(InputError, match=r'grandchild\.py sets data_root.*train_dataloader\.dataset\.data_root'):
+    with pytest.raises(InputError, match=r'grandchild\.py.*data_root.*train_dataloader\.dataset\.data_root'):
         read_config_file(str(tmp_path / 'grandchild.py'))
 
 
@@ -101,5 +101,5 @@ def test_pure_python_configs_are_looked_through(tmp_path):
     assert config.optim_wrapper.type == 'torch.optim.SGD'
     assert Config.fromstring(config.pretty_text, '.py').to_dict() == config.to_dict()
     child.write_text(start + "data_root = 'new'")
-    with pytest.raises(InputError, match=r'child_pure\.py sets data_root'):
+    with pytest.raises(InputError, match=r'child_pure\.py.*data_root'):
         read_config_file(str(child))

@@ -18,7 +18,7 @@ from auglocal_mm.engine.last_batch import check_last_batch
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.coco_metric import CocoMetric, MMDetCocoMetric, check_order
-from auglocal_mm.node import once_per_node
+from auglocal_mm.launch.node import once_per_node
 from auglocal_mm.registry import HOOKS
 
 CHECKED = 5000

@@ -1,4 +1,4 @@
-"""Work that one process of each node does for all processes of that node."""
+"""Work that one process does for all processes of its node."""
 
 import os
 from collections.abc import Callable

@@ -6,7 +6,7 @@ import torch
 from torch import distributed
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.node import is_first_of_node, once_per_node
+from auglocal_mm.launch.node import is_first_of_node, once_per_node
 
 
 def work_in(rank: int, folder: Path, bad: set[int], per_node: int) -> None:
