@@ -25,10 +25,10 @@ class Evaluation:
     Attributes:
         metrics: AP points (x100) by the names in ``METRICS``; None where there are no such objects or it was not
             measured.
-        epoch: The epoch evaluated; None where that is unknown.
-        run: What evaluated.
-        source: The file it was read from.
-        iteration: The iteration evaluated; None where that is unknown.
+        epoch: The evaluated epoch; None where it is unknown.
+        run: The kind of run that evaluated.
+        source: The file from which it was read.
+        iteration: The evaluated iteration; None where it is unknown.
     """
 
     metrics: Mapping[str, float | None]
@@ -41,7 +41,7 @@ class Evaluation:
 def last_evaluation(work_dir: Path) -> Evaluation:
     """Reads MMEngine's logs: the last validation of a training, or the newest test run where there was no validation.
 
-    It is the last and never the best, because the best of many validations is chosen on the data it is judged by.
+    It is the last and never the best, because the best of many validations is selected on the validation data.
 
     Raises:
         InputError: There is no COCO evaluation, a metric is not a number from 0 to 1 (or -1 for "no such objects"), or there
@@ -51,43 +51,43 @@ def last_evaluation(work_dir: Path) -> Evaluation:
     training = _last_training(work_dir, starts)
     validations = [(path, line) for path, lines in training.items() for line in lines if _is_validation(line)]
     if validations:
-        # max keeps the first of equals: reversed, that is the newest.
+        # max keeps the first of equals; in reverse order that is the newest.
         source, line = max(reversed(validations), key=lambda validation: validation[1].step)
         return Evaluation(ap_points(line.scalars, source), line.step, 'validation', source)
     tests = sorted(path for path in work_dir.glob('*/*.json') if path.stem == path.parent.name)
     if not tests:
-        raise InputError(f'{work_dir} holds no evaluation on COCO; {_WHAT_TO_DO}')
+        raise InputError(f'{work_dir} has no evaluation on COCO; {_WHAT_TO_DO}')
     metrics = read_json(tests[-1], dict[str, JsonValue], _WHAT_TO_DO)
     return Evaluation(ap_points(metrics, tests[-1]), None, 'test', tests[-1])
 
 
 def ap_points(metrics: Mapping[str, Any], source: Path) -> dict[str, float | None]:
-    """AP points by the names in ``METRICS``, of what mmdet's ``CocoMetric`` gives.
+    """AP points by the names in ``METRICS``, from the metrics of mmdet's ``CocoMetric``.
 
     Raises:
         InputError: There is no AP, or one is not a number from 0 to 1 (or -1 for "no such objects").
     """
     if not any(f'coco/{name}' in metrics for name in METRICS):
         raise InputError(
-            f'the last evaluation in {source} has no COCO metrics, as when the detector found nothing at all: train it '
-            f'longer; or {_WHAT_TO_DO}'
+            f'the last evaluation in {source} has no COCO metrics, which happens if the detector found nothing; train it '
+            f'longer, or {_WHAT_TO_DO}'
         )
     return {name: _points(metrics.get(f'coco/{name}', -1), name, source) for name in METRICS}
 
 
 def _last_training(work_dir: Path, starts: Mapping[Path, list[Line]]) -> dict[Path, list[Line]]:
-    """The logs of the newest training; those of an earlier one in the same folder must not pass for it.
+    """The logs of the newest training, which must not be confused with those of an earlier one in the same folder.
 
-    Their folders are named by the time of their start, but clocks go back: where an earlier one has validations, nothing
-    says which of the two is the newer.
+    Folders are named by their start time, but clocks can be set back: if an earlier one has validations, nothing tells
+    which of the two is newer.
     """
-    anew = [path for path, lines in starts.items() if not _is_resumed(path, lines)]
-    newest = {path: lines for path, lines in starts.items() if len(anew) < 2 or path >= anew[-1]}
+    fresh = [path for path, lines in starts.items() if not _is_resumed(path, lines)]
+    newest = {path: lines for path, lines in starts.items() if len(fresh) < 2 or path >= fresh[-1]}
     for path in starts.keys() - newest.keys():
         if any(map(_is_validation, starts[path])):
             raise InputError(
-                f'{work_dir} holds the logs of {len(anew)} trainings, in {path.parts[-3]} and in {anew[-1].parts[-3]} among '
-                'others: which one is meant cannot be told; move the folders of the others away'
+                f'{work_dir} contains logs of {len(fresh)} trainings, such as {path.parts[-3]} and {fresh[-1].parts[-3]}, '
+                'expected one; move the folders of the others away'
             )
     return newest
 
@@ -99,7 +99,7 @@ def _is_resumed(path: Path, lines: list[Line]) -> bool:
 
 
 def _is_validation(line: Line) -> bool:
-    """Also true of a validation without any detection, which mmdet logs without metrics: it may be the last one."""
+    """Also true of a validation without detections, which mmdet logs without metrics: it may be the last one."""
     return any(f'coco/{name}' in line.scalars for name in METRICS) or (
         'data_time' in line.scalars and line.iter is None
     )
@@ -111,6 +111,6 @@ def _points(value: Any, name: str, source: Path) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise InputError(
             f'coco/{name} is {value} in the last evaluation in {source}, expected a number from 0 to 1; '
-            'look for a diverged training or a foreign log, and evaluate again'
+            'check whether the training diverged or the log is from another run, and evaluate again'
         )
     return round(100 * value, 6)  # 38.2, not 38.199999999999996

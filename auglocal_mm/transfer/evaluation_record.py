@@ -1,4 +1,4 @@
-"""``evaluation.json`` of a work_dir: evaluations, written down when they are computed, with all that they depend on."""
+"""``evaluation.json`` of a work_dir: evaluations, recorded when they are computed, with everything they depend on."""
 
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ class _Record(BaseModel):
 
 
 class TrainingRecord(_Record):
-    """Which training it was, the same over all its resumes, and what it started from.
+    """A training, identified across its resumes, and the backbone it started from.
 
     Attributes:
-        id: Of the training, random.
+        id: A random identifier of the training.
         backbone: File of the pretrained backbone, as the config names it; ``None`` if it names none.
-        pretraining: What is known of that; ``None`` where it has no description.
+        pretraining: The backbone's record; ``None`` if it has none.
     """
 
     id: str
@@ -34,12 +34,12 @@ class EvaluationRecord(_Record):
     """One evaluation.
 
     Attributes:
-        training: Of the weights; ``None`` where their checkpoint does not say.
-        epoch: Of the weights; ``None`` where that is unknown or a training is counted in iterations.
-        iteration: Of the weights; ``None`` where that is unknown.
-        checkpoint: That was tested; ``None`` in a training.
-        metrics: All, as the evaluator gives them.
-        settings: The whole config of the run that evaluated.
+        training: The training of the weights; ``None`` if their checkpoint does not give it.
+        epoch: The epoch of the weights; ``None`` if it is unknown or the training counts iterations.
+        iteration: The iteration of the weights; ``None`` if it is unknown.
+        checkpoint: The checkpoint that was tested; ``None`` during training.
+        metrics: All metrics, as the evaluator returns them.
+        settings: The full config of the run that evaluated.
     """
 
     training: TrainingRecord | None
@@ -51,33 +51,33 @@ class EvaluationRecord(_Record):
 
 
 class Evaluations(_Record):
-    """The last validation of a training and the last test run; ``None`` where there is none yet."""
+    """The last validation of a training and the last test run; ``None`` while there is none."""
 
     validation: EvaluationRecord | None = None
     test: EvaluationRecord | None = None
 
 
 def read_evaluations(work_dir: str | Path) -> Evaluations | None:
-    """Reads the evaluations of a work_dir; ``None`` where none were written down.
+    """Reads the evaluations of a work_dir; ``None`` if none were recorded.
 
     Raises:
         InputError: The file is damaged.
     """
     path = Path(work_dir, NAME)
-    advice = 'evaluate again by tools/test.py, after removing the file'
+    advice = 'remove the file, and evaluate again with tools/test.py'
     return read_json(path, Evaluations, advice) if is_there(path) else None
 
 
 def write_evaluations(work_dir: str | Path, evaluations: Evaluations) -> None:
-    """Writes the evaluations of a work_dir, whole or not at all."""
+    """Writes the evaluations of a work_dir atomically."""
     write_json(Path(work_dir, NAME), evaluations.model_dump(exclude_unset=True))
 
 
 def training_of(meta: Any, source: str) -> TrainingRecord | None:
-    """The training that a checkpoint's ``meta`` says it is of; ``None`` where it says nothing.
+    """The training that a checkpoint's ``meta`` names; ``None`` if it names none.
 
     Raises:
-        InputError: It says it in another form.
+        InputError: The entry is malformed.
     """
     found = meta.get('training') if isinstance(meta, dict) else None
     return (

@@ -19,19 +19,17 @@ def test_what_is_written_is_read(tmp_path):
     assert found.validation.training.pretraining.model_dump(exclude_unset=True) == TRAINING['pretraining']
 
 
-@pytest.mark.parametrize(
-    ('text', 'said'), [('{"validaton": null}', 'validaton is None'), ('{"test": {}}', 'test.training is missing')]
-)
-def test_another_record_is_refused(tmp_path, text, said):
+@pytest.mark.parametrize(('text', 'key'), [('{"validaton": null}', 'validaton'), ('{"test": {}}', 'test.training')])
+def test_another_record_is_refused(tmp_path, text, key):
     (tmp_path / 'evaluation.json').write_text(text)
     with pytest.raises(InputError) as caught:
         read_evaluations(tmp_path)
     assert str(tmp_path / 'evaluation.json') in str(caught.value)
-    assert said in str(caught.value)
+    assert f' {key} ' in str(caught.value)
 
 
 def test_a_checkpoint_says_of_which_training_it_is():
     assert training_of({'training': TRAINING}, 'a.pth').id == 'a1'
     assert training_of({}, 'a.pth') is None
-    with pytest.raises(InputError, match=r'meta\.training of a\.pth: id is 5'):
+    with pytest.raises(InputError, match=r'meta\.training.*a\.pth.*\bid\b.*\b5\b'):
         training_of({'training': {**TRAINING, 'id': 5}}, 'a.pth')
