@@ -51,7 +51,7 @@ def config_text() -> str:
 
 @pytest.fixture
 def make_work_dir(tmp_path: Path) -> Callable[..., Path]:
-    """Writes ``tmp_path/name`` from the validations of each timestamp, as a training with resumes writes them, or several trainings."""
+    """Writes ``tmp_path/name`` from the validations of each timestamp, as one training with resumes, or several."""
 
     def make(
         name: str,
