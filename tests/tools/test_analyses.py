@@ -92,7 +92,7 @@ def test_cka_of_other_depths_is_refused(trained, tiny_config, tmp_path):
         '--out',
         str(tmp_path),
     )
-    assert_error(done, '9 local layers', '17', 'equal depth')
+    assert_error(done, '9 local layers', '17')
 
 
 def test_linear_probes_of_every_layer(trained, tmp_path):
@@ -121,18 +121,18 @@ def test_curves_of_every_module(trained, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [
-        (('compare_cka', 'no.py', 'a', 'no.py', 'b'), ('no config file no.py',)),
-        (('linear_probe', 'configs/bp/resnet32_bp_1xb1024-400e_cifar10.py', 'no.pth'), ('no checkpoint no.pth',)),
+        (('compare_cka', 'no.py', 'a', 'no.py', 'b'), ('config', 'no.py')),
+        (('linear_probe', 'configs/bp/resnet32_bp_1xb1024-400e_cifar10.py', 'no.pth'), ('checkpoint', 'no.pth')),
         (
             ('get_flops', 'configs/bp/benchmarks/mask-rcnn_r34-bp_fpn_8xb2-1x-adamw_coco.py'),
-            ('not the config of a classifier',),
+            ('mask-rcnn_r34-bp_fpn_8xb2-1x-adamw_coco.py', 'classifier'),
         ),
-        (('plot_curves', 'BP=nowhere'), ('nowhere holds no log',)),
-        (('plot_curves', 'nowhere'), ('expected NAME=WORK_DIR',)),
-        (('plot_curves', 'a/b=nowhere'), ('without a slash',)),
+        (('plot_curves', 'BP=nowhere'), ('nowhere', 'scalars.json')),
+        (('plot_curves', 'nowhere'), ("'nowhere'", 'NAME=WORK_DIR')),
+        (('plot_curves', 'a/b=nowhere'), ("'a/b=nowhere'", 'NAME=WORK_DIR')),
         (
             ('get_flops', 'configs/bp/resnet32_bp_1xb1024-400e_cifar10.py', '--image-size', '0'),
-            ('image_size is 0', 'the side of the training images'),
+            ('image_size is 0',),
         ),
     ],
 )

@@ -125,13 +125,13 @@ def test_a_wrong_number_of_classes_is_refused(tiny_config, tmp_path):
 @pytest.mark.parametrize(
     ('override', 'words'),
     [
-        ('model.partition.num_local_modules=99', ('num_local_modules is 99', '1 (BP) to 9')),
-        ('model.partition.cut_points=[5,2]', ('ascending',)),
-        ('model.partition.cut_points=[layer9.9]', ('layer9.9', 'unknown')),
-        ('model.auxiliary_heads.depth=1', ('depth is 1',)),
-        ('model.auxiliary_heads.dept=3', ("AugLocalHead has no key 'dept'", 'depth')),
-        ('model.auxiliary_heads.type=AugLocalHed', ("type='AugLocalHed'", 'did you mean AugLocalHead')),
-        ('model.backbone.depth=35', ('ResNet refuses', 'invalid depth 35')),
+        ('model.partition.num_local_modules=99', ('num_local_modules', '99', '9')),
+        ('model.partition.cut_points=[5,2]', ('cut_points', '[5, 2]')),
+        ('model.partition.cut_points=[layer9.9]', ('cut_points', 'layer9.9')),
+        ('model.auxiliary_heads.depth=1', ('depth', '1')),
+        ('model.auxiliary_heads.dept=3', ('AugLocalHead', "'dept'", 'depth')),
+        ('model.auxiliary_heads.type=AugLocalHed', ("'AugLocalHed'", 'AugLocalHead')),
+        ('model.backbone.depth=35', ('ResNet', 'invalid depth 35')),
     ],
 )
 def test_impossible_partitions_are_refused(tiny_config, tmp_path, override, words):
@@ -148,14 +148,14 @@ def test_weights_alone_and_the_checkpoint_of_another_rule_are_not_resumed_from(t
     bp = write(tiny_config('bp', **{'train_cfg.max_epochs': 1}), tmp_path / 'bp.py')
     assert tool('tools/train.py', bp, '--work-dir', str(tmp_path / 'bp')).returncode == 0
     config = write(tiny_config(), tmp_path / 'tiny.py')
-    for name, words in (('backbone.pth', 'holds weights without'), ('epoch_1.pth', 'of another network or rule')):
+    for name, words in (('backbone.pth', 'epoch_N.pth'), ('epoch_1.pth', 'auxiliary')):
         assert_error(tool('tools/train.py', config, '--resume', str(tmp_path / 'bp' / name)), name, words)
 
 
 @pytest.mark.parametrize('script', ['tools/dist_train.sh CONFIG two', 'tools/dist_test.sh CONFIG CHECKPOINT 0'])
 def test_a_wrong_number_of_processes_is_refused(script):
     done = subprocess.run(['bash', *script.split()], cwd=REPOSITORY, capture_output=True, text=True)
-    assert_error(done, 'the number of GPUs is', 'at least 1')
+    assert_error(done, 'number of GPUs', repr(script.split()[-1]), '1')
 
 
 def test_a_work_dir_of_another_stage_is_refused(tiny_config, tmp_path):
@@ -164,7 +164,7 @@ def test_a_work_dir_of_another_stage_is_refused(tiny_config, tmp_path):
     write(tiny_config('bp'), work_dir / 'bp.py')
     config = write(tiny_config(), tmp_path / 'tiny.py')
     for resume in ([], ['--resume']):
-        assert_error(tool('tools/train.py', config, '--work-dir', str(work_dir), *resume), 'another stage', 'BP')
+        assert_error(tool('tools/train.py', config, '--work-dir', str(work_dir), *resume), str(work_dir), 'bp.py')
     assert sorted(path.name for path in work_dir.iterdir()) == ['bp.py']
 
 
@@ -207,7 +207,7 @@ def test_no_space_for_a_checkpoint_is_told_and_leaves_what_was_there(tiny_config
     kept = {path.name: path.read_bytes() for path in work_dir.glob('*.pth')}
     assert kept.keys() == {'epoch_1.pth', 'backbone.pth'}
     done = tool(*arguments, '--resume', limit_file_size=100_000)  # the checkpoint has more
-    assert_error(done, 'cannot write', 'epoch_2.pth', 'free some space')
+    assert_error(done, 'cannot write', 'epoch_2.pth')
     assert {path.name: path.read_bytes() for path in work_dir.glob('*.pth')} == kept
     assert not list(work_dir.glob('.*.tmp'))
     assert tool(*arguments, '--resume').returncode == 0
@@ -217,7 +217,7 @@ def test_no_space_for_a_checkpoint_is_told_and_leaves_what_was_there(tiny_config
 def test_a_crop_that_is_larger_than_the_images_names_one(tiny_config, image_folder, tmp_path):
     transforms = [dict(type='RandomCrop', size=64)]
     config = write(tiny_config('bp', **{'train_dataloader.dataset.transforms': transforms}), tmp_path / 'tiny.py')
-    assert_error(tool('tools/train.py', config), 'the transforms fail on', str(image_folder), 'correct them')
+    assert_error(tool('tools/train.py', config), 'transforms', str(image_folder))
 
 
 @pytest.mark.parametrize('out', ['a.json', 'a.pth'])
@@ -225,6 +225,6 @@ def test_an_export_overwrites_neither_its_source_nor_itself(tmp_path, out):
     torch.save({'state_dict': {'backbone.conv1.weight': torch.zeros(1)}}, tmp_path / 'a.pth')
     before = (tmp_path / 'a.pth').read_bytes()
     done = tool('tools/model_converters/export_backbone.py', str(tmp_path / 'a.pth'), str(tmp_path / out))
-    assert_error(done, out, 'expected another file')
+    assert_error(done, f'out is {tmp_path / out}')
     assert [path.name for path in tmp_path.iterdir()] == ['a.pth']
     assert (tmp_path / 'a.pth').read_bytes() == before
