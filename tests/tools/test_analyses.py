@@ -55,10 +55,10 @@ def test_cka_leaves_out_a_last_batch_that_is_too_small(trained, tmp_path):
 @pytest.mark.parametrize(
     ('name', 'options', 'words'),
     [
-        ('compare_cka', ('--images', '0'), ('number of images is 0', '--images')),
-        ('compare_cka', ('--images', '3'), ('no batch had the 4 images',)),
-        ('linear_probe', ('--images', '-1'), ('number of images is -1',)),
-        ('linear_probe', ('--penalty', '-1'), ('penalty of the linear probes is -1',)),
+        ('compare_cka', ('--images', '0'), ('images is 0', '--images')),
+        ('compare_cka', ('--images', '3'), ('4 images', 'CKA')),
+        ('linear_probe', ('--images', '-1'), ('images is -1', '--images')),
+        ('linear_probe', ('--penalty', '-1'), ('penalty', '-1')),
     ],
 )
 def test_impossible_numbers_are_refused(trained, tmp_path, name, options, words):
@@ -75,7 +75,7 @@ def test_cka_of_other_image_sizes_is_refused(trained, tiny_config, tmp_path):
     done = tool(
         'tools/analysis_tools/compare_cka.py', config, checkpoint, other, checkpoint, '--out', str(tmp_path / 'out')
     )
-    assert_error(done, 'images of 224 pixels', 'on 64', 'the same images')
+    assert_error(done, '224 pixels', ' 64;')
 
 
 def test_cka_of_other_depths_is_refused(trained, tiny_config, tmp_path):
