@@ -117,7 +117,7 @@ def test_they_train_and_are_exported_under_their_own_names(tiny_config, tmp_path
 def test_plans_hold_what_a_real_step_holds(toy):
     plain = build(toy, local=False, image_size=64) if toy == 'pyramid' else build(toy, local=False)
     rule = {key: value for key, value in TOYS[toy]['rule'].items() if key == 'classifier'}
-    costs = measure_network(plain, 64 if toy == 'pyramid' else 32, [2], rule=rule)
+    costs = measure_network(plain, 64 if toy == 'pyramid' else 32, [2], head=rule)
     reference = backpropagation(costs)
     plans = [cheapest_plan(costs, share * reference.activations) for share in (1.0, 0.9, 0.6, 0.44)]
     assert any(plan and len(plan.modules) > 1 for plan in plans)

@@ -5,7 +5,7 @@ config=${1:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}
 checkpoint=${2:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}
 gpus=${3:?usage: dist_test.sh CONFIG CHECKPOINT GPUS [options of test.py]}
 if ! python=$(command -v python || command -v python3); then
-  echo 'error: there is no python; activate the environment that the project is installed in' >&2
+  echo 'error: there is no python; activate the environment in which the project is installed' >&2
   exit 1
 fi
 tools=$(dirname "$0")

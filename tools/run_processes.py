@@ -1,8 +1,8 @@
-"""Starts a tool in several processes, as torchrun does, and ends with one sentence where torchrun has a traceback.
+"""Starts a tool in several processes, as torchrun does, and ends with one sentence instead of a traceback.
 
-For dist_train.sh and dist_test.sh: ``run_processes.py PROCESSES TOOL [arguments of the tool]``. ``PORT``, ``NNODES``,
-``NODE_RANK`` and ``MASTER_ADDR`` of the environment are those of MMDetection's scripts; ``RDZV_TIMEOUT`` is for how many seconds
-machines wait for each other.
+Used by dist_train.sh and dist_test.sh: ``run_processes.py PROCESSES TOOL [arguments of the tool]``. The environment variables
+``PORT``, ``NNODES``, ``NODE_RANK`` and ``MASTER_ADDR`` are those of MMDetection's scripts; ``RDZV_TIMEOUT`` is the number of
+seconds that machines wait for each other.
 """
 
 import logging
@@ -17,25 +17,25 @@ RANGES = {
     'NODE_RANK': ('0', 0, 2**16),
     'RDZV_TIMEOUT': ('600', 1, 2**31),
 }
-"""Numbers of the environment: what they are by default, the least and the most that they may be."""
+"""Environment variables that are integers: default, minimum and maximum."""
 
 
-def number(name: str, text: str, least: int, most: int) -> int:
-    """A number that a user gave; anything else ends the program."""
+def integer(name: str, text: str, least: int, most: int) -> int:
+    """Parses an integer given by the user; anything else ends the program."""
     if not (text.isascii() and text.isdecimal() and least <= int(text) <= most):
-        sys.exit(f'error: {name} is {text!r}; expected a whole number of at least {least} and at most {most}')
+        sys.exit(f'error: {name} is {text!r}; expected an integer from {least} to {most}')
     return int(text)
 
 
 def main(processes: str, *command: str) -> None:
-    """Runs ``command`` and waits for its end."""
-    count = number('the number of GPUs', processes, 1, 2**16)
-    settings = {name: number(name, os.environ.get(name, first), *rest) for name, (first, *rest) in RANGES.items()}
+    """Runs ``command`` in ``processes`` processes and waits for them."""
+    count = integer('the number of GPUs', processes, 1, 2**16)
+    settings = {name: integer(name, os.environ.get(name, first), *rest) for name, (first, *rest) in RANGES.items()}
     port, machines, machine, timeout = settings.values()
     if machine >= machines:
-        sys.exit(f'error: NODE_RANK is {machine}; expected less than NNODES, which is {machines}')
+        sys.exit(f'error: NODE_RANK is {machine}; expected less than NNODES = {machines}')
     if find_spec('torch') is None:
-        sys.exit(f'error: {sys.executable} has no torch; activate the environment that the project is installed in')
+        sys.exit(f'error: {sys.executable} has no torch; activate the environment in which the project is installed')
     address = os.environ.get('MASTER_ADDR', '127.0.0.1')
     options = [f'--nnodes={machines}', f'--node_rank={machine}', f'--nproc_per_node={count}']
     options += [f'--master_addr={address}', f'--master_port={port}', f'--rdzv_conf=timeout={timeout}']
@@ -45,14 +45,16 @@ def main(processes: str, *command: str) -> None:
 
 
 def run_all(arguments: list[str], address: str) -> None:
-    """What torchrun does with ``arguments``; exits with the status of the process that failed first."""
-    os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'ERROR')  # or lost connections are listed with their stacks
+    """Runs torchrun with ``arguments``; exits with the status of the process that failed first."""
+    os.environ.setdefault('TORCH_CPP_LOG_LEVEL', 'ERROR')  # otherwise lost connections are logged with stack traces
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
-    logging.disable(logging.ERROR)  # torchrun's own words for what is said here
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until torchrun's handlers: it waits in C++, where none would be run
+    logging.disable(logging.ERROR)  # torchrun logs the errors that are reported here
+    signal.signal(
+        signal.SIGINT, signal.SIG_DFL
+    )  # until torchrun sets its handlers: it waits in C++, which runs no Python handler
     try:
         run(parse_args(arguments))
     except SignalException as error:
@@ -62,17 +64,17 @@ def run_all(arguments: list[str], address: str) -> None:
         rank, failure = error.get_first_failure()
         how = f'ended with status {failure.exitcode}; its message is above'
         if failure.exitcode < 0:
-            how = f'was killed by {signal.Signals(-failure.exitcode).name}; where nobody did that, memory was short'
+            how = f'was killed by {signal.Signals(-failure.exitcode).name}, probably because memory ran out'
         print(f'error: process {rank} {how}', file=sys.stderr)
         sys.exit(failure.exitcode if failure.exitcode > 0 else 128 - failure.exitcode)
-    except RuntimeError as error:  # of the store in which machines find each other
+    except RuntimeError as error:  # from the store through which machines find each other
         if 'EADDRINUSE' in str(error):
             sys.exit(
                 f'error: the port of {address} is in use; choose another one, as in PORT=29501 tools/dist_train.sh ...'
             )
         sys.exit(
-            f'error: the machines did not find each other at {address} in time; start this on all of them, with the same NNODES, '
-            'MASTER_ADDR and PORT, or set RDZV_TIMEOUT to more seconds'
+            f'error: the machines did not find each other at {address} in time; start this on all of them with the same NNODES, '
+            'MASTER_ADDR and PORT, or increase RDZV_TIMEOUT'
         )
 
 

@@ -25,9 +25,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint of the trained model')
     parser.add_argument('--out', type=Path, metavar='FILE', help='write the predictions to this .pkl file')
     parser.add_argument('--show', action='store_true', help='show the images with detections in a window')
-    parser.add_argument('--show-dir', help='draw the detections into this folder under work_dir/<timestamp>')
-    parser.add_argument('--wait-time', type=float, default=2, help='seconds that --show shows each image')
-    parser.add_argument('--tta', action='store_true', help='test-time augmentation: of detectors, or by tta_model')
+    parser.add_argument('--show-dir', help='save drawn detections to this folder under work_dir/<timestamp>')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds for which --show displays each image')
+    parser.add_argument(
+        '--tta', action='store_true', help='test-time augmentation, built in for detectors, else by tta_model'
+    )
     return parser.parse_args(arguments)
 
 
@@ -35,10 +37,10 @@ def dump_predictions(config: Config, path: Path) -> None:
     """Adds MMEngine's or MMDetection's metric that writes all predictions.
 
     Raises:
-        InputError: Not a .pkl file, or no folder to write to.
+        InputError: ``path`` is not a .pkl file.
     """
     if path.suffix not in ('.pkl', '.pickle') or path.is_dir():
-        raise InputError(f'--out is {path}; expected a file that ends in .pkl')
+        raise InputError(f'--out is {path}; expected a file name that ends in .pkl')
     path.parent.mkdir(parents=True, exist_ok=True)
     evaluators = config.test_evaluator if isinstance(config.test_evaluator, list) else [config.test_evaluator]
     kind = 'mmdet.DumpDetResults' if config.get('default_scope') == 'mmdet' else 'mmengine.DumpResults'
@@ -46,27 +48,27 @@ def dump_predictions(config: Config, path: Path) -> None:
 
 
 def draw_detections(config: Config, options: argparse.Namespace) -> None:
-    """Switches MMDetection's drawing of detections on.
+    """Enables MMDetection's drawing of detections.
 
     Raises:
-        InputError: Nothing draws, as in a classifier.
+        InputError: The config has no visualization hook, such as that of a classifier.
     """
     if 'visualization' not in config.get('default_hooks', {}):
-        raise InputError('--show and --show-dir draw detections, but the config has no default_hooks.visualization')
-    from mmdet.engine.hooks.utils import trigger_visualization_hook  # a classifier needs nothing of MMDetection's
+        raise InputError('--show and --show-dir need default_hooks.visualization in the config; add it, or omit them')
+    from mmdet.engine.hooks.utils import trigger_visualization_hook  # classifiers do not need MMDetection
 
     trigger_visualization_hook(config, options)
 
 
 def augment(config: Config) -> None:
-    """Wraps the model into ``tta_model``: by default detections of the image and its mirror image are merged.
+    """Wraps the model in ``tta_model``: by default detections on the image and its mirror image are merged.
 
     Raises:
-        InputError: There is no ``tta_model``, and the model is not a detector of boxes alone.
+        InputError: There is no ``tta_model``, and the model is not a detector without masks.
     """
     if 'tta_model' not in config and config.model.get('roi_head', {}).get('mask_head'):
         raise InputError(
-            "--tta: MMDetection's DetTTAModel merges boxes and no masks, but model.roi_head has a mask_head"
+            "--tta merges boxes only (MMDetection's DetTTAModel), but model.roi_head has a mask_head; set tta_model, or omit it"
         )
     dataset = config.test_dataloader.dataset
     while 'dataset' in dataset:
@@ -103,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
     config = load_config(options)
     config.load_from = options.checkpoint
-    # Nothing is trained: the hooks of training, and the weights it would start from, are not needed.
+    # Nothing is trained: the training hooks and the initial weights are not needed.
     config.custom_hooks = []
     config.resume = False
     if options.out:

@@ -1,4 +1,4 @@
-"""Trains a classifier (by backpropagation or AugLocal) or a detector, as the config says."""
+"""Trains a classifier (by backpropagation or local learning) or a detector from a config."""
 
 import argparse
 from collections.abc import Sequence
@@ -23,16 +23,16 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         '--resume',
         nargs='?',
         const='auto',
-        help='go on from this checkpoint, or from the newest one of the work_dir if none is given',
+        help='resume from this checkpoint, by default from the newest one of the work_dir',
     )
     parser.add_argument(
-        '--amp', action='store_true', help='automatic mixed precision, bfloat16 where the device has it'
+        '--amp', action='store_true', help='automatic mixed precision, in bfloat16 if the device supports it'
     )
-    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the real batch size')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate to the actual batch size')
     parser.add_argument(
         '--check',
         action='store_true',
-        help='print the partition, check isolation on one batch, and exit without training',
+        help='print the partition, check gradient isolation on one batch, and exit without training',
     )
     return parser.parse_args(arguments)
 
@@ -52,7 +52,7 @@ def apply_arguments(config: Config, arguments: argparse.Namespace) -> None:
     if resume:
         out_dir = config.get('default_hooks', {}).get('checkpoint', {}).get('out_dir')
         found = latest_checkpoint(config.work_dir, out_dir) if resume == 'auto' else resume
-        config.resume = found is not None  # MMEngine would look itself, and follow any path in last_checkpoint
+        config.resume = found is not None  # MMEngine would follow any path in last_checkpoint
         config.load_from = found or config.get('load_from')
 
 

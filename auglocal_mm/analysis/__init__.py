@@ -1,4 +1,4 @@
-"""What trained networks and finished runs are like; the functions behind the analysis tools, for notebooks."""
+"""Analyses of trained networks and of finished runs: the functions behind the analysis tools, for notebooks."""
 
 from auglocal_mm.analysis.layer_analyses import ProbedLayers, layer_cka, probe_layers
 from auglocal_mm.analysis.layer_plots import plot_curves, plot_heat_map

@@ -1,4 +1,4 @@
-"""The dry run of ``tools/train.py --check`` on a detector: all checks of its data, and what they hold."""
+"""The dry run of ``tools/train.py --check`` on a detector: checks its data and summarises them."""
 
 import sys
 from typing import Any
@@ -17,16 +17,17 @@ from auglocal_mm.evaluation import CocoMetric
 
 
 def check_annotations(config: Config, model: Any) -> None:
-    """Builds the data and the evaluator of a detector, checks them as training does, and prints what they hold.
+    """Builds the data and the evaluator of a detector, checks them as training does, and prints a summary.
 
     Raises:
-        InputError: The data are refused, or have no annotated objects.
+        InputError: The data are refused, or contain no annotated objects.
     """
     batches = _batches(config.train_dataloader)
     first = next(inner_datasets(batches.dataset))
     if not hasattr(first, 'get_data_info'):
         raise InputError(
-            f'--check is for classifiers that AugLocal can partition, and for detectors, not for a {type(model).__name__}'
+            f'--check got a {type(model).__name__}, expected a classifier that AugLocal can partition or a detector; give '
+            'a config of configs/auglocal, configs/bp or their benchmarks'
         )
     validation = _validation(config)
     classes = first.metainfo['classes']

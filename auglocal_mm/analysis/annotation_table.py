@@ -1,4 +1,4 @@
-"""What a detector reads: images, objects and classes of its data sets and of its evaluator."""
+"""Counts the images and objects in the data sets of a detector and in its evaluator."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,15 +13,15 @@ from auglocal_mm.datasets.wrappers import inner_datasets
 
 @dataclass
 class Reading:
-    """What was read for one purpose.
+    """The counts for one purpose.
 
     Attributes:
-        name: What for.
-        images: How many images.
-        empty: How many of them have no object.
-        objects: How many single objects of each class.
-        crowds: How many groups, which are neither learned nor counted as missed.
-        notes: How many annotations were repaired or left out, by a description of what was done.
+        name: The purpose.
+        images: Number of images.
+        empty: Number of images without objects.
+        objects: Number of single objects of each class.
+        crowds: Number of groups, which are neither learned nor counted as missed.
+        notes: Number of annotations that were repaired or left out, by a description of the repair.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Reading:
     notes: Counter[str] = field(default_factory=Counter)
 
     def add(self, objects: Iterable[tuple[str, bool]]) -> None:
-        """Counts an image with objects, each a class and whether it is a crowd."""
+        """Counts an image, given the class of each object and whether it is a crowd."""
         given = [*objects]
         self.images += 1
         self.empty += not given
@@ -41,7 +41,7 @@ class Reading:
 
 
 def read_dataset(name: str, dataset: Any) -> Reading:
-    """Counts what ``dataset`` hands to the detector; an image that a wrapper repeats counts as often."""
+    """Counts the images and objects of ``dataset``; an image that a wrapper repeats counts each time."""
     reading = Reading(name)
     for each in inner_datasets(dataset):
         reading.notes.update(getattr(each, 'notes', {}))
@@ -53,11 +53,11 @@ def read_dataset(name: str, dataset: Any) -> Reading:
 
 
 def read_annotations(name: str, given: CocoAnnotations, classes: Sequence[str]) -> Reading:
-    """Counts the objects of ``classes`` in an annotation file, as an evaluator judges by them."""
+    """Counts the objects of ``classes`` in the annotation file of an evaluator."""
     reading = Reading(name, notes=given.notes)
     names = dict(zip(given.get_cat_ids(classes), classes, strict=True))
-    for number in given.imgs:
-        objects = given.img_ann_map[number]
+    for image_id in given.imgs:
+        objects = given.img_ann_map[image_id]
         reading.add(
             (names[each['category_id']], bool(each['iscrowd'])) for each in objects if each['category_id'] in names
         )

@@ -1,4 +1,4 @@
-"""Linear centred kernel alignment between the layers of two networks, in minibatches. Plain PyTorch."""
+"""Linear centred kernel alignment (CKA) between the layers of two networks, in minibatches. Plain PyTorch."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from auglocal_mm.errors import InputError
 
 
 class MinibatchCKA:
-    """Gathers CKA between every layer of one network and every layer of another, batch by batch.
+    """Accumulates CKA between every layer of one network and every layer of another, batch by batch.
 
     The unbiased estimator of HSIC is averaged over batches (equation 3 of *Do Wide and Deep Networks Learn the Same
-    Things?*, arXiv 2010.15327), so that the result does not depend on the size of the batches in expectation.
+    Things?*, arXiv 2010.15327), so that in expectation the result does not depend on the batch size.
 
     Args:
         first: Number of layers of the first network.
@@ -27,17 +27,19 @@ class MinibatchCKA:
         self.own = [torch.zeros(first, dtype=torch.float64), torch.zeros(second, dtype=torch.float64)]
 
     def update(self, first: Sequence[Tensor], second: Sequence[Tensor]) -> None:
-        """Takes in one batch.
+        """Adds one batch.
 
         Args:
-            first: For each layer of the first network the features (N, ...), of the same N images as
-            second: those of the second network.
+            first: Features (N, ...) of each layer of the first network.
+            second: Features (N, ...) of each layer of the second network, for the same N images.
 
         Raises:
-            InputError: Fewer images than ``smallest_batch``.
+            InputError: There are fewer images than ``smallest_batch``.
         """
         if len(first[0]) < self.smallest_batch:
-            raise InputError(f'a batch of {len(first[0])} images is too small for CKA; expected at least 4')
+            raise InputError(
+                f'a batch has {len(first[0])} images; CKA needs at least {self.smallest_batch}, give larger batches'
+            )
         self.count += len(first[0])
         grams = [torch.stack([linear_gram(features) for features in network]) for network in (first, second)]
         self.cross += hsic(grams[0][:, None], grams[1][None]).cpu()
@@ -48,10 +50,12 @@ class MinibatchCKA:
         """CKA of all pairs of layers, float64 of shape (first, second).
 
         Raises:
-            InputError: No batch was taken in.
+            InputError: There was no batch.
         """
         if not self.count:
-            raise InputError('no batch had the 4 images that CKA needs; give more images, or larger batches')
+            raise InputError(
+                f'no batch has the {self.smallest_batch} images that CKA needs; give more images, or larger batches'
+            )
         return self.cross / (self.own[0][:, None] * self.own[1][None]).sqrt()
 
 

@@ -1,4 +1,4 @@
-"""The dry run of ``tools/train.py --check``: partition, costs, and isolation on one batch of the training data."""
+"""The dry run of ``tools/train.py --check``: partition, costs, and gradient isolation on one training batch."""
 
 import logging
 import sys
@@ -19,16 +19,16 @@ from auglocal_mm.models import ImageClassifier
 from auglocal_mm.registry import MODELS
 
 TOLERANCE = 1e-4
-"""Largest relative difference between two ways to compute a float32 gradient that counts as rounding."""
+"""Two float32 gradients whose relative difference is at most this are equal up to rounding."""
 IMAGES = 8
-"""Images of the batch that are used: enough for batch statistics, little enough for any machine."""
+"""Number of images used: enough for batch statistics, and few enough for any machine."""
 
 
 def check_run(config: Config) -> None:
-    """Builds the model and data of ``config``, prints the partition, and checks that no gradient crosses a border.
+    """Builds the model and data of ``config``, prints the partition, and checks that no gradient crosses a module boundary.
 
     Raises:
-        InputError: The model cannot be partitioned or has other classes than the data, or a gradient does cross.
+        InputError: The model cannot be partitioned, its classes are not those of the data, or a gradient crosses a boundary.
     """
     init_default_scope(config.default_scope)
     set_random_seed(config.get('randomness', {}).get('seed', 0))
@@ -44,17 +44,18 @@ def check_run(config: Config) -> None:
     check_classes(batches.dataset, model)
     data = model.data_preprocessor(next(iter(batches)), training=True)
     inputs, labels, modules = data['inputs'], data['data_samples'], model.local_modules()
-    console = Console(width=None if sys.stdout.isatty() else 160)  # a file has room for the whole table
+    console = Console(width=None if sys.stdout.isatty() else 160)  # a file has room for the full table
     costs = module_costs(modules, [layer.name for layer in model.layers], inputs[:1])
     console.print(to_table(costs, inputs.shape[2:]))
     if len(modules) == 1:
-        console.print('One module: backpropagation, there is no border to check.')
+        console.print('One local module: this is backpropagation, with no module boundary to check.')
         return
     errors = isolation_errors(modules, inputs, labels)
     crossed = [module.name for module, error in zip(modules, errors, strict=True) if error > TOLERANCE]
     if crossed:
         raise InputError(
-            f'gradients of {", ".join(crossed)} are not those of their own losses; the partition is at fault'
+            f'gradients of {", ".join(crossed)} differ from those of their own local loss by more than {TOLERANCE:g}; check '
+            'model.partition and the heads of these modules'
         )
     console.print(
         f'Isolation holds on a batch of {len(labels)}: every gradient is that of its own local loss '
@@ -63,7 +64,7 @@ def check_run(config: Config) -> None:
 
 
 def _init_quietly(model: ImageClassifier) -> None:
-    """MMEngine would list how every weight starts, in front of the table."""
+    """Initialises without MMEngine's list of every weight, which would precede the table."""
     logger = MMLogger.get_current_instance()
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""What trained classifiers are like, layer by layer."""
+"""Analyses trained classifiers layer by layer."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
@@ -12,16 +12,16 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.models import ImageClassifier
 
 Batches: TypeAlias = Iterable[tuple[Tensor, Tensor]]
-"""Of images, uint8 (N, 3, H, W), and labels (N,), as :func:`labelled_batches` gives them."""
+"""Images, uint8 (N, 3, H, W), with labels (N,), as :func:`labelled_batches` yields them."""
 
 
 class ProbedLayers(NamedTuple):
-    """What linear probes find.
+    """The results of linear probes.
 
     Attributes:
-        top1: Accuracy of every local layer's probe in percent.
-        fitted_on: How many images the probes are fitted on.
-        measured_on: How many images the accuracies are of.
+        top1: Accuracy of each local layer's probe in percent.
+        fitted_on: Number of images on which the probes are fitted.
+        measured_on: Number of images on which the accuracies are measured.
     """
 
     top1: list[float]
@@ -30,18 +30,18 @@ class ProbedLayers(NamedTuple):
 
 
 def layer_cka(first: ImageClassifier, second: ImageClassifier, batches: Batches) -> Tensor:
-    """Linear CKA between every local layer of one classifier and every one of another.
+    """Linear CKA between every local layer of one classifier and every local layer of another.
 
     Args:
-        first: One classifier; each normalises the images as in its own training.
-        second: Another one, of any depth.
-        batches: Those of fewer than four images, for which the estimator is not defined, are left out.
+        first: A classifier, which normalises the images as in its own training.
+        second: Another classifier, of any depth.
+        batches: Images and labels. Batches of fewer than four images, for which the estimator is undefined, are skipped.
 
     Returns:
         float64 of shape (layers of the first, layers of the second).
 
     Raises:
-        InputError: No batch is large enough, or a network gives what is not finite.
+        InputError: No batch is large enough, or an output is not finite.
     """
     cka = MinibatchCKA(len(first.layers), len(second.layers))
     for images, _ in batches:
@@ -50,7 +50,8 @@ def layer_cka(first: ImageClassifier, second: ImageClassifier, batches: Batches)
     values = cka.result()
     if not values.isfinite().all():
         raise InputError(
-            'CKA is no number: a network has weights that are not finite, or a layer that gives only zeros'
+            'CKA is not finite, expected finite values: a network has weights that are not finite, or a layer whose '
+            'outputs are all zero; give another checkpoint'
         )
     return values
 
@@ -58,13 +59,13 @@ def layer_cka(first: ImageClassifier, second: ImageClassifier, batches: Batches)
 def probe_layers(
     model: ImageClassifier, fitted_on: Batches, measured_on: Batches, penalty: float = 1e-3
 ) -> ProbedLayers:
-    """How linearly separable the classes are at every local layer of a frozen classifier.
+    """Measures how linearly separable the classes are at every local layer of a frozen classifier.
 
     Args:
         model: The classifier.
-        fitted_on: Gone through once, for all probes.
+        fitted_on: Images on which all probes are fitted, in one pass.
         measured_on: Other images.
-        penalty: Of the ridge regression, see :class:`LinearProbes`.
+        penalty: Penalty of the ridge regression, see :class:`LinearProbes`.
 
     Raises:
         InputError: As :class:`LinearProbes`.

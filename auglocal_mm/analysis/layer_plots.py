@@ -9,7 +9,7 @@ from torch import Tensor
 def plot_curves(
     curves: Mapping[str, Sequence[tuple[float, float]]], title: str, x_label: str, y_label: str, rainbow: bool = False
 ) -> Figure:
-    """One line per name; ``rainbow`` colours many ordered lines from dark to light instead of naming each."""
+    """One line per name; ``rainbow`` shades many ordered lines from dark to light instead of naming each."""
     figure = Figure(figsize=(8, 5), dpi=150, layout='constrained')
     axes = figure.subplots()
     for index, (name, points) in enumerate(curves.items()):
@@ -24,7 +24,7 @@ def plot_curves(
 
 
 def plot_heat_map(values: Tensor, first: str, second: str, title: str) -> Figure:
-    """CKA of every layer of ``first`` (rows) with every layer of ``second``, and below it that of equal layers."""
+    """CKA of every layer of ``first`` (rows) with every layer of ``second``, and below it that of corresponding layers."""
     figure = Figure(figsize=(7, 9), dpi=150, layout='constrained')
     image_axes, axes = figure.subplots(2, 1, height_ratios=(3, 1))
     rows, columns = values.shape
@@ -33,6 +33,6 @@ def plot_heat_map(values: Tensor, first: str, second: str, title: str) -> Figure
     image_axes.set(title=title, xlabel=f'local layer of {second}', ylabel=f'local layer of {first}')
     figure.colorbar(image, ax=image_axes, label='linear CKA')
     axes.plot(range(1, len(values) + 1), values.diagonal(), marker='.')
-    axes.set(xlabel='local layer', ylabel='CKA of equal layers', ylim=(0, 1.05))
+    axes.set(xlabel='local layer', ylabel='CKA of corresponding layers', ylim=(0, 1.05))
     axes.spines[['top', 'right']].set_visible(False)
     return figure

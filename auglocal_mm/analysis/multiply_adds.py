@@ -17,15 +17,15 @@ T = TypeVar('T')
 
 @dataclass(frozen=True)
 class MultiplyAdds:
-    """One network under one rule, for one image and one forward pass.
+    """The costs of one network with its auxiliary networks, for one forward pass of one image.
 
     Attributes:
         primary: Multiply-adds of convolutions and linear layers of the primary network with its classifier.
-        auxiliary: The same of all auxiliary networks; what only a loss needs, such as InfoPro's decoder, is left out.
-        primary_norms: Elements that BatchNorm layers of the primary network normalise.
+        auxiliary: The same of all auxiliary networks, without layers that only a loss uses, such as InfoPro's decoder.
+        primary_norms: Number of elements that BatchNorm layers of the primary network normalise.
         auxiliary_norms: The same of the auxiliary networks.
-        primary_parameters: Of the primary network.
-        auxiliary_parameters: Of the auxiliary networks.
+        primary_parameters: Number of parameters of the primary network.
+        auxiliary_parameters: Number of parameters of the auxiliary networks.
     """
 
     primary: int
@@ -37,10 +37,10 @@ class MultiplyAdds:
 
     @property
     def total(self) -> int:
-        """What the paper's tables count as FLOPs: multiply-adds, and two for each element of a BatchNorm.
+        """The FLOPs of the paper's tables: multiply-adds, and two for each element of a BatchNorm.
 
-        With this convention, which is that of fvcore's counter in evaluation mode, all cells of the paper's ResNet-110
-        tables come out but one (d = 6, r = 1.0: printed 0.90, here 0.894).
+        This convention of fvcore's counter in evaluation mode reproduces all cells of the paper's ResNet-110 tables but
+        one (d = 6, r = 1.0: printed 0.90, here 0.894).
         """
         return self.primary + self.auxiliary + 2 * (self.primary_norms + self.auxiliary_norms)
 
@@ -50,8 +50,8 @@ def network_cost(model: ImageClassifier, image_size: int) -> MultiplyAdds:
     """Counts with PyTorch's own counter.
 
     Args:
-        model: On any device; on ``'meta'`` nothing is computed.
-        image_size: Side of the image.
+        model: The classifier, on any device; on ``'meta'`` nothing is computed.
+        image_size: Side of the image in pixels.
     """
     training = model.training
     model.eval()

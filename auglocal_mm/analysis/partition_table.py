@@ -1,4 +1,4 @@
-"""What a partition costs: parameters and FLOPs of every local module and its auxiliary network."""
+"""The costs of a partition: parameters and FLOPs of every local module and its auxiliary network."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class ModuleCost:
 
     Attributes:
         name: Its local layers.
-        auxiliary: The structure of its head: layers that were copied and ``fc``, or the name of the rule.
-        parameters: Of the layers.
-        head_parameters: Of the head.
+        auxiliary: The structure of its head: the copied layers and ``fc``, or the name of the local learning method.
+        parameters: Number of parameters of the layers.
+        head_parameters: Number of parameters of the head.
         flops: Floating-point operations of one forward pass of one image through the layers.
         head_flops: The same for the head.
     """
@@ -42,7 +42,7 @@ def module_costs(modules: Sequence[LocalModule], names: Sequence[str], image: Te
     """Counts parameters and FLOPs with PyTorch's own counter (a multiply-add is two operations).
 
     Args:
-        modules: The chain.
+        modules: The local modules, in order.
         names: Names of all local layers, in order.
         image: One image (1, 3, H, W).
     """
@@ -88,7 +88,7 @@ def _count(network: nn.Module, function: Callable[[State], T], state: State) -> 
 
 
 def _structure(head: nn.Module, names: Sequence[str]) -> str:
-    """The copied layers and ``fc``; of a head that copies none, its class."""
+    """The copied layers and ``fc``; the class of a head that copies none."""
     if isinstance(head, AuxiliaryHead) and not hasattr(head, 'selected'):
         return type(head).__name__.removesuffix('Head')
     return ' + '.join([*(names[number - 1] for number in getattr(head, 'selected', [])), 'fc'])

@@ -1,4 +1,4 @@
-"""What every analysis writes: data as JSON, a text as Markdown, a figure as PNG."""
+"""The output of every analysis: data as JSON, text as Markdown, a figure as PNG."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,15 +22,15 @@ def cell(text: str) -> str:
 
 
 def write_figure(path: Path, figure: Figure) -> None:
-    """Writes ``figure`` to ``path`` as PNG, whole or not at all."""
+    """Writes ``figure`` to ``path`` as PNG, atomically."""
     with atomic_write(path) as temporary:
         for text in figure.findobj(Text):
-            text.set_parse_math(False)  # a name may have a dollar in it
+            text.set_parse_math(False)  # a name may contain a dollar sign
         figure.savefig(temporary, format='png')
 
 
 def write_report(out: Path, name: str, markdown: str, data: Any, figure: Figure | None) -> None:
-    """Writes ``name.md``, ``name.json`` and, if there is a figure, ``name.png`` to ``out``; prints the text and where they are.
+    """Writes ``name.md``, ``name.json`` and, if given, the figure ``name.png`` to ``out``; prints the text and the paths.
 
     Raises:
         InputError: A file cannot be written.

@@ -1,4 +1,4 @@
-"""A trained classifier, layer by layer, and the images to look at it with."""
+"""The layer outputs of a trained classifier, and the images on which it is analysed."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -23,17 +23,17 @@ def read_config(path: str, options: Mapping[str, Any] | None = None) -> Config:
     """Reads the config of a classifier.
 
     Raises:
-        InputError: As :func:`read_config_file`, or it is of something else.
+        InputError: As for :func:`read_config_file`, or the model is not a classifier that can be partitioned.
     """
     config = read_config_file(path, options)
     if not is_classifier(config.get('model', {})):
-        raise InputError(f'{path} is not the config of a classifier that can be partitioned; see configs/bp')
+        raise InputError(f'{path} is not the config of a classifier that can be partitioned; take one from configs/bp')
     init_default_scope('auglocal_mm')
     return config
 
 
 def load_classifier(config: Config, checkpoint: str) -> ImageClassifier:
-    """Builds the classifier and loads its weights; it is ready for evaluation.
+    """Builds the classifier and loads its weights, in evaluation mode.
 
     Raises:
         InputError: The checkpoint cannot be read, or is of another network.
@@ -47,23 +47,21 @@ def load_classifier(config: Config, checkpoint: str) -> ImageClassifier:
 def labelled_batches(
     loader: Mapping[str, Any], images: int, model: nn.Module, name: str = 'validation'
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Images, uint8 (N, 3, H, W), and labels (N,), until ``images`` of them or the end of the data.
+    """Yields images, uint8 (N, 3, H, W), and labels (N,), up to ``images`` of them or the end of the data.
 
-    They are drawn from all of the data, in the same order each time.
+    They are drawn from the full data set, in the same order each time.
 
     Args:
         loader: Config of a data loader.
-        images: How many.
-        model: Whose number of classes they must have.
-        name: What to call the data in an error.
+        images: Number of images.
+        model: The model whose number of classes the data must have.
+        name: Name of the data in errors.
 
     Raises:
-        InputError: The number of classes is another, or not even one image is asked for.
+        InputError: The number of classes differs, or ``images`` is less than 1.
     """
     if images < 1:
-        raise InputError(
-            f'the number of images is {images}; expected 1 or more: give another --images, or leave it out'
-        )
+        raise InputError(f'the number of images is {images}; expected at least 1, give another --images or omit it')
     shuffled = {**loader, 'sampler': {'type': 'DefaultSampler', 'shuffle': True}}  # a folder is sorted by class
     built = Runner.build_dataloader(shuffled, seed=0)
     check_classes(built.dataset, model, name)
@@ -78,10 +76,10 @@ def labelled_batches(
 
 @torch.no_grad()
 def layer_outputs(model: ImageClassifier, images: Tensor) -> Iterator[Tensor]:
-    """The output of every local layer, in order, one at a time: maps (N, C, H, W) or tokens (N, T, C).
+    """Yields the output of each local layer, in order: maps (N, C, H, W) or tokens (N, T, C).
 
     Args:
-        model: Normalises the images first, as in its training.
+        model: The classifier, which first normalises the images as in its training.
         images: uint8 (N, 3, H, W), on any device.
     """
     images = model.data_preprocessor({'inputs': images}, training=False)['inputs']

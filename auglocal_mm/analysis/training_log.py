@@ -9,21 +9,21 @@ from auglocal_mm.files.scalar_log import read_lines
 
 
 def read_curves(work_dir: Path) -> dict[str, list[tuple[int, float]]]:
-    """All scalars of a run, from the logs of all its starts.
+    """All scalars of a run, from the logs of its start and of all resumes.
 
     Args:
         work_dir: The work_dir of the run.
 
     Returns:
-        For each name (``'local/stem/loss'``, ``'accuracy/top1'``, ...) pairs of step and value, ascending in steps. Where
-        a resumed run wrote a step again, the later value counts.
+        For each name (``'local/stem/loss'``, ``'accuracy/top1'``, ...) pairs of step and value, ascending in step. If a
+        resumed run logged a step again, the later value counts.
 
     Raises:
         InputError: There is no log, or it is damaged.
     """
     logs = sorted(work_dir.glob('*/vis_data/scalars.json'))
     if not logs:
-        raise InputError(f'{work_dir} holds no log (*/vis_data/scalars.json); give the work_dir of a training')
+        raise InputError(f'{work_dir} has no log (*/vis_data/scalars.json); give the work_dir of a training')
     curves: dict[str, dict[int, float]] = defaultdict(dict)
     for log in logs:
         for line in read_lines(log):

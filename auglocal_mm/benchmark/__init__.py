@@ -1,1 +1,1 @@
-"""Time and memory of training iterations: the ways to train one network, measured in turn and compared."""
+"""Measures and compares time and memory of training iterations under several training schemes."""

@@ -1,4 +1,4 @@
-"""A benchmark of training for a reader: a table and a figure, from the data that its JSON file holds."""
+"""A benchmark of training as a table and a figure, from the data of its JSON file."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,15 +11,15 @@ from auglocal_mm.analysis.tables import markdown_table
 
 
 def to_markdown(data: Mapping[str, Any]) -> str:
-    """The text of ``benchmark.json``: for each config a table and what must be said of it."""
-    given = data['machine']
-    where = given['gpu'] or f'{given["processor"]} ({given["cores"]} cores; threads: {given["threads"]})'
+    """The report of ``benchmark.json``: a table and notes for each config."""
+    machine = data['machine']
+    where = machine['gpu'] or f'{machine["processor"]} ({machine["cores"]} cores; threads: {machine["threads"]})'
     parts = [
         f'# Training iterations on {where}',
-        f'PyTorch {given["torch"]}; {data["rounds"]} rounds of {data["iterations"]} iterations, each round and scheme in a '
-        'process of its own. Time is the median (least to most). Activations are counted tensor by tensor, the most that '
-        'live at one time; saved is the most while backward runs, without what only passes through a forward pass. Gradients '
-        'are those of parameters, left after an iteration and the most at one time.',
+        f'PyTorch {machine["torch"]}; {data["rounds"]} rounds of {data["iterations"]} iterations, each round and scheme in '
+        'its own process. Time is the median (minimum to maximum). Activations are peak activation memory, counted tensor by '
+        'tensor; saved is the peak during backward, without temporaries of the forward pass. Gradients are those of '
+        'parameters: left after an iteration, and at their peak.',
     ]
     for entry in data['configs']:
         parts += _section(entry, data['device'])
@@ -29,7 +29,7 @@ def to_markdown(data: Mapping[str, Any]) -> str:
 def _section(entry: Mapping[str, Any], device: str) -> list[str]:
     schemes = entry['schemes']
     peak = 'peak allocated, reserved' if device == 'cuda' else 'peak RSS, above its start'
-    header = ('', 'ms', 'images/s', 'time', 'activations', 'saved', peak, 'gradients left, most', 'FLOPs')
+    header = ('', 'ms', 'images/s', 'time', 'activations', 'saved', peak, 'gradients left, peak', 'FLOPs')
     parts = [
         f'## {Path(entry["config"]).stem}: batch {entry["batch_size"]}, {entry["image_size"]} pixels, {entry["dtype"]}',
         markdown_table(header, [_row(scheme, device) for scheme in schemes]),
@@ -68,7 +68,7 @@ def _row(scheme: Mapping[str, Any], device: str) -> tuple[str, ...]:
 
 
 def mib(size: float) -> str:
-    """Bytes as a number of MiB; one decimal, and none of it for nothing."""
+    """Bytes in MiB with one decimal; 0 without."""
     return f'{size / 2**20:.1f}' if size else '0'
 
 

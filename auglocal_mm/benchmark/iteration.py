@@ -1,4 +1,4 @@
-"""One complete iteration of training, without a runner: by backpropagation, AugLocal, or AugLocal as it was released."""
+"""One complete training iteration without a runner: by backpropagation, AugLocal, or AugLocal as released."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,17 +15,17 @@ from auglocal_mm.runtime import Executor, build_executor
 from auglocal_mm.runtime.compile import compile_settings
 
 Step: TypeAlias = Callable[[dict[str, Tensor]], Any]
-"""Takes a batch as the data loader gives it: pre-processing, forward, backward, update."""
+"""Trains on a batch of the data loader: pre-processing, forward, backward, update."""
 
 
 def training_step(config: Config, model: ImageClassifier, optim_wrapper: OptimWrapper, released: bool = False) -> Step:
-    """The iteration that trains ``model``: its own, or that of the executor with which ``AugLocalHook`` trains it.
+    """The iteration that trains ``model``: its own ``train_step``, or that of the executor of ``AugLocalHook``.
 
     Args:
-        config: Of the whole training.
-        model: Where it has no auxiliary heads it is trained by backpropagation.
-        optim_wrapper: Of one optimizer, or of one for each local module.
-        released: Whether to take :func:`released_step`.
+        config: Config of the training.
+        model: The classifier; without auxiliary heads it is trained by backpropagation.
+        optim_wrapper: Wrapper of one optimizer, or of one for each local module.
+        released: Whether to use :func:`released_step`.
     """
     if released:
         return released_step(model, optim_wrapper)
@@ -46,8 +46,8 @@ def _local_step(model: ImageClassifier, executor: Executor, data: dict[str, Tens
 def released_step(model: ImageClassifier, optim_wrapper: OptimWrapper) -> Step:
     """The iteration of the paper's code: the losses of all local modules are summed for one backward pass and one update.
 
-    Features are detached at the borders, so that gradients are those of the local step; but all activations and gradients
-    live at once.
+    Features are detached at module boundaries, so that the gradients are those of the local step, but all activations and
+    gradients are in memory at once.
     """
     modules = model.local_modules()
 
@@ -66,6 +66,6 @@ def released_step(model: ImageClassifier, optim_wrapper: OptimWrapper) -> Step:
 
 
 def random_batch(classes: int, batch_size: int, image_size: int) -> dict[str, Tensor]:
-    """Images (N, 3, H, W) of bytes and labels (N,) as :func:`auglocal_mm.datasets.collate_images` gives them."""
+    """Random images, uint8 (N, 3, H, W), and labels (N,), in the form of :func:`auglocal_mm.datasets.collate_images`."""
     images = torch.randint(256, (batch_size, 3, image_size, image_size), dtype=torch.uint8)
     return {'inputs': images, 'data_samples': torch.randint(classes, (batch_size,))}

@@ -1,4 +1,4 @@
-"""Time and memory of one way to train, measured on complete iterations in a process of its own."""
+"""Measures time and memory of one training scheme, on complete iterations in its own process."""
 
 import ctypes
 import logging
@@ -27,30 +27,30 @@ from auglocal_mm.registry import MODELS
 from auglocal_mm.runtime.optimizers import each_wrapper
 
 PR_SET_PDEATHSIG = 1
-"""Of Linux's ``prctl``."""
+"""Option of Linux's ``prctl``."""
 WARM_UP = 2
-"""Iterations before the clock runs."""
+"""Number of iterations before the timed ones."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One scheme in one process; memory in bytes, of the whole batch.
+    """One scheme in one process; memory in bytes, for a batch.
 
     Attributes:
-        images: Of an iteration.
+        images: Number of images in an iteration.
         times: Seconds of each timed iteration.
-        resident: Memory of the process before its first iteration.
-        peak_resident: The most it had until the last timed iteration.
-        peak_allocated: The most that PyTorch had allocated on the GPU during the timed iterations; 0 on a CPU.
-        peak_reserved: The same of what it had reserved.
-        activations: The most that lived at one time of what forward passes made.
-        saved_activations: The most of it while a backward pass ran; what passes within a forward pass is not in it.
-        gradients: Gradients of parameters that are left after an iteration.
-        peak_gradients: The most of them at one time.
-        optimizer_state: All that the optimizer keeps.
-        flops: Of one iteration, recomputation included; a multiply-add is two.
+        resident: Resident memory of the process before its first iteration.
+        peak_resident: Peak resident memory up to the last timed iteration.
+        peak_allocated: Peak of PyTorch's allocated GPU memory during the timed iterations; 0 on a CPU.
+        peak_reserved: The same for reserved GPU memory.
+        activations: Peak activation memory.
+        saved_activations: Peak activation memory during backward, without temporaries of the forward pass.
+        gradients: Gradients of parameters that remain after an iteration.
+        peak_gradients: Peak memory of gradients of parameters.
+        optimizer_state: Optimizer state.
+        flops: FLOPs of one iteration, recomputation included; a multiply-add is two.
         primary_parameters: Number of parameters of the primary network.
-        auxiliary_parameters: Of all auxiliary networks.
+        auxiliary_parameters: Number of parameters of all auxiliary networks.
     """
 
     images: int
@@ -70,26 +70,26 @@ class Measurement:
 
 
 def measure_alone(scheme: Scheme, iterations: int, device: str) -> Measurement | str:
-    """:func:`measure` in a new process, so that no other scheme's memory counts.
+    """:func:`measure` in a new process, so that the memory of other schemes does not count.
 
     Returns:
-        Why there is no measurement, where memory did not suffice.
+        The measurement, or the reason for having none: it ran out of memory.
     """
     with ProcessPoolExecutor(1, get_context('spawn'), initializer=_prepare) as process:
         try:
             return process.submit(measure, scheme, iterations, device).result()
         except torch.OutOfMemoryError:
-            return 'the memory of the GPU does not suffice'
+            return 'the GPU ran out of memory'
         except BrokenProcessPool:
-            return 'the process was killed, most likely for want of memory'
+            return 'the process was killed, most likely because memory ran out'
 
 
 def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
     """Builds the model and trains it on one random batch.
 
     Args:
-        scheme: One that is possible.
-        iterations: How many are timed.
+        scheme: A scheme that has a config.
+        iterations: Number of timed iterations.
         device: ``'cpu'`` or ``'cuda'``.
     """
     config = scheme.config
@@ -110,7 +110,7 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
     if device == 'cuda':
         torch.cuda.reset_peak_memory_stats()
     times = [_seconds(step, batch, device) for _ in range(iterations)]
-    # The peaks come first: the meters below hold memory of their own.
+    # The peaks come first: the meters below use memory themselves.
     peaks = _memory_of_process('VmHWM'), torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
     gradients = gradient_bytes(model)
     optimizers = [wrapper.optimizer for wrapper in each_wrapper(optim_wrapper)]
@@ -134,27 +134,24 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
 
 
 def _prepare() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # nothing is measured any more once the parent has gone
-    MMLogger.get_current_instance().setLevel(logging.WARNING)  # it would list how every weight starts
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # stop measuring when the parent is gone
+    MMLogger.get_current_instance().setLevel(logging.WARNING)  # it would list the initialisation of every weight
 
 
 def activation_bytes(step: Step, batch: dict[str, Tensor]) -> tuple[int, int]:
-    """The most bytes that lived at one time of what the forward passes of an iteration made, and while backward ran.
-
-    The images are in both.
-    """
+    """Peak activation memory of an iteration in bytes, and its peak during backward; both include the images."""
     with ActivationMeter() as meter:
         step(batch)
     return meter.peak, meter.saved
 
 
 def gradient_bytes(model: nn.Module) -> int:
-    """Gradients of parameters that are there now."""
+    """Bytes of the current gradients of parameters."""
     return sum(parameter.grad.nbytes for parameter in model.parameters() if parameter.grad is not None)
 
 
 def flops_and_gradients(step: Step, batch: dict[str, Tensor], model: nn.Module) -> tuple[int, int]:
-    """FLOPs of an iteration, and the most bytes of gradients of parameters during it."""
+    """FLOPs of an iteration, and the peak bytes of its gradients of parameters."""
     seen: list[int] = []
     hooks = [
         parameter.register_post_accumulate_grad_hook(lambda _: seen.append(gradient_bytes(model)))
@@ -182,7 +179,7 @@ def _wait(device: str) -> None:
 
 
 def _memory_of_process(entry: str) -> int:
-    """What Linux says in bytes; ``getrusage`` would give a new process the peak of the one that started it."""
+    """An entry of ``/proc/self/status`` in bytes; ``getrusage`` would give a new process the peak of its parent."""
     found = re.search(rf'{entry}:\s+(\d+) kB', Path('/proc/self/status').read_text())
     return int(found[1]) * 1024 if found else 0
 

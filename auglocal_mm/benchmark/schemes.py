@@ -1,4 +1,4 @@
-"""The ways to train one network that a benchmark compares, each as a config."""
+"""The training schemes that a benchmark compares, each as a config."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -16,18 +16,18 @@ from auglocal_mm.planning.training_config import kept_settings, to_config
 from auglocal_mm.registry import MODELS
 
 DEPTHS = range(2, 6)
-"""Depths d of the heads that a plan may have."""
+"""Depths d of the candidate heads of a plan."""
 
 
 @dataclass(frozen=True)
 class Scheme:
-    """One way to train.
+    """One training scheme.
 
     Attributes:
-        name: In tables.
-        config: That trains this way; ``None`` where there is no such way.
+        name: Name in tables.
+        config: The config that trains by this scheme; ``None`` if it is impossible.
         released: Whether the losses of all local modules are summed for one backward pass, as in the paper's code.
-        note: What a reader should know: the plan, or why there is none.
+        note: A note for the report: the plan, or why there is none.
     """
 
     name: str
@@ -37,26 +37,26 @@ class Scheme:
 
 
 def check_auglocal(config: Config, path: str) -> None:
-    """Refuses what cannot be compared.
+    """Refuses configs that cannot be compared.
 
     Raises:
-        InputError: The config is not one of an AugLocal classifier.
+        InputError: The config is not that of an AugLocal classifier.
     """
     heads = config.model.get('auxiliary_heads') or {}
-    rule = heads.get('type', 'no auxiliary heads')
-    if rule.rsplit('.', 1)[-1] != 'AugLocalHead':
+    method = heads.get('type', 'no auxiliary heads')
+    if method.rsplit('.', 1)[-1] != 'AugLocalHead':
         raise InputError(
-            f'{path} has {rule} in model.auxiliary_heads; expected AugLocalHead, which is compared with backpropagation '
-            'here; take a config from configs/auglocal'
+            f'{path} has {method} in model.auxiliary_heads, expected AugLocalHead, which this benchmark compares with '
+            'backpropagation; take a config from configs/auglocal'
         )
 
 
 def training_schemes(config: Config, shares: Sequence[float]) -> list[Scheme]:
-    """Backpropagation, AugLocal as released and as it is here, both checkpointed, and plans.
+    """Backpropagation and AugLocal, each with and without checkpointing, AugLocal as released, and plans.
 
     Args:
-        config: Of an AugLocal classifier, with ``model.image_size``.
-        shares: For each the cheapest plan that holds at most this share of backpropagation's activations.
+        config: Config of an AugLocal classifier, with ``model.image_size``.
+        shares: Budgets of the plans, relative to the peak activation memory of backpropagation.
     """
     model = config.model.to_dict()
     plain = _backpropagation(model)
@@ -81,7 +81,7 @@ def training_schemes(config: Config, shares: Sequence[float]) -> list[Scheme]:
 
 
 def measure_config(config: Config) -> NetworkCosts:
-    """The costs of the layers and of the possible heads of a config, at its image size."""
+    """The costs of the layers and of the candidate heads of a config, at its image size."""
     model = config.model.to_dict()
     amp = config.optim_wrapper.get('type', 'OptimWrapper').endswith('AmpOptimWrapper')
     built = MODELS.build(_backpropagation(model))
@@ -89,21 +89,21 @@ def measure_config(config: Config) -> NetworkCosts:
 
 
 def planned_scheme(config: Config, costs: NetworkCosts, share: float) -> Scheme:
-    """The cheapest plan that holds at most ``share`` of backpropagation's activations."""
+    """The cheapest plan within ``share`` of backpropagation's peak activation memory."""
     model = config.model.to_dict()
     reference = backpropagation(costs)
     keep = kept_settings(model)
     name, plan = f'plan {share:.2f}x', cheapest_plan(costs, share * reference.activations)
     if plan is None:
-        return Scheme(name, None, note=f'no plan holds as little as {share:.2f}x of the activations of BP')
-    # Without `base`, since what the settings replace is replaced whole here.
+        return Scheme(name, None, note=f'no plan needs as little as {share:.2f}x of the activations of BP')
+    # Without `base`: the settings replace entire keys here.
     settings = to_config(plan, costs.names, {'partition': model.get('partition')}, keep)['model']
-    planned = {**_backpropagation(model), **{key: _whole(value) for key, value in settings.items()}}
+    planned = {**_backpropagation(model), **{key: _undeleted(value) for key, value in settings.items()}}
     return Scheme(name, _with_model(config, planned), note=_note(plan, reference, costs))
 
 
 def _released(config: Config) -> Config:
-    """As the paper's code trains: float32, every activation kept, no layout but the default, one unfused optimizer."""
+    """Trains like the paper's code: float32, no checkpointing, the default memory layout, one unfused optimizer."""
     model = config.model.to_dict()
     heads = {key: value for key, value in model['auxiliary_heads'].items() if key != 'checkpointed'}
     changed = _with_model(config, {**model, 'checkpointed': (), 'auxiliary_heads': heads, 'channels_last': False})
@@ -126,10 +126,10 @@ def _with_model(config: Config, model: Mapping[str, Any]) -> Config:
     return changed
 
 
-def _whole(value: Any) -> Any:
+def _undeleted(value: Any) -> Any:
     return {key: item for key, item in value.items() if key != '_delete_'} if isinstance(value, Mapping) else value
 
 
 def _note(plan: Plan, reference: Plan, costs: NetworkCosts) -> str:
-    held, computed = plan.activations / reference.activations, plan.compute / reference.compute
-    return f'{describe(plan, costs.names)}; planned are {held:.3f}x of the activations of BP and {computed:.3f}x of its FLOPs'
+    activations, compute = plan.activations / reference.activations, plan.compute / reference.compute
+    return f'{describe(plan, costs.names)}; planned: {activations:.3f}x of the activations of BP, {compute:.3f}x of its FLOPs'

@@ -1,4 +1,4 @@
-"""What all rounds of a benchmark measured, in values that JSON can hold."""
+"""Summarises all rounds of a benchmark, as values that JSON can store."""
 
 import os
 import platform
@@ -20,7 +20,7 @@ RELATIVE = {'time': 'median_ms', 'activations': 'activations', 'saved': 'saved_a
 
 
 class Machine(BaseModel):
-    """What reports say of :func:`machine`; more keys may be there."""
+    """The keys of :func:`machine` that reports use; it may have more."""
 
     model_config = ConfigDict(extra='allow')
 
@@ -30,7 +30,7 @@ class Machine(BaseModel):
 
 
 def machine(device: str) -> dict[str, Any]:
-    """What ran the benchmark."""
+    """Describes the machine that runs the benchmark."""
     cpuinfo = Path('/proc/cpuinfo')
     found = re.search(r'model name\s*:\s*(.*)', cpuinfo.read_text()) if cpuinfo.is_file() else None
     return {
@@ -44,11 +44,11 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def summarise(scheme: Scheme, found: Sequence[Measurement] | str) -> dict[str, Any]:
-    """All rounds of one scheme; memory in bytes, the most of any round.
+    """All rounds of one scheme; memory in bytes, as the maximum over rounds.
 
     Args:
-        scheme: What was measured.
-        found: One measurement of each round, or why there are none.
+        scheme: The measured scheme.
+        found: One measurement of each round, or the reason for having none.
     """
     if isinstance(found, str):
         return {'name': scheme.name, 'note': found, 'possible': False}
@@ -69,7 +69,7 @@ def summarise(scheme: Scheme, found: Sequence[Measurement] | str) -> dict[str, A
 
 
 def add_ratios(schemes: Sequence[dict[str, Any]]) -> None:
-    """Adds ``relative`` to each scheme: its time, activations and FLOPs as multiples of those of ``BP``, if that ran."""
+    """Adds ``relative`` to each scheme: its time, activations and FLOPs as multiples of those of ``BP``, if it ran."""
     reference = _find(schemes, 'BP')
     for scheme in schemes:
         if reference and scheme['possible']:
@@ -77,7 +77,7 @@ def add_ratios(schemes: Sequence[dict[str, Any]]) -> None:
 
 
 def against_released(schemes: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """The time of ``AugLocal`` as a multiple of that of ``AugLocal as released``: of the medians, and in each round."""
+    """The time of ``AugLocal`` as a multiple of that of ``AugLocal as released``: over all rounds, and in each."""
     ours, released = _find(schemes, 'AugLocal'), _find(schemes, 'AugLocal as released')
     if not ours or not released:
         return None

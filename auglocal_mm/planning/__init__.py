@@ -1,1 +1,1 @@
-"""Trades memory for compute: how to cut a network, how deep to make its heads, and what to recompute."""
+"""Trades memory for compute: where to split a network, how deep to make its heads, and what to recompute."""

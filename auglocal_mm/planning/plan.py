@@ -1,4 +1,4 @@
-"""How to train one network: its local modules, and what each holds and computes."""
+"""A plan for training one network: its local modules, with the memory and compute of each."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,15 @@ class PlannedModule:
     """One local module of a plan.
 
     Attributes:
-        first: Its first local layer, counted from 0.
-        last: Its last local layer.
-        depth: d of its head; 0 for the last module, which has the primary classifier.
-        layer_segments: Runs of its local layers that are recomputed; layers are those of the network.
-        head_segments: Runs of its head's layers that are.
+        first: Index of its first local layer.
+        last: Index of its last local layer.
+        depth: Depth d of its head; 0 for the last module, which has the primary classifier.
+        layer_segments: Checkpoint segments of its local layers, by their indices in the network.
+        head_segments: Checkpoint segments of its head's layers.
         compute: FLOPs of forward and backward, for one image.
-        activations: Bytes that it holds at most, for one image.
-        parameters: Of its layers and its head.
-        head_parameters: Of its head.
+        activations: Peak activation memory in bytes, for one image.
+        parameters: Number of parameters of its layers and its head.
+        head_parameters: Number of parameters of its head.
     """
 
     first: int
@@ -34,7 +34,7 @@ class PlannedModule:
 
 @dataclass(frozen=True)
 class Plan:
-    """How to train one network; a single module is backpropagation."""
+    """A plan for training one network; a single module is backpropagation."""
 
     modules: tuple[PlannedModule, ...]
 
@@ -45,10 +45,10 @@ class Plan:
 
     @property
     def activations(self) -> float:
-        """Bytes held at most, for one image."""
+        """Peak activation memory in bytes, for one image."""
         return max(module.activations for module in self.modules)
 
     @property
     def head_parameters(self) -> int:
-        """Parameters of all auxiliary networks."""
+        """Number of parameters of all auxiliary networks."""
         return sum(module.head_parameters for module in self.modules[:-1])

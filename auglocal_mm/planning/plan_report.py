@@ -1,4 +1,4 @@
-"""A frontier for a reader: tables, data, and a figure."""
+"""A frontier as tables, data and a figure."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from auglocal_mm.planning.verdict import verdict
 
 HEADER = (
     'K',
-    'cut after',
+    'split after',
     'd',
     'layers recomputed',
     'norms recomputed',
@@ -31,13 +31,13 @@ HEADER = (
 
 
 def describe(plan: Plan, names: Sequence[str]) -> str:
-    """One line: modules, depths, and how many layers are recomputed."""
-    again = f'{_layers_recomputed(plan)} layers and the norms of {_norms_recomputed(plan)} recomputed'
+    """One line: local modules, depths, and the number of recomputed layers."""
+    recomputed = f'{_layers_recomputed(plan)} layers and the norms of {_norms_recomputed(plan)} recomputed'
     if len(plan.modules) == 1:
-        return f'BP, {again}'
-    cuts = ', '.join(names[module.last] for module in plan.modules[:-1])
+        return f'BP, {recomputed}'
+    splits = ', '.join(names[module.last] for module in plan.modules[:-1])
     depths = ', '.join(str(module.depth) for module in plan.modules[:-1])
-    return f'K = {len(plan.modules)}, cut after {cuts}, d = {depths}, {again}'
+    return f'K = {len(plan.modules)}, split after {splits}, d = {depths}, {recomputed}'
 
 
 def frontier_table(plans: Sequence[Plan], frontier: Frontier, names: Sequence[str], training: Training) -> str:
@@ -68,13 +68,13 @@ def frontier_table(plans: Sequence[Plan], frontier: Frontier, names: Sequence[st
 def to_markdown(
     title: str, frontier: Frontier, chosen: Plan, names: Sequence[str], training: Training, snippet: Path
 ) -> str:
-    """The text of the report."""
+    """The report as Markdown."""
     reference = memory_of(frontier.reference, training)
     sections = [
         f'# {title}',
-        f'Backpropagation holds {format_size(reference.total)}: {format_size(reference.activations)} of activations, '
+        f'Backpropagation needs {format_size(reference.total)}: {format_size(reference.activations)} of activations, '
         f'{format_size(reference.weights)} of weights, {format_size(reference.gradients)} of gradients, '
-        f"{format_size(reference.optimizer)} of the optimizer. The device's workspace is not known here.",
+        f"{format_size(reference.optimizer)} of optimizer state. The device's workspace is not included.",
         verdict(frontier),
         f'## Chosen: {describe(chosen, names)}',
         frontier_table([chosen], frontier, names, training),
@@ -88,7 +88,7 @@ def to_markdown(
 
 
 def to_json(frontier: Frontier, chosen: Plan, names: Sequence[str], training: Training) -> dict[str, Any]:
-    """Everything, in values that JSON can hold."""
+    """The data of the report, as values that JSON can store."""
 
     def entry(plan: Plan) -> dict[str, Any]:
         memory: Memory = memory_of(plan, training)

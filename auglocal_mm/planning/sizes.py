@@ -1,4 +1,4 @@
-"""Sizes of memory, read and written."""
+"""Parses and formats sizes of memory."""
 
 import re
 
@@ -12,7 +12,7 @@ def parse_size(text: str) -> float:
     """``'8GiB'`` in bytes.
 
     Raises:
-        InputError: No number, or an unknown unit.
+        InputError: There is no number, or the unit is unknown.
     """
     match = re.fullmatch(r'\s*(\d+\.?\d*|\.\d+)\s*([A-Za-z]*)\s*', text)
     if match is None or match[2].upper() not in UNITS:

@@ -1,4 +1,4 @@
-"""A plan as a config that trains it."""
+"""The config that trains a plan."""
 
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
@@ -13,38 +13,38 @@ from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.plan import Plan, PlannedModule
 
 PLANNED = ('type', 'depth', 'pyramid', 'checkpointed')
-"""Keys of ``AugLocalHead`` that a plan decides."""
+"""Keys of ``AugLocalHead`` that a plan sets."""
 
 
 def kept_settings(model: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a model's auxiliary heads that a plan leaves as they are, such as ``downsampling``.
+    """The settings of a model's auxiliary heads that a plan does not change, such as ``downsampling``.
 
     Raises:
-        InputError: The heads are of another rule, whose costs no plan knows.
+        InputError: The heads are those of another local learning method, whose costs are unknown.
     """
     heads = model.get('auxiliary_heads') or {}
-    rule = heads.get('type', 'AugLocalHead')
-    if rule.rsplit('.', 1)[-1] != 'AugLocalHead':
+    method = heads.get('type', 'AugLocalHead')
+    if method.rsplit('.', 1)[-1] != 'AugLocalHead':
         raise InputError(
-            f'model.auxiliary_heads.type is {rule}, and plans are made of AugLocalHeads alone; take a config from '
+            f'model.auxiliary_heads.type is {method}, expected AugLocalHead, which alone can be planned; take a config from '
             'configs/auglocal or configs/bp'
         )
     return {key: value for key, value in heads.items() if key not in PLANNED}
 
 
 def given_settings(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a command line changed in a config, as a config file says it.
+    """The changes of a command line, nested as in a config file.
 
     Args:
-        config: With the changes in it.
-        given: Their dotted keys, as in ``model.backbone.depth``; a number stands for a place in a list, which is given whole,
-            and ``_delete_`` for the rest of a setting, which goes.
+        config: The config that includes the changes.
+        given: Values by dotted key, such as ``model.backbone.depth``. A number is an index into a list, which is then given in
+            full; ``_delete_`` removes the rest of a setting.
     """
     settings: dict[str, Any] = {}
-    everything = config.to_dict()
+    full = config.to_dict()
     for key, value in given.items():
         *outer, last = takewhile(lambda part: not part.isdigit(), key.split('.'))
-        inside, place = everything, settings
+        inside, place = full, settings
         for part in outer:
             inside, place = inside[part], place.setdefault(part, {})
         place[last] = value if last == '_delete_' else inside[last]
@@ -58,14 +58,14 @@ def to_config(
     keep: Mapping[str, Any],
     hooks: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The settings that make a classifier train as planned.
+    """The settings that train a classifier as planned.
 
     Args:
         plan: Any plan.
-        names: Of the local layers.
-        base: ``model`` of the config that it changes.
-        keep: As :func:`kept_settings` gives them.
-        hooks: ``custom_hooks`` of that config; those that train or freeze heads go where there are none.
+        names: Names of the local layers.
+        base: ``model`` of the config to change.
+        keep: The settings that :func:`kept_settings` returns.
+        hooks: ``custom_hooks`` of that config; those that train or freeze heads are dropped if the plan has no heads.
 
     Returns:
         ``model`` and ``custom_hooks``.
@@ -83,18 +83,18 @@ def to_config(
             model[key] = {'_delete_': True, **value}
         elif value is not None or key in base:
             model[key] = value
-    others = [
+    other_hooks = [
         dict(hook) for hook in hooks if not _named(hook, 'AugLocalHook', *([] if local else ['FreezeAuxiliaryHook']))
     ]
-    return {'model': model, 'custom_hooks': [*([{'type': 'AugLocalHook'}] if local else []), *others]}
+    return {'model': model, 'custom_hooks': [*([{'type': 'AugLocalHook'}] if local else []), *other_hooks]}
 
 
 def _heads(local: Sequence[PlannedModule]) -> dict[str, Any]:
-    """The keys of ``AugLocalHead`` that the plan decides."""
+    """The settings of ``AugLocalHead`` in the plan."""
     head: dict[str, Any] = {'type': 'AugLocalHead', 'depth': [module.depth for module in local]}
     if any(module.head_segments for module in local):
-        numbers = [str(number) for number in range(1, max(module.depth for module in local))]
-        head['checkpointed'] = [[_segment(numbers, segment) for segment in module.head_segments] for module in local]
+        names = [str(layer) for layer in range(1, max(module.depth for module in local))]
+        head['checkpointed'] = [[_segment(names, segment) for segment in module.head_segments] for module in local]
     return head
 
 
@@ -105,7 +105,7 @@ def to_text(settings: Mapping[str, Any], base: Path, comment: str) -> str:
 
 
 def _segment(names: Sequence[str], segment: Segment) -> str | list[str] | dict[str, str]:
-    """As :func:`auglocal_mm.local.recompute.resolve_segments` reads it."""
+    """The segment in the form that :func:`auglocal_mm.local.recompute.resolve_segments` reads."""
     if segment.selective:
         return {'norms': names[segment.first]}
     return names[segment.first] if segment.first == segment.last else [names[segment.first], names[segment.last]]

@@ -1,4 +1,4 @@
-"""Where local modules are the better choice, and where backpropagation with checkpointing is."""
+"""Compares local modules with backpropagation with checkpointing, over all budgets."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -9,7 +9,7 @@ from auglocal_mm.planning.search.frontier import SHARES, Frontier
 
 
 def verdict(frontier: Frontier) -> str:
-    """Where local modules compute less than backpropagation with checkpointing for the same activations, and where not."""
+    """States at which budgets local modules compute less than backpropagation with checkpointing, and at which more."""
     budgets = []  # share of backpropagation's activations, and whether local modules compute less within it
     for share in SHARES:
         rival, local = (_least_compute(plans, share, frontier) for plans in (frontier.checkpointed, frontier.local))
@@ -25,7 +25,7 @@ def verdict(frontier: Frontier) -> str:
             lines.append(f'{text} {" and ".join(map(_span, spans))} of the activations of BP.')
     least = [plan.activations / frontier.reference.activations for plan in (frontier.checkpointed[-1], frontier.least)]
     if least[1] < least[0]:
-        lines.append(f'Below {least[0]:.3f}x backpropagation cannot go; local modules reach {least[1]:.3f}x.')
+        lines.append(f'Backpropagation cannot go below {least[0]:.3f}x; local modules reach {least[1]:.3f}x.')
     return ' '.join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Studies: lists of runs, one for each cell of a table, and what came out of them."""
+"""Studies: lists of runs, one for each cell of a table, and their results."""
 
 from auglocal_mm.studies.study import Run, Study, overrides, read_results, read_study, run_config
 

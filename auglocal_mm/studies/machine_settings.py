@@ -1,4 +1,4 @@
-"""Tells settings that only say where and how fast a run runs from those that can change its result."""
+"""Separates settings of the machine, which cannot change the result of a run, from all others."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,11 +7,11 @@ MACHINE = frozenset(('num_workers', 'persistent_workers', 'data_root', 'download
 
 
 def leaves(value: Any, key: str = '') -> Iterator[tuple[str, Any]]:
-    """All plain values of nested dicts and lists, by dotted key; an empty dict or list is a value."""
+    """Yields the leaves of nested dicts and lists with their dotted keys; an empty dict or list is a leaf."""
     if isinstance(value, Mapping) and value:
         items = [(str(name), each) for name, each in value.items()]
     elif isinstance(value, list | tuple) and value:
-        items = [(str(number), each) for number, each in enumerate(value)]
+        items = [(str(index), each) for index, each in enumerate(value)]
     else:
         yield key, value
         return
@@ -20,8 +20,8 @@ def leaves(value: Any, key: str = '') -> Iterator[tuple[str, Any]]:
 
 
 def without_machine(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The leaves of ``settings`` but those of the machine."""
-    # Without a key: the one leaf of settings that are empty.
+    """The leaves of ``settings`` without those of the machine."""
+    # Empty settings have one leaf, with an empty key.
     return {key: value for key, value in leaves(settings) if key and not MACHINE.intersection(key.split('.'))}
 
 

@@ -1,4 +1,4 @@
-"""A study: a list of runs, each one cell of a table, and what came out of them."""
+"""A study: a list of runs, one for each cell of a table, and their results."""
 
 import json
 import math
@@ -28,18 +28,18 @@ def _in_json(value: Any) -> Any:
 
 Seed = Annotated[str, Field(pattern=r'^\d+$')]
 Setting = Annotated[JsonValue, AfterValidator(_in_json)]
-"""A value of a config; JSON has no infinity and no NaN."""
+"""A value of a config; JSON has neither infinity nor NaN."""
 
 
 class Result(BackboneRecord):
-    """What a run reached: the record of its backbone, and how it was run.
+    """The result of a run: the record of its backbone, and the settings of the run.
 
     Attributes:
-        accuracy: In percent, by the names of the metric.
-        config: Path of the config, from the repository's root.
-        machine: That it was run on.
-        options: Of the study.
-        overrides: Of the command line.
+        accuracy: Accuracies in percent, by the name of the metric.
+        config: Path of the config, relative to the repository.
+        machine: The machine of the run.
+        options: Settings of the study.
+        overrides: Settings of the command line.
     """
 
     accuracy: dict[str, Percent]
@@ -51,14 +51,14 @@ class Result(BackboneRecord):
 
 @dataclass(frozen=True)
 class Run:
-    """One cell.
+    """The run of one cell.
 
     Attributes:
-        row: Of the table.
-        column: Of the table.
-        config: Path of the config, from the repository's root.
+        row: Row of the table.
+        column: Column of the table.
+        config: Path of the config, relative to the repository.
         options: Settings to override, by dotted key.
-        paper: What the paper prints, by metric; empty where it prints nothing.
+        paper: The figures of the paper, by metric; empty if there are none.
     """
 
     row: str
@@ -69,20 +69,20 @@ class Run:
 
     @property
     def name(self) -> str:
-        """For folders and files."""
+        """The name of its folders and files."""
         return re.sub(r'[^a-z0-9.=]+', '-', f'{self.row}_{self.column}'.lower()).strip('-')
 
 
 @dataclass(frozen=True)
 class Study:
-    """What one study file says.
+    """The content of a study file.
 
     Attributes:
         name: Name of the file.
-        title: Of the table.
-        note: What a reader must know.
+        title: Title of the table.
+        note: Note below the title.
         metrics: Names of the accuracies to show.
-        runs: All cells.
+        runs: The runs of all cells.
     """
 
     name: str
@@ -96,7 +96,7 @@ def read_study(path: Path) -> Study:
     """Reads a study file, which is written like a config.
 
     Raises:
-        InputError: It is not there, lacks something, or names a config that is not there.
+        InputError: It does not exist, has no title or incomplete runs, or names a config that does not exist.
     """
     content = parse_config(path, 'study', 'projects/paper_tables/studies')
     missing = [key for key in ('title', 'runs') if key not in content]
@@ -110,11 +110,11 @@ def read_study(path: Path) -> Study:
     ]
     for run in runs:
         if not (REPOSITORY / run.config).is_file():
-            raise InputError(f'the study {path} names the config {run.config}, which is not there; correct it')
+            raise InputError(f'the study {path} names the config {run.config}, which does not exist; correct it')
     names = [run.name for run in runs]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InputError(f'the study {path} has two runs {twice[0]}; each row and column makes one cell')
+        raise InputError(f'the study {path} has two runs {twice[0]}, expected one for each row and column; rename one')
     return Study(path.stem, content.title, content.get('note', ''), content.get('metrics', ['accuracy/top1']), runs)
 
 
@@ -122,9 +122,9 @@ def run_config(run: Run, seed: int, extra: Mapping[str, Any]) -> Config:
     """The config of one run.
 
     Args:
-        run: What to run.
-        seed: Of everything random.
-        extra: Settings to override besides, by dotted key.
+        run: The run.
+        seed: Random seed.
+        extra: Further settings to override, by dotted key.
     """
     config = parse_config(REPOSITORY / run.config, 'config', 'configs')
     merge_changes(config, {**run.options, 'randomness.seed': seed})
@@ -133,7 +133,7 @@ def run_config(run: Run, seed: int, extra: Mapping[str, Any]) -> Config:
 
 
 def read_results(path: Path) -> dict[str, dict[str, Any]]:
-    """What was measured: for each run, for each seed, the record of its backbone; empty where there is no file.
+    """Results by run and seed; empty if there is no file.
 
     Raises:
         InputError: The file is damaged.
@@ -150,10 +150,10 @@ def read_results(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def overrides(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Settings of a command line that can have changed what one run reached.
+    """Settings of a command line that may have changed the result of one run.
 
     Args:
-        records: Of its seeds.
+        records: Its results, by seed.
     """
     found: dict[str, Any] = {}
     for record in records.values():
@@ -163,14 +163,17 @@ def overrides(records: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def _check_runs(runs: Any, path: Path) -> None:
     listed = isinstance(runs, Sequence) and not isinstance(runs, str) and len(runs) > 0
-    for number, run in enumerate(runs if listed else [None]):
-        lacking = [key for key in ('row', 'column', 'config') if key not in (run or {})]
-        if lacking:
+    for index, run in enumerate(runs if listed else [None]):
+        missing = [key for key in ('row', 'column', 'config') if key not in (run or {})]
+        if missing:
             raise InputError(
-                f'the study {path} has no {lacking[0]} in runs[{number}]; see projects/paper_tables/README.md'
+                f'the study {path} has no {missing[0]} in runs[{index}]; see projects/paper_tables/README.md'
             )
-        if not all(map(_is_number, run.get('paper', {}).values())):
-            raise InputError(f'the study {path} has a paper in runs[{number}] that is no number; correct it')
+        for metric, value in run.get('paper', {}).items():
+            if not _is_number(value):
+                raise InputError(
+                    f'runs[{index}].paper.{metric} of the study {path} is {value!r}, expected a number; correct it'
+                )
 
 
 def _is_number(value: Any) -> bool:

@@ -1,1 +1,1 @@
-"""Detectors trained from different backbones, compared: what their runs logged, and in which settings they differ."""
+"""Compares detectors trained from different backbones: their AP, and the settings in which their runs differ."""

@@ -1,4 +1,4 @@
-"""The comparison of detectors that differ in the pretraining of their backbones."""
+"""Compares detectors whose backbones were pretrained in different ways."""
 
 import os
 import re
@@ -47,13 +47,13 @@ class Statistic:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What several names, of which the first is the control, gave.
+    """The results of several names, the first of which is the control.
 
     Attributes:
         groups: Name -> its runs.
         statistics: Name -> metric -> statistic, in AP points.
-        differences: Name -> metric -> mean minus the control's mean, in AP points; None where one of them is missing.
-        settings_that_differ: Dotted key -> work_dir -> value, for each setting that is not the same in all runs.
+        differences: Name -> metric -> mean minus the control's mean, in AP points; None where either is missing.
+        settings_that_differ: Dotted key -> work_dir -> value, for each setting that differs between runs.
     """
 
     groups: Mapping[str, tuple[TransferResult, ...]]
@@ -71,7 +71,7 @@ def read_work_dir(work_dir: str | os.PathLike[str]) -> TransferResult:
     """Reads the work_dir of a detector that MMEngine's Runner trained or tested: ``evaluation.json``, or else its logs.
 
     Raises:
-        InputError: It does not exist, holds no COCO evaluation or no config, or those of several trainings, or only the best
+        InputError: It does not exist, has no COCO evaluation or no config, has those of several trainings, or only the best
             checkpoint was tested.
     """
     path = Path(work_dir)
@@ -85,7 +85,7 @@ def _recorded(work_dir: Path, recorded: Evaluations) -> TransferResult:
     run: Literal['validation', 'test'] = 'validation' if recorded.validation else 'test'
     record, source = recorded.validation or recorded.test, work_dir / NAME
     if record is None:
-        raise InputError(f'{work_dir} holds no evaluation on COCO yet; go on with the training, or run tools/test.py')
+        raise InputError(f'{work_dir} has no evaluation on COCO yet; continue the training, or run tools/test.py')
     if record.checkpoint:
         _refuse_best(record.checkpoint, source)
     evaluation = Evaluation(ap_points(record.metrics, source), record.epoch, run, source, record.iteration)
@@ -95,7 +95,7 @@ def _recorded(work_dir: Path, recorded: Evaluations) -> TransferResult:
 
 
 def _logged(work_dir: Path) -> TransferResult:
-    """Of a work_dir without ``evaluation.json``: from what MMEngine itself writes."""
+    """The result of a work_dir without ``evaluation.json``, from the files that MMEngine writes."""
     evaluation = last_evaluation(work_dir)
     config = read_run_config(work_dir, work_dir / evaluation.source.relative_to(work_dir).parts[0])
     if evaluation.run == 'test':
@@ -107,7 +107,7 @@ def _logged(work_dir: Path) -> TransferResult:
 
 
 def compare(groups: Mapping[str, Sequence[str | os.PathLike[str]]]) -> Comparison:
-    """Compares detectors with those of the first name.
+    """Compares the detectors of each name with those of the first.
 
     Args:
         groups: Name -> the work_dirs of its runs (seeds).
@@ -116,7 +116,10 @@ def compare(groups: Mapping[str, Sequence[str | os.PathLike[str]]]) -> Compariso
         InputError: There are fewer than two names, a name has no work_dir, a work_dir is named twice or unreadable.
     """
     if len(groups) < 2:
-        raise InputError(f'got {len(groups)} name(s) to compare, expected the control and at least one other; add one')
+        given = ', '.join(groups) or 'none'
+        raise InputError(
+            f'got {len(groups)} name(s) to compare ({given}), expected at least 2, the control first; add one'
+        )
     for name, work_dirs in groups.items():
         if not work_dirs:
             raise InputError(f'{name} has no work_dir; give at least one')
@@ -134,14 +137,14 @@ def compare(groups: Mapping[str, Sequence[str | os.PathLike[str]]]) -> Compariso
 def _refuse_best(checkpoint: str, source: Path) -> None:
     name = Path(checkpoint).name
     if name.startswith('best_'):
-        raise InputError(f'{source} tested {name}, but the last is compared; test the last checkpoint')
+        raise InputError(f'{source} tested {name}, expected the last checkpoint, not the best; test epoch_N.pth')
 
 
 def _refuse_repeated(work_dirs: Sequence[Path]) -> None:
     seen: set[Path] = set()
     for work_dir in work_dirs:
         if work_dir.resolve() in seen:
-            raise InputError(f'the work_dir {work_dir} is given twice, expected one per run; remove one')
+            raise InputError(f'the work_dir {work_dir} is given twice, expected once; remove one')
         seen.add(work_dir.resolve())
 
 
@@ -154,13 +157,13 @@ def _difference(mean: float | None, control: float | None) -> float | None:
 
 
 def _settings(runs: Sequence[TransferResult]) -> dict[str, dict[str, Any]]:
-    """Returns the settings that differ, those of the evaluation among them."""
+    """Returns the settings that differ, including those of the evaluation."""
     evaluations: dict[str, dict[str, Any]] = {
         'evaluation.epoch': {str(run.work_dir): run.evaluation.epoch for run in runs},
         'evaluation.iteration': {str(run.work_dir): run.evaluation.iteration for run in runs},
         'evaluation.run': {str(run.work_dir): run.evaluation.run for run in runs},
     }
-    if None in evaluations['evaluation.iteration'].values():  # MMEngine's logs do not say it
+    if None in evaluations['evaluation.iteration'].values():  # MMEngine's logs do not give it
         del evaluations['evaluation.iteration']
     differing = {key: values for key, values in evaluations.items() if len(set(values.values())) > 1}
     return differing | settings_that_differ({str(run.work_dir): run.config for run in runs})

@@ -21,7 +21,7 @@ def label(metric: str) -> str:
 
 
 def to_markdown(comparison: Comparison, title: str = 'Transfer to COCO') -> str:
-    """Returns the report for a reader: tables of AP and its differences, and in which settings the runs differ."""
+    """Returns the report as text: tables of AP, of its differences, and of the settings that differ."""
     control = cell(comparison.control)
     sections = [
         f'# {title}',
@@ -45,7 +45,7 @@ def to_markdown(comparison: Comparison, title: str = 'Transfer to COCO') -> str:
 
 
 def to_json(comparison: Comparison, title: str = 'Transfer to COCO') -> dict[str, Any]:
-    """Returns everything that was compared, in values that JSON can hold."""
+    """Returns everything that was compared, as values that JSON can store."""
     return {
         'title': title,
         'unit': 'AP points (x100)',
@@ -126,7 +126,7 @@ def _origin(run: TransferResult) -> str:
 
 
 def _top1(runs: Iterable[TransferResult]) -> str:
-    """Summarises over the backbones, each counted once: detectors of several seeds may share one."""
+    """Summarises over the backbones, each counted once: detectors with several seeds may share one."""
     top1 = {run.pretraining.checkpoint: run.pretraining.top1 for run in runs}
     return _statistic(Statistic.of(list(top1.values())), decimals=2)
 
@@ -154,5 +154,5 @@ def _signed(difference: float | None) -> str:
 
 
 def _distinct(values: Iterable[Any]) -> str:
-    """Returns what the runs of one name have: usually one value, else each once."""
+    """Returns the distinct values of the runs of one name: usually one."""
     return ' / '.join(dict.fromkeys(str(value) for value in values))

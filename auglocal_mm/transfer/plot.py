@@ -13,8 +13,8 @@ _GROUP_WIDTH = 0.84  # of the distance between two metrics
 def plot(comparison: Comparison, title: str = 'Transfer to COCO') -> Figure:
     """Draws box AP above mask AP, one group of bars per metric and one bar per name.
 
-    Error bars are sample standard deviations, where there is more than one run. The figure belongs to no window and
-    changes no global state; save it with ``savefig``, or end a notebook cell with it.
+    Error bars are sample standard deviations, where there is more than one run. The figure opens no window and changes
+    no global state; save it with ``savefig``, or end a notebook cell with it.
     """
     names = list(comparison.groups)
     figure = Figure(figsize=(max(8.0, 2.5 + 2.0 * len(names)), 7.5), dpi=150, layout='constrained')

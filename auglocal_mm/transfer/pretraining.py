@@ -1,4 +1,4 @@
-"""What is known of the backbone that a detector started from."""
+"""The pretraining of the backbone that a detector started from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from auglocal_mm.transfer.run_config import RunConfig
 from auglocal_mm.weights.backbone_record import read_backbone_record
 
 KEPT_RECORD = 'pretraining.json'
-"""The description of its backbone in the work_dir of a detector that has no ``evaluation.json``."""
+"""The record of the backbone in the work_dir of a detector that has no ``evaluation.json``."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,12 @@ class Pretraining:
 
 
 def read_pretraining(config: RunConfig, work_dir: Path) -> Pretraining:
-    """Reads what was written of ``model.backbone.init_cfg.checkpoint``.
+    """Reads the record of ``model.backbone.init_cfg.checkpoint``.
 
     Args:
-        config: Of the detector's training.
-        work_dir: Of it. The copy of the record there is preferred, as the backbone may have been exported anew since.
+        config: The config of the detector's training.
+        work_dir: The work_dir of that training. The copy of the record there is preferred, as the backbone may have been
+            exported again since.
 
     Raises:
         InputError: The record is damaged.
@@ -58,5 +59,5 @@ def read_pretraining(config: RunConfig, work_dir: Path) -> Pretraining:
         return Pretraining(checkpoint)
     record = read_backbone_record(path).model_dump(exclude_unset=True)
     if 'method' not in record:
-        raise InputError(f'{path} has no method, which every description of a backbone has; export the backbone again')
+        raise InputError(f'{path} has no key method, which every record of a backbone has; export the backbone again')
     return Pretraining(checkpoint, record)

@@ -1,4 +1,4 @@
-"""The settings of runs, and in which of them the runs differ."""
+"""The settings of runs, and those in which the runs differ."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ class RunConfig:
     """The config of a run.
 
     Attributes:
-        path: The file that holds it.
-        values: Its values, nested.
+        path: Its file.
+        values: Its nested values.
     """
 
     path: Path
@@ -42,7 +42,7 @@ def read_run_config(work_dir: Path, evaluated_in: Path) -> RunConfig:
             in ``work_dir`` is overwritten by each later run.
 
     Raises:
-        InputError: There is no config as MMEngine dumps it.
+        InputError: There is no config in the form that MMEngine dumps.
     """
     copy = evaluated_in / 'vis_data' / 'config.py'
     paths = [copy] if is_there(copy) else sorted(work_dir.glob('*.py'), key=lambda path: -path.stat().st_mtime)
@@ -51,16 +51,16 @@ def read_run_config(work_dir: Path, evaluated_in: Path) -> RunConfig:
         if values is not None:
             return RunConfig(path, values)
     raise InputError(
-        f'{paths[0] if paths else work_dir} holds no config as MMEngine dumps it, so that the settings of the run cannot be '
-        'compared; restore it from the log of the run, or train again'
+        f'{paths[0] if paths else work_dir} contains no config as MMEngine dumps it, which the comparison needs; '
+        'restore it from the log of the run, or train again'
     )
 
 
 def settings_that_differ(configs: Mapping[str, RunConfig]) -> dict[str, dict[str, Any]]:
-    """Compares configs in everything but what identifies a run (``RUN_IDENTITY``).
+    """Compares configs, apart from the settings that identify a run (``RUN_IDENTITY``).
 
     Returns:
-        Dotted key -> name of the run -> its value, or ``NOT_SET``, for every key that has not one value everywhere.
+        Dotted key -> name of the run -> its value, or ``NOT_SET``, for every key whose values differ.
     """
     settings = {run: _dotted(plain(config.values)) for run, config in configs.items()}
     differing = {}
@@ -77,7 +77,7 @@ def _identifies_run(key: str) -> bool:
 
 
 def _dotted(value: Any, prefix: str = '') -> dict[str, Any]:
-    """Flattens dicts and lists that hold dicts; any other value is a leaf."""
+    """Flattens dicts and lists of dicts; any other value is a leaf."""
     if isinstance(value, list) and any(isinstance(item, dict) for item in value):
         value = dict(enumerate(value))
     if isinstance(value, dict) and value:

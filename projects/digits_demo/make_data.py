@@ -13,13 +13,13 @@ from sklearn.datasets import load_digits
 DIGIT_SIZE = 32
 SCENE_SIZE = 96
 NUM_SCENES = {'train': 240, 'val': 80}
-VALIDATION_EVERY = 5  # each fifth scan is held out
+VALIDATION_EVERY = 5  # every fifth scan is held out
 
 
 def make_data(root: Path) -> None:
     """Writes ``digits/{train,val}/<class>/*.png``, ``scenes/{train,val}/*.png`` and ``scenes/{train,val}.json`` to ``root``.
 
-    The same files every time. The folder appears whole or not at all; one that is there is kept.
+    The files are the same every time. The folder is created atomically; an existing one is kept.
     """
     if root.is_dir():
         return
@@ -49,7 +49,7 @@ def _write_digits(folder: Path, digits: list[np.ndarray], labels: np.ndarray) ->
 
 
 def _write_scenes(folder: Path, split: str, scans: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> None:
-    """Writes the images and the annotations of one split in the format of COCO."""
+    """Writes the images and the annotations of one split in COCO format."""
     (folder / split).mkdir(parents=True)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -68,7 +68,7 @@ def _write_scenes(folder: Path, split: str, scans: np.ndarray, labels: np.ndarra
 def _compose(
     scans: np.ndarray, labels: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, list[tuple[int, np.ndarray]]]:
-    """Puts 3 to 5 digits of 24 to 36 pixels on noisy paper, side by side or not at all."""
+    """Places 3 to 5 digits of 24 to 36 pixels on a noisy background, dropping any that would overlap."""
     scene = rng.normal(20, 10, (SCENE_SIZE, SCENE_SIZE)).clip(0, 255)
     taken = np.zeros((SCENE_SIZE, SCENE_SIZE), dtype=bool)
     objects: list[tuple[int, np.ndarray]] = []

@@ -1,4 +1,4 @@
-"""Runs the whole job on handwritten digits: pretrains by BP and by AugLocal, transfers both, compares them."""
+"""Runs the full pipeline on handwritten digits: pretrains by BP and by AugLocal, transfers both, compares them."""
 
 import json
 import os
@@ -21,20 +21,20 @@ DETECTORS = {
     'random': Stage('Mask R-CNN from random weights', f'{CONFIGS}/mask-rcnn_r34-random_digits.py'),
 }
 COMPARISON = Path('work_dirs/digits_comparison')
-STOPPED = 'stopped; the same command goes on'
-MIN_TOP1 = 95.0  # percent of the digits held out
+STOPPED = 'stopped; run the same command again to resume'
+MIN_TOP1 = 95.0  # percent of the held-out digits
 MIN_BOX_AP50 = 30.0  # points
 
 
 def main() -> None:
-    """Runs every stage that an earlier demo did not finish; exits with 1 where a level is missed."""
+    """Runs every stage that an earlier demo did not finish; exits with status 1 if a level is missed."""
     os.chdir(REPOSITORY)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))  # the trainings end with it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))  # ends the trainings too
     console = Console(soft_wrap=True)
     start = time.monotonic()
     data = Path(os.environ.get('DIGITS', 'data/digits'))
     make_data(data)
-    console.print(f'Digits and scenes are in {data}. Now two trainings at a time, on one thread each.')
+    console.print(f'Digits and scenes are in {data}. Running two trainings at a time, on one thread each.')
     try:
         run_stages([[AUGLOCAL, DETECTORS['AugLocal']], [BP, DETECTORS['BP'], DETECTORS['random']]], console)
     except StageError as error:
@@ -56,7 +56,7 @@ def compare() -> None:
 
 
 def missed_levels() -> list[str]:
-    """What did not learn as it should, as sentences."""
+    """The levels that were missed, as sentences."""
     missed = []
     for stage in (BP, AUGLOCAL):
         top1 = json.loads((stage.work_dir / 'backbone.json').read_text())['accuracy']['accuracy/top1']

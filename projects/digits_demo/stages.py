@@ -1,4 +1,4 @@
-"""Trainings as processes, on one CPU thread each, with a progress bar each."""
+"""Runs trainings as processes, each on one CPU thread and with a progress bar."""
 
 import os
 import re
@@ -19,7 +19,7 @@ STEP = re.compile(r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\]')
 
 
 class StageError(Exception):
-    """A training ended with an error; its message says which and why."""
+    """A training ended with an error; the message names it and the reason."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Stage:
     """One training by ``tools/train.py``.
 
     Attributes:
-        title: What the progress bar says.
+        title: Title of its progress bar.
         config: Path of the config in the repository.
     """
 
@@ -36,15 +36,15 @@ class Stage:
 
     @property
     def work_dir(self) -> Path:
-        """Where logs, checkpoints and backbone go."""
+        """The folder of logs, checkpoints and the backbone."""
         return Path('work_dirs', Path(self.config).stem)
 
 
 def run_stages(lanes: Sequence[Sequence[Stage]], console: Console) -> None:
-    """Runs the lanes beside each other, and the stages of a lane one after the other.
+    """Runs the lanes in parallel, and the stages of a lane in sequence.
 
     Raises:
-        StageError: A stage failed. The others are stopped; what they have is resumed next time.
+        StageError: A stage failed. The others are stopped, and resume next time.
     """
     columns = TextColumn('{task.description}'), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
     running: set[subprocess.Popen[str]] = set()
@@ -81,7 +81,7 @@ def _run_lane(lane: Sequence[Stage], progress: Progress, running: set[subprocess
 
 
 def _start(stage: Stage) -> 'subprocess.Popen[str]':
-    """Starts the public command; with ``--resume``, what an earlier run finished is not done again."""
+    """Starts the public command with ``--resume``, so that finished work is not repeated."""
     stage.work_dir.mkdir(parents=True, exist_ok=True)
     return subprocess.Popen(
         [sys.executable, 'tools/train.py', stage.config, '--resume'],
@@ -95,9 +95,8 @@ def _start(stage: Stage) -> 'subprocess.Popen[str]':
 def _reason(stage: Stage, status: int) -> str:
     log = stage.work_dir / 'output.log'
     lines = [line for line in log.read_text(encoding='utf-8').splitlines() if line.strip()]
-    said = f'{lines[-1] if lines else "no output"} (all of it: {log})'
+    output = f'{lines[-1] if lines else "no output"} (full output: {log})'
     if status < 0:
-        return (
-            f'{stage.title} was ended by {signal.Signals(-status).name}; the same command goes on. It said last: {said}'
-        )
-    return f'{stage.title} failed: {said}'
+        how = f'was ended by {signal.Signals(-status).name}; run the same command again to resume'
+        return f'{stage.title} {how}. Last output: {output}'
+    return f'{stage.title} failed: {output}'

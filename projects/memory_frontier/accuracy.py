@@ -1,8 +1,8 @@
-# Does a network cut into few local modules learn? Tiny ImageNet's ten classes, six epochs, with the configs of small_transfer.
-title = 'Few local modules on tiny_imagenet10, 64 px, 6 epochs: top-1'
+# Does a coarse partition (small K) learn? Ten classes of Tiny ImageNet, six epochs, with the configs of small_transfer.
+title = 'Coarse partitions on tiny_imagenet10, 64 px, 6 epochs: top-1'
 note = 'K local modules, heads of depth d; 5,000 training and 500 validation images, one schedule for all, bfloat16.'
-cuts = {
-    'K=2': ['layer3.0'],  # where the planner cuts ResNet-34 and ResNet-50 for 0.3x of the activations
+split_points = {
+    'K=2': ['layer3.0'],  # where the planner splits ResNet-34 and ResNet-50 for 0.3x of the activations
     'K=4': ['layer1.0', 'layer1.2', 'layer2.3'],
 }
 config = 'projects/small_transfer/configs/resnet34_{}_tiny-imagenet10-64px.py'
@@ -17,7 +17,7 @@ for modules, depth in (('K=2', 2), ('K=2', 3), ('K=2', 5), ('K=4', 2), ('K=4', 3
             row='ResNet-34',
             column=f'{modules}, d={depth}',
             config=config.format('auglocal-d5'),
-            options={'model.partition': dict(cut_points=cuts[modules]), 'model.auxiliary_heads.depth': depth},
+            options={'model.partition': dict(cut_points=split_points[modules]), 'model.auxiliary_heads.depth': depth},
         )
     )
 runs += [
@@ -28,7 +28,7 @@ runs += [
         config=config.format('auglocal-d5'),
         options={
             'model.backbone.depth': 50,
-            'model.partition': dict(cut_points=cuts['K=2']),
+            'model.partition': dict(cut_points=split_points['K=2']),
             'model.auxiliary_heads.depth': 2,
         },
     ),

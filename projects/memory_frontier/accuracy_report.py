@@ -1,4 +1,4 @@
-"""Sets the accuracy of networks of few local modules beside what their training holds, computes and takes."""
+"""Tables the accuracy of coarse partitions beside the memory, FLOPs and time of their training."""
 
 import argparse
 import statistics
@@ -27,7 +27,7 @@ COSTS = {'activations': 'activations', 'flops': 'FLOPs', 'seconds': 'time'}
 
 
 class Cost(BaseModel):
-    """Of an iteration of one run."""
+    """The costs of an iteration of one run."""
 
     activations: Positive
     flops: Positive
@@ -35,7 +35,7 @@ class Cost(BaseModel):
 
 
 class Costs(BaseModel):
-    """Of all runs of a study, on one machine."""
+    """The costs of all runs of a study, on one machine."""
 
     machine: Machine
     batch_size: Count
@@ -43,10 +43,10 @@ class Costs(BaseModel):
 
 
 def measure_costs(study: Study, rounds: int) -> dict[str, Any]:
-    """Activations, FLOPs and median seconds of an iteration of every run, in turn and repeated.
+    """Activations, FLOPs and median seconds of an iteration of every run, in turn, over several rounds.
 
     Raises:
-        InputError: A run does not fit the memory of this machine.
+        InputError: A run does not fit into the memory of this machine.
     """
     schemes = [
         Scheme(run.name, run_config(run, 0, {'model.image_size': 64, 'optim_wrapper.type': 'OptimWrapper'}))
@@ -57,7 +57,7 @@ def measure_costs(study: Study, rounds: int) -> dict[str, Any]:
     for scheme in track(schemes * rounds, description='measuring'):
         measured = measure_alone(scheme, 3, 'cpu')
         if isinstance(measured, str):
-            raise InputError(f'{scheme.name} cannot be measured: {measured}')
+            raise InputError(f'{scheme.name} cannot be measured: {measured}; use a machine with more memory')
         times[scheme.name] += measured.times
         costs[scheme.name] = {'activations': measured.activations, 'flops': measured.flops}
     for name, cost in costs.items():
@@ -81,7 +81,7 @@ def collect(study: Study, results: Mapping[str, Any], costs: Mapping[str, Any]) 
 
 
 def describe(top1: Sequence[float], marked: bool = False) -> str:
-    """The mean, with the sample standard deviation where there are several seeds, and a mark."""
+    """The mean, with the sample standard deviation over several seeds, and a mark."""
     if len(top1) < 2:
         text = f'{top1[0]:.1f} (n=1)' if top1 else 'not run'
     else:
@@ -90,13 +90,17 @@ def describe(top1: Sequence[float], marked: bool = False) -> str:
 
 
 def table(entries: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each run, and what was run with other settings."""
+    """A row for each run, with a note on other settings."""
     rows = []
     for each in entries:
         costs = [f'{each[key]:.2f}x' for key in COSTS]
         rows.append((each['network'], each['training'], describe(each['top1'], bool(each['overrides'])), *costs))
     changed = {f'{key}={value}' for each in entries for key, value in each['overrides'].items()}
-    note = f'\n\n† With some seeds run with {", ".join(sorted(changed))} in place of the study.' if changed else ''
+    note = (
+        f'\n\n† Some seeds were run with {", ".join(sorted(changed))} instead of the setting of the study.'
+        if changed
+        else ''
+    )
     return markdown_table(('', '', 'top-1', *COSTS.values()), rows) + note
 
 
@@ -121,13 +125,13 @@ def plot(entries: Sequence[Mapping[str, Any]]) -> Figure:
 
 @command_line_tool
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Reads the command line and writes the report; measures the costs where there are none yet."""
+    """Reads the command line and writes the report; measures the costs if there are none yet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         '--results', type=Path, default=HERE / 'results', help='folder of accuracy.json and of the report'
     )
-    parser.add_argument('--measure', action='store_true', help='measure the costs again; on a machine that idles')
-    parser.add_argument('--rounds', type=int, default=2, help='of measuring, three iterations each')
+    parser.add_argument('--measure', action='store_true', help='measure the costs again; use an idle machine')
+    parser.add_argument('--rounds', type=int, default=2, help='rounds of measurement, of three iterations each')
     options = parser.parse_args(arguments)
     if options.rounds < 1:
         raise InputError(f'--rounds is {options.rounds}; expected 1 or more')

@@ -1,4 +1,4 @@
-"""Runs the planner's plans in real training steps at 224 pixels: what they hold and compute, beside backpropagation's best.
+"""Measures plans in real training steps at 224 pixels, beside the best checkpointing of backpropagation.
 
 Needs no data and no GPU; a step has two images.
 """
@@ -32,10 +32,10 @@ NETWORKS = {  # config, depth of the ResNet
 }
 SHARES = (0.6, 0.5, 0.4, 0.31, 0.3, 0.21, 0.2)
 NOTE = (
-    'Activations are the most bytes that a real step holds of what its forward passes made, images included; saved is the most '
-    'that it holds while backward runs, without what only passes through a forward pass; compute is its FLOPs as PyTorch counts '
-    "them. All are relative to backpropagation's, in float32 at 224 pixels. The last column is what backpropagation with the "
-    'best checkpointing computes within the same share of activations, as planned.'
+    'Activations are the peak activation memory of a real step, images included; saved is the peak during backward, without '
+    'temporaries of the forward pass; compute is its FLOPs as counted by PyTorch. All are relative to backpropagation, in '
+    'float32 at 224 pixels. The last column is the planned compute of backpropagation with the best checkpointing within the '
+    'same share of activations.'
 )
 
 
@@ -48,27 +48,27 @@ def load(name: str) -> Config:
 
 
 def measure_network(name: str) -> list[dict[str, Any]]:
-    """One entry for each way to train one network."""
+    """One entry for each training scheme of one network."""
     config = load(name)
     costs = measure_config(config)
     reference = backpropagation(costs)
-    ways = [(scheme, None) for scheme in training_schemes(config, ())]
-    ways += [(planned_scheme(config, costs, share), share) for share in SHARES]
+    schemes = [(scheme, None) for scheme in training_schemes(config, ())]
+    schemes += [(planned_scheme(config, costs, share), share) for share in SHARES]
     entries: list[dict[str, Any]] = []
-    for scheme, share in track(ways, description=name):
+    for scheme, share in track(schemes, description=name):
         entry: dict[str, Any] = {'name': scheme.name, 'note': scheme.note}
         if scheme.config is not None:
             measured = measure_alone(scheme, 1, 'cpu')
             assert not isinstance(measured, str), measured
-            taken = ('activations', 'saved_activations', 'flops', 'gradients')
-            entry |= {key: getattr(measured, key) for key in taken}
+            keys = ('activations', 'saved_activations', 'flops', 'gradients')
+            entry |= {key: getattr(measured, key) for key in keys}
         rival = cheapest_plan(costs, share * reference.activations, max_modules=1) if share else None
         entries.append({**entry, 'backpropagation': rival.compute / reference.compute if rival else None})
     return entries
 
 
 def table(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Relative to the first entry, which is backpropagation."""
+    """A row for each scheme, relative to the first, which is backpropagation."""
     rows = []
     for entry in entries:
         possible = 'flops' in entry
@@ -83,18 +83,20 @@ def table(entries: Sequence[Mapping[str, Any]]) -> str:
                 f'{entry["backpropagation"]:.3f}x' if entry['backpropagation'] else '',
             )
         )
-    return markdown_table(('', 'how', 'activations', 'saved', 'compute', 'BP within the same'), rows)
+    return markdown_table(('', 'plan', 'activations', 'saved', 'compute', 'BP at the same budget'), rows)
 
 
 def plot(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
-    """Compute against activations of every plan, and of backpropagation within the same."""
+    """Compute against activations of every plan, and of backpropagation at the same budget."""
     figure = Figure(figsize=(4 * len(results), 4), dpi=150, layout='constrained')
     for axes, (name, entries) in zip(figure.subplots(1, len(results), squeeze=False)[0], results.items(), strict=True):
         base = entries[0]
         plans = [each for each in entries if each['name'].startswith('plan') and 'flops' in each]
-        held = [each['activations'] / base['activations'] for each in plans]
-        axes.plot(held, [each['flops'] / base['flops'] for each in plans], 'o-', label='plan, measured')
-        rivals = [(h, each['backpropagation']) for h, each in zip(held, plans, strict=True) if each['backpropagation']]
+        shares = [each['activations'] / base['activations'] for each in plans]
+        axes.plot(shares, [each['flops'] / base['flops'] for each in plans], 'o-', label='plan, measured')
+        rivals = [
+            (x, each['backpropagation']) for x, each in zip(shares, plans, strict=True) if each['backpropagation']
+        ]
         axes.plot(*zip(*rivals, strict=True), 's--', label='BP with checkpointing')
         axes.set(title=name, xlabel='activations, relative to BP', ylabel='FLOPs of a step, relative to BP')
         axes.legend()
@@ -102,7 +104,7 @@ def plot(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Figure:
 
 
 def write(folder: Path, results: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    """All networks measured so far, as data, tables and figure."""
+    """Writes all networks measured so far, as data, tables and a figure."""
     sections = [part for name, entries in results.items() for part in (f'## {name}', table(entries))]
     text = '\n\n'.join(['# Plans in real steps', NOTE, *sections]) + '\n'
     write_report(folder, 'plans', text, results, plot(results))
@@ -116,16 +118,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         'networks',
         nargs='*',
         default=list(NETWORKS),
-        help=f'of {", ".join(NETWORKS)}; default: all. What was measured of the others stays in the report',
+        help=f'any of {", ".join(NETWORKS)}; default: all. Earlier measurements of the others stay in the report',
     )
     parser.add_argument('--out', type=Path, default=HERE / 'results', help='folder for the report')
     options = parser.parse_args(arguments)
     init_default_scope('auglocal_mm')
     unknown = set(options.networks) - set(NETWORKS)
     if unknown:
-        raise InputError(f'{sorted(unknown)[0]} is unknown; choose some of {", ".join(NETWORKS)}')
+        raise InputError(f'the network {sorted(unknown)[0]} is unknown; choose from {", ".join(NETWORKS)}')
     path = options.out / 'plans.json'
-    known = read_json(path, dict[str, list[dict[str, Any]]], 'restore it, or remove it') if is_there(path) else {}
+    known = read_json(path, dict[str, list[dict[str, Any]]], 'restore or remove it') if is_there(path) else {}
     for network in options.networks:
         known[network] = measure_network(network)
         write(options.out, {name: known[name] for name in NETWORKS if name in known})

@@ -1,4 +1,4 @@
-"""Fills the tables of the READMEs from the files of results; each stands between <!-- table: NAME --> and <!-- end -->."""
+"""Fills the tables of the READMEs from the results; each is between <!-- table: NAME --> and <!-- end -->."""
 
 import argparse
 import re
@@ -22,7 +22,7 @@ PLACE = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', re.DOTALL)
 
 
 class Plan(BaseModel):
-    """A way to train in ``plans.json``; without ``flops`` where there is none."""
+    """A training scheme in ``plans.json``; without ``flops`` if it is impossible."""
 
     name: str
     note: str
@@ -32,14 +32,14 @@ class Plan(BaseModel):
 
 
 class Relative(BaseModel):
-    """To backpropagation."""
+    """Time and activations relative to backpropagation."""
 
     time: Positive
     activations: Positive
 
 
 class Possible(BaseModel):
-    """A way to train that was measured."""
+    """A training scheme that was measured."""
 
     name: str
     possible: Literal[True]
@@ -48,14 +48,14 @@ class Possible(BaseModel):
 
 
 class Impossible(BaseModel):
-    """A way to train that does not fit."""
+    """A training scheme that does not fit into memory."""
 
     name: str
     possible: Literal[False]
 
 
 class Benchmark(BaseModel):
-    """Of one config."""
+    """The benchmark of one config."""
 
     config: str
     dtype: str
@@ -63,7 +63,7 @@ class Benchmark(BaseModel):
 
 
 class Benchmarks(BaseModel):
-    """What ``benchmark_training.py`` writes."""
+    """The JSON of ``benchmark_training.py``."""
 
     configs: list[Benchmark]
 
@@ -81,10 +81,10 @@ class Accuracy(BaseModel):
 
 
 def read(name: str, shape: Any) -> Any:
-    """One file of results, in plain values.
+    """One file of results, as plain values.
 
     Raises:
-        InputError: It is not of this shape.
+        InputError: It does not have this shape.
     """
     path = HERE / f'results/{name}.json'
     content = read_json(path, shape, 'restore it, or measure again')
@@ -92,11 +92,11 @@ def read(name: str, shape: Any) -> Any:
 
 
 def plans() -> str:
-    """For each share and network the plan in a real step, and what backpropagation computes within the same."""
+    """For each share and network, the plan in a real step, and the compute of backpropagation at the same budget."""
     networks = {
         name: {each['name']: each for each in entries} for name, entries in read('plans', dict[str, list[Plan]]).items()
     }
-    bases = {name: ways['BP'] for name, ways in networks.items()}
+    bases = {name: schemes['BP'] for name, schemes in networks.items()}
     shares = [name for name in next(iter(networks.values())) if name.startswith('plan')]
     rows = [
         (share.removeprefix('plan '), *(_plan(networks[name][share], bases[name]) for name in networks))
@@ -105,17 +105,17 @@ def plans() -> str:
     return markdown_table(('at most', *networks), rows)
 
 
-def _plan(way: Mapping[str, Any], base: Mapping[str, Any]) -> str:
-    if 'flops' not in way:
+def _plan(plan: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+    if 'flops' not in plan:
         return 'none'
-    modules = re.match(r'K = (\d+)', way['note'])
-    held, computed = way['activations'] / base['activations'], way['flops'] / base['flops']
-    rival = f', BP {way["backpropagation"]:.2f}x' if modules and way['backpropagation'] else ''
-    return f'{f"K={modules[1]}" if modules else "BP"}: {held:.2f}x, {computed:.2f}x{rival}'
+    modules = re.match(r'K = (\d+)', plan['note'])
+    activations, compute = plan['activations'] / base['activations'], plan['flops'] / base['flops']
+    rival = f', BP {plan["backpropagation"]:.2f}x' if modules and plan['backpropagation'] else ''
+    return f'{f"K={modules[1]}" if modules else "BP"}: {activations:.2f}x, {compute:.2f}x{rival}'
 
 
 def benchmark() -> str:
-    """Time of an iteration and activations of every way to train, relative to backpropagation's."""
+    """Time of an iteration and activations of every training scheme, relative to backpropagation."""
     columns: dict[str, dict[str, str]] = {}
     for name in BENCHMARKS:
         for config in read(name, Benchmarks)['configs']:
@@ -136,7 +136,7 @@ def _scheme(scheme: Mapping[str, Any]) -> str:
 
 
 def accuracy() -> str:
-    """Top-1 beside what the training holds, computes and takes."""
+    """Top-1 beside the activations, FLOPs and time of the training."""
     return accuracy_table(read('accuracy_report', list[Accuracy]))
 
 
@@ -144,14 +144,14 @@ TABLES: dict[str, Callable[[], str]] = {'plans': plans, 'benchmark': benchmark, 
 
 
 def fill(text: str) -> str:
-    """``text`` with every table as the results have it.
+    """``text`` with every table filled from the results.
 
     Raises:
         InputError: A table has an unknown name.
     """
     unknown = {name for _, name, _ in PLACE.findall(text)} - set(TABLES)
     if unknown:
-        raise InputError(f'there is no table {sorted(unknown)[0]}; choose one of {", ".join(TABLES)}')
+        raise InputError(f'the table {sorted(unknown)[0]} is unknown; choose one of {", ".join(TABLES)}')
     return PLACE.sub(lambda place: f'{place[1]}{TABLES[place[2]]()}\n{place[3]}', text)
 
 
@@ -159,13 +159,13 @@ def fill(text: str) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, and writes or checks the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--check', action='store_true', help='write nothing, and fail where a table is out of date')
+    parser.add_argument('--check', action='store_true', help='write nothing, and fail if a table is out of date')
     options = parser.parse_args(arguments)
     for path in READMES:
         text = path.read_text(encoding='utf-8')
         filled = fill(text)
         if options.check and filled != text:
-            raise InputError(f'the tables of {path} are not those of the results; run this without --check')
+            raise InputError(f'a table of {path} differs from the results; run this without --check')
         if filled != text:
             write_text(path, filled)
             print(f'wrote {path}')

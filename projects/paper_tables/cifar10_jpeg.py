@@ -1,4 +1,4 @@
-"""Writes CIFAR-10 that is stored as JPEG files in .npz (header, body, offsets, labels, classes) into class folders."""
+"""Unpacks CIFAR-10, stored as JPEG files in .npz (header, body, offsets, labels, classes), into class folders."""
 
 import argparse
 from pathlib import Path
@@ -12,10 +12,10 @@ from auglocal_mm.launch.launch import command_line_tool
 
 
 def unpack(source: Path, folder: Path, images: int | None = None) -> None:
-    """Writes the first ``images`` of ``source``, or all, to ``folder/<class>/<number>.jpg``.
+    """Writes the first ``images`` images of ``source``, or all, to ``folder/<class>/<index>.jpg``.
 
     Raises:
-        InputError: ``source`` is not there or not such a file.
+        InputError: ``source`` does not exist or is not such a file.
     """
     try:
         with np.load(source) as stored:
@@ -23,11 +23,11 @@ def unpack(source: Path, folder: Path, images: int | None = None) -> None:
                 stored[key] for key in ('header', 'body', 'offsets', 'labels', 'classes')
             )
     except (OSError, ValueError, KeyError, BadZipFile) as error:
-        raise InputError(f'{source} is no .npz with header, body, offsets, labels and classes ({error})') from error
-    if labels.max() >= len(classes) or len(offsets) != len(labels) + 1 or offsets[-1] != len(body):
         raise InputError(
-            f'{source} has labels, offsets and bytes that do not go together: it is damaged; fetch it again'
-        )
+            f'{source} is not a .npz with header, body, offsets, labels and classes ({error}); fetch it again'
+        ) from error
+    if labels.max() >= len(classes) or len(offsets) != len(labels) + 1 or offsets[-1] != len(body):
+        raise InputError(f'{source} is damaged: its labels, offsets and body do not match; fetch it again')
     for name in classes:
         (folder / str(name)).mkdir(parents=True, exist_ok=True)
     for index, label in enumerate(track(labels[:images], description=folder.name)):
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('source', type=Path, help='folder with cifar10_jpeg_train.npz and cifar10_jpeg_test.npz')
     parser.add_argument('out', type=Path, help='folder to write train/ and test/ to')
-    parser.add_argument('--train-images', type=int, help='the first so many training images only')
+    parser.add_argument('--train-images', type=int, help='use only this many training images, the first ones')
     options = parser.parse_args(arguments)
     if options.train_images is not None and options.train_images < 1:
         raise InputError(f'--train-images is {options.train_images}; expected 1 or more')

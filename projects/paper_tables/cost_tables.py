@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
+from method_costs import METHODS, load, measure_methods
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from pydantic import BaseModel
-from rule_costs import RULES, load, measure_rules
 
 from auglocal_mm.analysis.layer_plots import plot_curves
 from auglocal_mm.analysis.multiply_adds import network_cost
@@ -35,25 +35,25 @@ PYRAMID = {
 NOTE = (
     'GFLOPs of one forward pass of one image of 32 pixels through the primary and all auxiliary networks: multiply-adds of '
     'convolutions and linear layers, and two for each element that a BatchNorm normalises. This convention, found by '
-    'matching, is that of fvcore in evaluation mode. What only a loss needs (decoders, similarity) is not counted. '
+    'matching, is that of fvcore in evaluation mode. Layers that only a loss uses (decoders, similarity) are not counted. '
     'The figure in brackets is the one printed in arXiv 2402.17318.'
 )
 MEASURED = (
-    'Memory is what a batch of 1024 holds in float32: activations, measured in a real iteration of fewer images and scaled, '
-    "weights, the gradients that live at one time, and momentum; the paper's figures hold the context of its GPU too. Time is "
-    'that of an iteration of {batch} images over that of BP, in turn in one run on {machine}.'
+    'Memory is the peak with a batch of 1024 in float32: activations, measured in a real iteration of fewer images and '
+    "scaled, weights, the peak of gradients, and momentum; the paper's figures include the context of its GPU. Time is that "
+    'of an iteration of {batch} images relative to BP, in turn in one run on {machine}.'
 )
 
 
 class Measured(BaseModel):
-    """What a batch of one rule holds, and how long an iteration takes."""
+    """Peak memory and time of an iteration under one method."""
 
     gb: Positive
     seconds: Positive
 
 
 class Costs(BaseModel):
-    """``costs.json``, as far as it was measured."""
+    """The measured part of ``costs.json``."""
 
     measured: dict[str, Measured] = {}
     batch_size: Count | None = None
@@ -79,10 +79,10 @@ def plot(pyramid: dict[int, list[float]]) -> Figure:
     return plot_curves(curves, 'ResNet-110, pyramidal depth', 'decay r', 'GFLOPs of one forward pass')
 
 
-def rules_table(costs: Mapping[str, float], measured: Mapping[str, Mapping[str, float]]) -> str:
-    """A row for each rule."""
+def methods_table(costs: Mapping[str, float], measured: Mapping[str, Mapping[str, float]]) -> str:
+    """A row for each method."""
     rows = []
-    for name, (*_, flops, gigabytes, extra) in RULES.items():
+    for name, (*_, flops, gigabytes, extra) in METHODS.items():
         row = [name, both(costs[name], flops), f'not run ({gigabytes:.2f})', f'not run (+{extra} %)' if extra else '']
         if measured:
             more = 100 * (measured[name]['seconds'] / measured['BP']['seconds'] - 1)
@@ -92,19 +92,19 @@ def rules_table(costs: Mapping[str, float], measured: Mapping[str, Mapping[str, 
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Memory and time of every rule: measured now, or what stands in the folder, or nothing.
+    """Memory and time of every method: measured now, read from the folder, or empty.
 
     Raises:
-        InputError: What stands there was not written by this tool.
+        InputError: The file in the folder is not complete or not of this form.
     """
     if options.rounds:
-        measured = measure_rules(options.batch_size, options.rounds, options.device)
+        measured = measure_methods(options.batch_size, options.rounds, options.device)
         return {'measured': measured, 'batch_size': options.batch_size, 'machine': machine(options.device)}
-    before, advice = options.out / 'costs.json', 'restore it, or measure again with --rounds'
-    found = read_json(before, Costs, advice).model_dump(exclude_unset=True) if is_there(before) else {}
-    missing = RULES.keys() - found['measured'] if 'measured' in found else ()
+    path, advice = options.out / 'costs.json', 'restore it, or measure again with --rounds'
+    found = read_json(path, Costs, advice).model_dump(exclude_unset=True) if is_there(path) else {}
+    missing = METHODS.keys() - found['measured'] if 'measured' in found else ()
     if missing:
-        raise InputError(f'{before} has no {min(missing)} in measured; {advice}')
+        raise InputError(f'{path} has no {min(missing)} in measured; {advice}')
     return found
 
 
@@ -117,18 +117,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         '--rounds',
         type=int,
         default=0,
-        help='measure memory and time so many times; by default what was measured before stays',
+        help='rounds in which memory and time are measured; by default earlier measurements are kept',
     )
     parser.add_argument('--batch-size', type=int, default=64, help='images of a measured iteration')
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cuda' if torch.cuda.is_available() else 'cpu')
     options = parser.parse_args(arguments)
-    costs = {name: gflops(load(rule, depth)) for name, (rule, depth, *_) in RULES.items()}
+    costs = {name: gflops(load(method, depth)) for name, (method, depth, *_) in METHODS.items()}
     pyramid = {depth: [gflops(load('auglocal', depth, decay)) for decay in DECAYS] for depth in PYRAMID}
     measured = measure(options)
     rows = [[f'd={d}', *map(both, pyramid[d], PYRAMID[d])] for d in PYRAMID]
     markdown = '\n\n'.join(
         [
-            '# Cost of ResNet-110 under every rule',
+            '# Cost of ResNet-110 under every method',
             NOTE,
             *(
                 [
@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 if (here := measured.get('machine'))
                 else []
             ),
-            rules_table(costs, measured.get('measured', {})),
+            methods_table(costs, measured.get('measured', {})),
             '## Pyramidal depth',
             markdown_table(['', *(f'r={decay}' for decay in DECAYS)], rows),
             '\\* the printed digits differ.',

@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from method_costs import REPOSITORY, memory
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from rich.progress import track
-from rule_costs import REPOSITORY, memory
 
 from auglocal_mm.analysis.tables import markdown_table, write_report
 from auglocal_mm.benchmark.measurement import measure_alone
@@ -25,17 +25,17 @@ PAPER = {  # config; GB as printed
 }
 NOTE = (
     'GB summed over eight GPUs, float32, 224 pixels: activations, measured in a real step of two images and scaled to the '
-    'batch, and on every GPU weights, the gradients that live at one time, and momentum. In brackets what arXiv 2402.17318 '
-    'prints; what its GPUs hold besides, such as their context, may be in it. It does not give the depth of ResNet-101; its '
-    'backpropagation there takes more than twice what is computed here for 64 images a GPU.'
+    'batch, and on every GPU weights, the peak of gradients, and momentum. In brackets the figures of arXiv 2402.17318, '
+    'which may include other memory of its GPUs, such as their context. It does not give the depth d for ResNet-101; its '
+    'figure for backpropagation there is more than twice the one computed here for 64 images per GPU.'
 )
 
 
 def gigabytes(name: str) -> float:
-    """What one training holds.
+    """Peak memory of one training in GB, over all GPUs.
 
     Args:
-        name: Of its config.
+        name: Name of its config.
     """
     config = Config.fromfile(REPOSITORY / f'configs/{name}.py')
     batch = config.train_dataloader.batch_size

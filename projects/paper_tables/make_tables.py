@@ -1,4 +1,4 @@
-"""Makes the table of a study: in every cell what was measured here and what the paper prints."""
+"""Writes the table of a study: every cell shows the result measured here and that of the paper."""
 
 import argparse
 import statistics
@@ -21,23 +21,23 @@ Results = Mapping[str, Mapping[str, Any]]
 
 
 def values(run: Run, metric: str, results: Results) -> list[float]:
-    """What every seed of a run reached.
+    """The results of all seeds of a run.
 
     Raises:
-        InputError: A record lacks the metric, or was run with other options than the study has now.
+        InputError: A record does not have the metric, or was run with other options than those of the study.
     """
     records = results.get(run.name, {})
     for seed, record in records.items():
         key = first_difference(record.get('options', run.options), run.options)
         if key:
             raise InputError(
-                f'the result of {run.name}, seed {seed}, was run with another {key} than the study says; correct the study, '
-                'or remove the result and run it again'
+                f'the result of {run.name}, seed {seed}, was run with another {key} than that of the study; correct the '
+                'study, or remove the result and run it again'
             )
         if metric not in record.get('accuracy', {}):
             raise InputError(
-                f'the result of {run.name}, seed {seed}, has no {metric}, which the study shows; correct the metrics of the '
-                'study, or remove the result and run it again'
+                f'the result of {run.name}, seed {seed}, has no {metric}, which is in the metrics of the study; correct '
+                'them, or remove the result and run it again'
             )
     return [record['accuracy'][metric] for record in records.values()]
 
@@ -53,20 +53,20 @@ def describe(run: Run, metric: str, results: Results) -> str:
 
 
 def table(study: Study, metric: str, results: Results) -> str:
-    """Rows and columns in the order of the study, and below them what was run with other settings."""
+    """The table in the order of the study, with a note on runs with other settings."""
     columns = list(dict.fromkeys(run.column for run in study.runs))
     cells = {(run.row, run.column): describe(run, metric, results) for run in study.runs}
     rows = [
         [row, *(cells.get((row, column), '') for column in columns)] for row in dict.fromkeys(r.row for r in study.runs)
     ]
     changed = [(run.name, overrides(results.get(run.name, {}))) for run in study.runs]
-    told = [f'{name} ({", ".join(f"{k}={v}" for k, v in keys.items())})' for name, keys in changed if keys]
-    note = f"\n\n† Run with settings of the command line in place of the study's: {'; '.join(told)}." if told else ''
+    marked = [f'{name} ({", ".join(f"{k}={v}" for k, v in keys.items())})' for name, keys in changed if keys]
+    note = f"\n\n† Run with settings of the command line instead of the study's: {'; '.join(marked)}." if marked else ''
     return markdown_table(['', *columns], rows) + note
 
 
 def plot(study: Study, results: Results) -> Figure | None:
-    """The first metric of every run that was run, beside the paper's value; ``None`` where nothing was."""
+    """The first metric of every finished run beside the paper's value; ``None`` if there are no results."""
     metric = study.metrics[0]
     done = [run for run in study.runs if values(run, metric, results)]
     if not done:

@@ -1,4 +1,4 @@
-"""Runs what is missing of a study: one process a run, resumable, with a progress bar."""
+"""Runs the missing runs of a study, each in its own process, resumable, with a progress bar."""
 
 import argparse
 import os
@@ -29,23 +29,23 @@ REPOSITORY = HERE.parents[1]
 
 
 def gpu_name() -> str | None:
-    """The first GPU's name."""
+    """The name of the first GPU."""
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 
 
 def check_settings(run: Run, path: Path, wanted: Config) -> None:
-    """Refuses to go on, or to take what is there as the result, where a run was started with other settings.
+    """Refuses a run that was started with other settings, whether it is finished or not.
 
     Raises:
-        InputError: Names the first setting that differs; those of the machine may differ.
+        InputError: A setting differs, other than those of the machine.
     """
     if not path.is_file():
         return
     advice = 'remove that folder, or give another --work-dir'
-    there = read_record(path)
-    if there is None:
+    started = read_record(path)
+    if started is None:
         raise InputError(f'{run.name} was started in {path.parent} by {path.name}, which is damaged; {advice}')
-    key = first_difference(plain(there), plain(wanted.to_dict()))
+    key = first_difference(plain(started), plain(wanted.to_dict()))
     if key:
         raise InputError(f'{run.name} was started in {path.parent} with another {key}; {advice}')
 
@@ -53,7 +53,7 @@ def check_settings(run: Run, path: Path, wanted: Config) -> None:
 def train(run: Run, seed: int, folder: Path, extra: Mapping[str, Any], lock: int) -> dict:
     """Trains one run to its end, from its last checkpoint if there is one.
 
-    The training has the ``lock`` too: were this process killed, no other would start the same training beside it.
+    The training inherits the ``lock``, so that no other process starts the same training even if this one is killed.
 
     Returns:
         The record of its backbone.
@@ -79,24 +79,26 @@ def train(run: Run, seed: int, folder: Path, extra: Mapping[str, Any], lock: int
 
 
 def _failure(status: int, log: Path, before: int) -> str:
-    """How a training ended, as the end of a sentence; killed ones cannot say it themselves.
+    """Describes how a training ended, as the end of a sentence.
 
     Args:
         status: Its exit status.
-        log: What it said, behind ``before`` bytes that earlier starts said.
-        before: Bytes.
+        log: Its output, after that of earlier starts.
+        before: Number of bytes that earlier starts wrote to ``log``.
     """
     if status < 0:
-        reason = ', as the system does where memory runs out' if -status == signal.SIGKILL else ''
-        return f'was killed by {signal.Signals(-status).name}{reason}; the same command goes on with it. See {log}'
+        reason = ', which the system does when memory runs out' if -status == signal.SIGKILL else ''
+        return (
+            f'was killed by {signal.Signals(-status).name}{reason}; run the same command again to resume it. See {log}'
+        )
     lines = log.read_bytes()[before:].decode(errors='replace').split('\n')
-    said = next((line.strip() for line in reversed(lines) if line.strip()), 'it said nothing')
+    said = next((line.strip() for line in reversed(lines) if line.strip()), 'no output')
     return f'failed ({said}); see {log}'
 
 
 def run_one(run: Run, seed: int, folder: Path, results: Path, extra: Mapping[str, Any]) -> None:
-    """Trains one run, unless another process is at it, and writes its result at once."""
-    with locked(folder / 'lock', wait=6) as lock:  # data workers of a training that was killed live on for 5 s
+    """Trains one run, unless another process does, and writes its result at once."""
+    with locked(folder / 'lock', wait=6) as lock:  # data workers survive a killed training for 5 s
         if lock is None:
             print(f'{run.name}, seed {seed}, is being trained by another process')
             return
@@ -111,7 +113,7 @@ def run_study(study: Study, seeds: Sequence[int], folder: Path, results: Path, e
     """Runs every run and seed without a result.
 
     Raises:
-        InputError: Some failed; the others were run all the same.
+        InputError: Some runs failed; the others were run nevertheless.
     """
     measured, failures = read_results(results), []
     missing = [(run, seed) for seed in seeds for run in study.runs if str(seed) not in measured.get(run.name, {})]
@@ -130,10 +132,10 @@ def run_study(study: Study, seeds: Sequence[int], folder: Path, results: Path, e
 
 
 def check_writable(results: Path) -> None:
-    """Tells what cannot be written before anything is trained.
+    """Checks that ``results`` can be written, before anything is trained.
 
     Raises:
-        InputError: ``results`` is a folder, or there can be no such file.
+        InputError: ``results`` is a folder, or cannot be created.
     """
     if results.is_dir():
         raise InputError(f'--results is {results}, a folder; expected a file')
@@ -147,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('study', type=Path, help='study file, such as projects/paper_tables/studies/small_images.py')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0])
-    parser.add_argument('--only', nargs='+', help='names of runs, as the tables and folders have them')
+    parser.add_argument('--only', nargs='+', help='names of runs, as printed by --list')
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs/<name of the study>')
     parser.add_argument('--results', type=Path, help='default: results/<name of the study>.json of this project')
     parser.add_argument(
@@ -155,10 +157,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         nargs='+',
         action=CfgOptions,
         default={},
-        help='settings of this machine, such as train_dataloader.num_workers=8; others are marked in the tables',
+        help='settings of this machine, such as train_dataloader.num_workers=8; all others are marked in the tables',
     )
     parser.add_argument(
-        '--list', action='store_true', help='print the names of the runs and which are missing, and stop'
+        '--list', action='store_true', help='print the names of the runs and the seeds that have results, and exit'
     )
     options = parser.parse_args(arguments)
     study = read_study(options.study)
@@ -174,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f'{run.name}: {seeds}')
         return
     if 'randomness.seed' in options.cfg_options:
-        raise InputError('--cfg-options sets randomness.seed, which --seeds is for; give it there')
+        raise InputError('--cfg-options sets randomness.seed; give seeds with --seeds')
     check_writable(results)
     os.environ.setdefault('PYTHONPATH', str(REPOSITORY))
     work_dir = (options.work_dir or REPOSITORY / 'work_dirs' / study.name).resolve()

@@ -1,4 +1,4 @@
-"""The counts; ``test_annotation_check.py`` has them printed of whole data sets."""
+"""The counts; ``test_annotation_check.py`` tests their table."""
 
 from tests_coco import read, scenes, write_scenes
 
@@ -6,7 +6,7 @@ from auglocal_mm.analysis.annotation_table import Reading, read_annotations, rea
 from auglocal_mm.datasets.coco_annotations import CocoAnnotations
 
 
-def test_crowds_are_no_objects_and_an_image_of_none_is_empty():
+def test_crowds_are_not_objects_and_an_image_without_objects_is_empty():
     reading = Reading('training')
     for objects in ([('cat', False), ('cat', False), ('dog', True)], [('dog', True)], []):
         reading.add(iter(objects))

@@ -6,29 +6,30 @@ from auglocal_mm.errors import InputError
 
 def test_a_crossing_gradient_is_refused_by_name(tiny_config, monkeypatch):
     monkeypatch.setattr(isolation, 'isolation_errors', lambda modules, *_: [0.0, 0.5] + [0.0] * (len(modules) - 2))
-    with pytest.raises(InputError, match=r'gradients of layer1\.0 are not those of their own losses'):
+    with pytest.raises(InputError, match=r'\blayer1\.0\b'):
         isolation.check_run(tiny_config())
 
 
-def test_one_module_has_no_border(tiny_config, capsys):
+def test_one_module_has_no_boundary(tiny_config, capsys):
     isolation.check_run(tiny_config('bp'))
-    assert 'no border to check' in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert 'backpropagation' in printed and 'relative difference' not in printed
 
 
 def test_a_chain_that_leaves_a_layer_out_is_refused(tiny_config):
     chain = [dict(stem=['conv1', 'bn1', 'relu', 'maxpool']), 'layer1.*', 'layer2.*', 'layer3.*', 'layer4.0']
     config = tiny_config(**{'model.partition': dict(chain=chain)})
-    with pytest.raises(InputError, match='do not compute what ResNet computes'):
+    with pytest.raises(InputError, match=r'(?=.*\bResNet\b)(?=.*partition\.chain)'):
         isolation.check_run(config)
 
 
-def test_the_table_names_rules_that_copy_nothing(tiny_config, capsys):
+def test_the_table_names_methods_that_copy_no_layers(tiny_config, capsys):
     isolation.check_run(tiny_config(**{'model.auxiliary_heads': dict(_delete_=True, type='DGLHead')}))
     printed = capsys.readouterr().out
     assert ' DGL ' in printed and 'Isolation holds' in printed
 
 
-def test_dropout_is_no_crossing_gradient(tiny_config, capsys):
+def test_dropout_is_not_a_crossing_gradient(tiny_config, capsys):
     isolation.check_run(tiny_config(**{'model.head': dict(type='VGGHead', pooled=1, hidden=64)}))
     assert 'Isolation holds' in capsys.readouterr().out
 
@@ -36,5 +37,5 @@ def test_dropout_is_no_crossing_gradient(tiny_config, capsys):
 def test_a_detector_is_refused(tiny_config):
     config = tiny_config('bp')
     config.model = dict(type='mmdet.ResNet', depth=18)
-    with pytest.raises(InputError, match='not for a ResNet'):
+    with pytest.raises(InputError, match=r'--check.*\bResNet\b'):
         isolation.check_run(config)

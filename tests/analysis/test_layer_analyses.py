@@ -28,14 +28,14 @@ def test_cka_of_networks_of_any_depth():
     equal = layer_cka(model, model, batches(8, 3, 8))
     assert torch.allclose(equal.diagonal(), torch.ones(10, dtype=torch.float64))
     assert layer_cka(model, network(32), batches(8)).shape == (10, 16)
-    with pytest.raises(InputError, match='no batch had the 4 images'):
+    with pytest.raises(InputError, match=r'\b4\b.*CKA'):
         layer_cka(model, model, batches(3))
 
 
 def test_cka_of_a_network_that_diverged_is_refused():
     model = network()
     model.backbone.layer2[0].conv1.weight.data.fill_(float('nan'))
-    with pytest.raises(InputError, match='weights that are not finite'):
+    with pytest.raises(InputError, match=r'CKA.*finite'):
         layer_cka(network(), model, batches(8))
 
 

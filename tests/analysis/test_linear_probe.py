@@ -37,14 +37,14 @@ def test_the_penalty_is_that_of_ridge_regression_on_standardised_features():
 def test_bad_input_is_refused():
     inputs, labels = data()
     for penalty in (-1.0, float('nan'), float('inf')):
-        with pytest.raises(InputError, match='the penalty of the linear probes is'):
+        with pytest.raises(InputError, match=rf'penalty.* {penalty}\b'):
             LinearProbes(1, 3, penalty)
     for label in (3, -1):
-        with pytest.raises(InputError, match=f'has the label {label}, but the network tells 3 classes apart'):
+        with pytest.raises(InputError, match=rf'label.* {label}\b.*\b3\b.*\b0\b.*\b2\b'):
             LinearProbes(1, 3).update([inputs], torch.full_like(labels, label))
     one = LinearProbes(1, 3, penalty=0.0)
     one.update([inputs[:1]], labels[:1])
-    with pytest.raises(InputError, match='linear probes of 1 images and 5 features have no single solution'):
+    with pytest.raises(InputError, match=r'\b1\b.*\b5\b.*penalty.*0\.0'):
         one.solve()
 
 

@@ -18,13 +18,13 @@ PYRAMID = {
 MAIN = {2: 0.63, 3: 0.69, 4: 0.80, 5: 0.98, 6: 1.13}
 
 
-def cost(rule=None, depth=110, **settings):
-    return network_cost(classifier(cifar_resnet(depth), rule, 'meta', **settings), 32)
+def cost(heads=None, depth=110, **settings):
+    return network_cost(classifier(cifar_resnet(depth), heads, 'meta', **settings), 32)
 
 
 def auglocal(d: int, r: float) -> float:
-    rule = dict(type='AugLocalHead', depth=d, pyramid=r)
-    return cost(rule, partition=dict(last_module_layers=d)).total / 1e9
+    heads = dict(type='AugLocalHead', depth=d, pyramid=r)
+    return cost(heads, partition=dict(last_module_layers=d)).total / 1e9
 
 
 def test_a_hand_count():
@@ -42,9 +42,9 @@ def test_cost_table(d, printed):
     assert round(auglocal(d, 0.5), 2) == printed
 
 
-@pytest.mark.parametrize(('rule', 'printed'), [('DGLHead', 0.26), ('InfoProHead', 0.34)])
-def test_cost_table_of_the_rivals(rule, printed):
-    assert round(cost(dict(type=rule)).total / 1e9, 2) == printed
+@pytest.mark.parametrize(('method', 'printed'), [('DGLHead', 0.26), ('InfoProHead', 0.34)])
+def test_cost_table_of_the_other_methods(method, printed):
+    assert round(cost(dict(type=method)).total / 1e9, 2) == printed
 
 
 @pytest.mark.parametrize('d', PYRAMID)

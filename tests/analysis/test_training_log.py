@@ -18,13 +18,22 @@ def test_the_last_line_of_a_run_that_was_killed_may_be_cut(tmp_path):
     assert read_curves(log(tmp_path, '\n'.join(lines))) == {'loss': [(1, 1.5), (2, 1.0)]}
 
 
-@pytest.mark.parametrize('line', ['5', '{"loss": 1.0}', '{"loss": 1.0, "step": "x"}', '{"loss"', '\udcff\udcfe'])
-def test_other_damage_is_named(line, tmp_path):
-    with pytest.raises(InputError, match=r'line 1 of .*scalars\.json.*(is not valid JSON|step is|the content is)'):
+@pytest.mark.parametrize(
+    ('line', 'named'),
+    [
+        ('5', '5'),
+        ('{"loss": 1.0}', 'step'),
+        ('{"loss": 1.0, "step": "x"}', "step.*'x'"),
+        ('{"loss"', 'JSON'),
+        ('\udcff\udcfe', 'JSON'),
+    ],
+)
+def test_other_damage_is_named(line, named, tmp_path):
+    with pytest.raises(InputError, match=rf'line 1 .*scalars\.json.*{named}'):
         read_curves(log(tmp_path, f'{line}\n'))
 
 
 @pytest.mark.parametrize('value', ['"0.5"', 'true', 'null', '[0.5]'])
 def test_a_value_that_is_not_a_number_is_named(tmp_path, value):
-    with pytest.raises(InputError, match=r'loss in .*scalars\.json'):
+    with pytest.raises(InputError, match=r'loss\b.*scalars\.json'):
         read_curves(log(tmp_path, f'{{"loss": {value}, "step": 1}}\n'))

@@ -1,4 +1,4 @@
-"""What one process measures of one way to train, and whether the ways are what their names say."""
+"""Measurements of training schemes, and whether each scheme is what its name says."""
 
 import ctypes
 import os
@@ -25,7 +25,7 @@ from auglocal_mm.registry import MODELS
 
 @pytest.fixture
 def config(tiny_config):
-    init_default_scope('auglocal_mm')  # as the tools do; another test may have set another one, or none
+    init_default_scope('auglocal_mm')  # as the tools do; another test may have set another one
     settings = {'model.image_size': 32, 'train_dataloader.batch_size': 4}
     return tiny_config(**settings)
 
@@ -83,7 +83,7 @@ def test_backpropagation_is_not_local_learning(schemes):
     assert_close(after_one_step(schemes['BP checkpointed']), plain, build(schemes['BP']).state_dict())
 
 
-def test_what_the_ways_hold_and_compute(schemes):
+def test_memory_and_compute_of_the_schemes(schemes):
     measured = {name: measure(scheme, 1, 'cpu') for name, scheme in schemes.items() if scheme.config}
     ours, released, plain = measured['AugLocal'], measured['AugLocal as released'], measured['BP']
     assert released.activations > 1.5 * ours.activations
@@ -97,7 +97,7 @@ def test_what_the_ways_hold_and_compute(schemes):
 
     assert ours.gradients == 0
     everything = 4 * (ours.primary_parameters + ours.auxiliary_parameters)
-    assert released.peak_gradients == everything  # all are there before the one update
+    assert released.peak_gradients == everything  # all exist before the one update
     modules = build(schemes['AugLocal']).local_modules()
     largest = max(sum(parameter.numel() for parameter in module.parameters()) for module in modules)
     assert ours.peak_gradients == 4 * largest < everything / 3
@@ -109,7 +109,7 @@ def test_what_the_ways_hold_and_compute(schemes):
     assert ours.peak_resident >= ours.resident > 2**26
 
 
-def test_gradients_that_are_left_are_seen(schemes, monkeypatch):
+def test_remaining_gradients_are_seen(schemes, monkeypatch):
     monkeypatch.setattr('mmengine.optim.OptimWrapper.zero_grad', lambda self, **kwargs: None)
     found = measure(schemes['AugLocal'], 1, 'cpu')
     assert found.gradients == 4 * (found.primary_parameters + found.auxiliary_parameters)
@@ -132,7 +132,7 @@ def test_warm_up_is_not_timed(schemes, monkeypatch):
 
 
 def test_a_process_of_its_own_has_a_peak_of_its_own(schemes, monkeypatch):
-    monkeypatch.undo()  # spawned, as where users measure
+    monkeypatch.undo()  # spawned, as for users
     ballast = torch.ones(2**28)  # 1 GiB here, which getrusage would count there
     alone = measure_alone(schemes['BP'], 1, 'cpu')
     assert isinstance(alone, Measurement)
@@ -146,19 +146,19 @@ def _die(*arguments: object) -> None:
 
 def test_a_process_that_is_killed_is_a_result(schemes, monkeypatch):
     monkeypatch.setattr(measurement, 'measure', _die)
-    assert measure_alone(schemes['BP'], 1, 'cpu') == 'the process was killed, most likely for want of memory'
+    assert measure_alone(schemes['BP'], 1, 'cpu').startswith('the process was killed')
 
 
-def test_mixed_precision_holds_less(config):
-    config.train_dataloader.batch_size = 64  # copies of the weights in bfloat16 are little beside them
+def test_mixed_precision_needs_less(config):
+    config.train_dataloader.batch_size = 64  # the bfloat16 copies of the weights are small beside them
     whole = measure(training_schemes(config, [])[0], 1, 'cpu')
     config.optim_wrapper.type, config.optim_wrapper.dtype = 'auglocal_mm.AmpOptimWrapper', 'bfloat16'
     half = measure(training_schemes(config, [])[0], 1, 'cpu')
-    assert half.activations < 0.85 * whole.activations  # the images stay in float32, and are many beside 8 channels
+    assert half.activations < 0.85 * whole.activations  # the images stay in float32, and are large beside 8 channels
 
 
 def test_configs_of_the_schemes(tiny_config):
-    """Chain and cuts of a config, its checkpointing too: each scheme takes what is its own."""
+    """Each scheme takes its part of a config's chain, split points and checkpointing."""
     chain = [dict(stem=['conv1', 'bn1', 'relu', 'maxpool']), 'layer1.*', 'layer2.*', 'layer3.*', 'layer4.*']
     settings = {
         'model.image_size': 32,
@@ -181,7 +181,7 @@ def test_configs_of_the_schemes(tiny_config):
 
 
 def test_the_plan_with_heads_trains_by_the_local_step(tiny_config):
-    """At this size no narrow network needs more than one module, a deeper and wider one does."""
+    """At this size a narrow network needs only one module, a deeper and wider one more."""
     settings = {'model.image_size': 32, 'train_dataloader.batch_size': 2}
     settings |= {'model.backbone.depth': 101, 'model.backbone.base_channels': 8}
     *_, planned = training_schemes(tiny_config(**settings), [0.45])
@@ -193,14 +193,14 @@ def test_the_plan_with_heads_trains_by_the_local_step(tiny_config):
 
 def test_a_share_that_no_plan_reaches(schemes):
     assert schemes['plan 0.00x'].config is None
-    assert 'no plan holds as little as 0.00x' in schemes['plan 0.00x'].note
+    assert '0.00x' in schemes['plan 0.00x'].note
 
 
-@pytest.mark.parametrize('rule', [None, dict(type='DGLHead')])
-def test_other_configs_are_refused(tiny_config, rule):
+@pytest.mark.parametrize(('heads', 'named'), [(None, 'no auxiliary heads'), (dict(type='DGLHead'), 'DGLHead')])
+def test_other_configs_are_refused(tiny_config, heads, named):
     config = tiny_config('bp')
-    config.model.auxiliary_heads = rule
-    with pytest.raises(InputError, match='expected AugLocalHead'):
+    config.model.auxiliary_heads = heads
+    with pytest.raises(InputError, match=rf'x\.py.*{named}.*model\.auxiliary_heads.*AugLocalHead'):
         check_auglocal(config, 'x.py')
 
 
@@ -236,9 +236,9 @@ def test_without_backpropagation_there_are_no_ratios():
 
 
 def _signal_of_a_parents_death() -> int:
-    number = ctypes.c_int()
-    ctypes.CDLL(None).prctl(2, ctypes.byref(number))  # PR_GET_PDEATHSIG
-    return number.value
+    found = ctypes.c_int()
+    ctypes.CDLL(None).prctl(2, ctypes.byref(found))  # PR_GET_PDEATHSIG
+    return found.value
 
 
 def test_a_measuring_process_ends_with_the_one_that_started_it():

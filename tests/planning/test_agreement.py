@@ -1,4 +1,4 @@
-"""What a plan promises is what the real training step holds and computes."""
+"""Plans predict the memory and compute of real training steps."""
 
 from functools import partial
 
@@ -29,14 +29,14 @@ def resnet(depth: int, **settings) -> dict:
 def real_step(backbone: dict, plan: Plan, names, amp: bool = False) -> tuple[float, float]:
     """Bytes and FLOPs of one image in a real step."""
     settings = to_config(plan, names, {}, {})['model']
-    rule = settings.pop('auxiliary_heads', None)
-    return measured(classifier(backbone, rule, image_size=SIZE, **settings).train(), amp)
+    heads = settings.pop('auxiliary_heads', None)
+    return measured(classifier(backbone, heads, image_size=SIZE, **settings).train(), amp)
 
 
 def measured(model: ImageClassifier, amp: bool = False) -> tuple[float, float]:
     images, labels = torch.randn(IMAGES, 3, SIZE, SIZE), torch.zeros(IMAGES, dtype=torch.long)
 
-    def update(number: int, loss: torch.Tensor) -> None:
+    def update(index: int, loss: torch.Tensor) -> None:
         loss.backward()
         model.zero_grad(set_to_none=True)
 
@@ -44,13 +44,13 @@ def measured(model: ImageClassifier, amp: bool = False) -> tuple[float, float]:
         meter.follow(images)
         autocast = partial(torch.autocast, 'cpu', torch.bfloat16, enabled=amp)
         local_step(model.local_modules(), images, labels, update, autocast)
-    with FlopCounterMode(display=False) as counter:  # by itself: it holds tensors of its own
+    with FlopCounterMode(display=False) as counter:  # separately: it stores tensors of its own
         local_step(model.local_modules(), images, labels, update)
     return meter.peak / IMAGES, counter.get_total_flops() / IMAGES
 
 
 @pytest.mark.parametrize('depth', [34, 50, 101])
-def test_memory_within_five_percent_and_flops_to_the_last(depth):
+def test_memory_within_five_percent_and_flops_exactly(depth):
     model = classifier(resnet(depth), image_size=SIZE)
     costs = measure_network(model, SIZE, [2, 3])
     reference = backpropagation(costs)
@@ -64,15 +64,15 @@ def test_memory_within_five_percent_and_flops_to_the_last(depth):
 
 
 @pytest.mark.parametrize('selection', ['sequential', 'repetitive'])
-def test_heads_are_those_of_the_rule(selection):
-    rule = dict(type='AugLocalHead', depth=3, selection=selection)
-    costs = measure_network(classifier(resnet(18), image_size=SIZE), SIZE, [3], rule=rule)
-    measured = [sum(layer.parameters for layer in costs.heads[number, 3]) for number in range(1, 9)]
-    assert measured == head_sizes(classifier(resnet(18), rule, image_size=SIZE))
+def test_heads_are_those_of_the_config(selection):
+    head = dict(type='AugLocalHead', depth=3, selection=selection)
+    costs = measure_network(classifier(resnet(18), image_size=SIZE), SIZE, [3], head=head)
+    measured = [sum(layer.parameters for layer in costs.heads[index, 3]) for index in range(8)]
+    assert measured == head_sizes(classifier(resnet(18), head, image_size=SIZE))
 
 
 def test_local_modules_with_segments_in_their_heads():
-    """A plan with everything in it: cuts, depths, segments of layers and of heads."""
+    """A plan with everything in it: split points, depths, segments of layers and of heads."""
     costs = measure_network(classifier(resnet(50), image_size=SIZE), SIZE, [3, 4])
     reference = backpropagation(costs)
     for share in (0.3, 0.28, 0.27, 0.26, 0.25, 0.24, 0.23):
@@ -86,7 +86,7 @@ def test_local_modules_with_segments_in_their_heads():
 
 
 def test_the_same_in_bfloat16(monkeypatch):
-    """With activations that stand out, in a narrow network, from autocast's copies of the weights, which are there once."""
+    """In a narrow network, whose activations are large beside autocast's copies of the weights, which exist once."""
     monkeypatch.setitem(globals(), 'IMAGES', 8)
     narrow = resnet(50, base_channels=16)
     costs = measure_network(classifier(narrow, image_size=SIZE), SIZE, [2, 3], amp=True)
@@ -98,7 +98,7 @@ def test_the_same_in_bfloat16(monkeypatch):
         assert held == pytest.approx(most, rel=0.05)
 
 
-def test_the_stem_of_resnet34_is_not_what_holds_most_in_its_config():
+def test_the_stem_of_resnet34_does_not_dominate_memory_in_its_config():
     init_default_scope('auglocal_mm')
     config = Config.fromfile(REPOSITORY / 'configs/auglocal/resnet34_auglocal-d5_1xb256-200e_in1k.py').model
     config.update(image_size=SIZE, data_preprocessor=None)

@@ -1,4 +1,4 @@
-"""What the planner says of its rival: backpropagation with checkpointing."""
+"""The planner against backpropagation with checkpointing."""
 
 from auglocal_mm.planning.plan import Plan, PlannedModule
 from auglocal_mm.planning.search.frontier import Frontier
@@ -25,9 +25,9 @@ def test_each_side_is_named_where_it_is_better():
     )
 
 
-def test_equal_compute_is_no_advantage_and_the_least_is_told():
+def test_equal_compute_is_not_an_advantage_and_the_minimum_is_given():
     said = verdict(frontier(plan(2, 300, 150), plan(3, 150, 400)))
     assert said == (
         'BP with checkpointing is the better choice from 1x down to 0.2x of the activations of BP. '
-        'Below 0.200x backpropagation cannot go; local modules reach 0.150x.'
+        'Backpropagation cannot go below 0.200x; local modules reach 0.150x.'
     )

@@ -20,7 +20,7 @@ PROJECT = 'projects/paper_tables'
 def test_costs_are_computed_without_data(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cost_tables, 'PYRAMID', {6: (0.90, 0.95)})
     monkeypatch.setattr(cost_tables, 'DECAYS', (1.0, 0.9))
-    monkeypatch.setattr(cost_tables, 'RULES', {name: cost_tables.RULES[name] for name in ('BP', 'd=2')})
+    monkeypatch.setattr(cost_tables, 'METHODS', {name: cost_tables.METHODS[name] for name in ('BP', 'd=2')})
     cost_tables.main(['--out', str(tmp_path)])
     printed = capsys.readouterr().out
     assert '| d=2 | 0.63 (0.63) | not run (1.71) | not run (+87.2 %) |' in printed
@@ -38,21 +38,21 @@ def test_costs_are_computed_without_data(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ('change', 'said'),
+    ('change', 'named'),
     [
-        (dict(batch_size='many'), "batch_size is 'many'"),
-        (dict(measured={'BP': {'gb': 1, 'seconds': 0}}), 'measured.BP.seconds is 0'),
-        (dict(measured={'BP': {'gb': 1, 'seconds': 2}}), 'has no BP checkpointed in measured'),
-        (dict(machine={'cores': 2}), 'machine.processor is missing'),
+        (dict(batch_size='many'), ('batch_size', "'many'")),
+        (dict(measured={'BP': {'gb': 1, 'seconds': 0}}), ('measured.BP.seconds', ' 0')),
+        (dict(measured={'BP': {'gb': 1, 'seconds': 2}}), ('BP checkpointed', 'measured')),
+        (dict(machine={'cores': 2}), ('machine.processor',)),
     ],
 )
-def test_costs_that_were_changed_by_hand_are_refused(tmp_path, change, said):
+def test_costs_that_were_changed_by_hand_are_refused(tmp_path, change, named):
     committed = json.loads((REPOSITORY / PROJECT / 'results/costs.json').read_text())
     (tmp_path / 'costs.json').write_text(json.dumps({**committed, **change}))
     with pytest.raises(InputError) as caught:
         cost_tables.measure(Namespace(out=tmp_path, rounds=0))
     assert f'{tmp_path}/costs.json' in str(caught.value)
-    assert said in str(caught.value)
+    assert all(word in str(caught.value) for word in named)
 
 
 def test_the_memory_on_imagenet_is_that_of_a_batch_on_every_gpu(monkeypatch, tmp_path, capsys):

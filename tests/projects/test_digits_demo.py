@@ -41,7 +41,7 @@ def test_data_is_the_same_every_time(data, tmp_path):
     assert len(list(data.glob('digits/*/*/*.png'))) == 1797
 
 
-def test_data_is_written_once_and_what_is_half_written_is_replaced(data, tmp_path, monkeypatch):
+def test_data_is_written_once_and_unfinished_data_is_replaced(data, tmp_path, monkeypatch):
     root = tmp_path / 'digits'
     monkeypatch.setattr(data_module, '_write_scenes', lambda *_: pytest.fail('killed here'))
     with pytest.raises(pytest.fail.Exception, match='killed here'):
@@ -51,7 +51,7 @@ def test_data_is_written_once_and_what_is_half_written_is_replaced(data, tmp_pat
     monkeypatch.undo()
     make_data(root)
     assert hashes(root, '**/*.*') == hashes(data, '**/*.*')
-    monkeypatch.setattr(data_module, 'load_digits', lambda: pytest.fail('it was there'))
+    monkeypatch.setattr(data_module, 'load_digits', lambda: pytest.fail('the data exist'))
     make_data(root)
 
 
@@ -93,7 +93,7 @@ def tiny_stage(tmp_path: Path, tiny_config, **overrides) -> Stage:
     return Stage('Tiny', str(path))
 
 
-def test_a_stage_trains_shows_its_progress_and_is_not_run_twice(tmp_path, tiny_config, monkeypatch):
+def test_a_stage_trains_with_progress_and_is_not_run_twice(tmp_path, tiny_config, monkeypatch):
     stage = tiny_stage(tmp_path, tiny_config)
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'tools').symlink_to(REPOSITORY / 'tools')
@@ -119,7 +119,7 @@ def test_a_failing_stage_is_named_with_its_reason_and_stops_the_others(tmp_path,
     (tmp_path / 'tools').symlink_to(REPOSITORY / 'tools')
     monkeypatch.setenv('PYTHONPATH', str(REPOSITORY))
     lanes = [[broken], [Stage('Long', str(long))]]
-    with pytest.raises(StageError, match=r'Tiny failed: error: .*/nowhere.* does not exist'):
+    with pytest.raises(StageError, match=r'Tiny\b.*/nowhere\b.*output\.log'):
         run_stages(lanes, Console(file=io.StringIO()))
 
 
@@ -128,9 +128,7 @@ def test_a_stage_that_a_signal_ended_is_not_called_failed(tmp_path, tiny_config,
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'tools').mkdir()
     (tmp_path / 'tools/train.py').write_text('import os\nprint("epoch 3", flush=True)\nos.kill(os.getpid(), 9)\n')
-    with pytest.raises(
-        StageError, match=r'Tiny was ended by SIGKILL; the same command goes on\. It said last: epoch 3'
-    ):
+    with pytest.raises(StageError, match=r'Tiny\b.*SIGKILL\b.*epoch 3\b'):
         run_stages([[stage]], Console(file=io.StringIO()))
 
 
@@ -145,17 +143,18 @@ def write_results(top1: float, bp: float, auglocal: float, random: float) -> Non
 
 
 @pytest.mark.parametrize(
-    ('results', 'sentences'),
+    ('results', 'named'),
     [
         ((97.0, 78.0, 80.0, 33.0), []),
-        ((94.0, 78.0, 80.0, 33.0), ['ResNet-34 by BP reached 94.0 %', 'ResNet-34 by AugLocal reached 94.0 %']),
-        ((97.0, 78.0, 29.0, 10.0), ['Mask R-CNN from AugLocal reached box AP50 29.0, expected 30.0']),
-        ((97.0, 40.0, 80.0, 50.0), ['Mask R-CNN from BP reached box AP50 40.0, expected 50.0']),
+        ((94.0, 78.0, 80.0, 33.0), [('ResNet-34 by BP ', '94.0', '95.0'), ('ResNet-34 by AugLocal ', '94.0', '95.0')]),
+        ((97.0, 78.0, 29.0, 10.0), [('Mask R-CNN from AugLocal ', 'box AP50', '29.0', '30.0')]),
+        ((97.0, 40.0, 80.0, 50.0), [('Mask R-CNN from BP ', 'box AP50', '40.0', '50.0')]),
     ],
 )
-def test_a_missed_level_is_told(tmp_path, monkeypatch, results, sentences):
+def test_a_missed_level_is_reported(tmp_path, monkeypatch, results, named):
     monkeypatch.chdir(tmp_path)
     write_results(*results)
     missed = run_demo.missed_levels()
-    assert len(missed) == len(sentences)
-    assert all(start in sentence for start, sentence in zip(sentences, missed, strict=True))
+    assert len(missed) == len(named)
+    for words, sentence in zip(named, missed, strict=True):
+        assert all(word in sentence for word in words)

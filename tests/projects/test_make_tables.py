@@ -1,4 +1,4 @@
-"""Tables claim nothing that was not run, and nothing that was run otherwise."""
+"""Tables show only what was run, and mark what was run with other settings."""
 
 import json
 import sys
@@ -34,11 +34,11 @@ def test_cells_of_other_settings_are_marked(tiny_study, tmp_path, capsys):
 def test_a_result_without_the_metric_is_refused(tiny_study, tmp_path):
     (tmp_path / 'tiny.json').write_text(json.dumps({'r-bp': {'3': {'accuracy': {'accuracy/top5': 99.0}}}}))
     done = tool(f'{PROJECT}/make_tables.py', str(tiny_study), '--results', str(tmp_path))
-    assert_error(done, 'r-bp, seed 3', 'has no accuracy/top1')
+    assert_error(done, 'r-bp, seed 3', 'accuracy/top1')
 
 
 def test_a_result_of_other_options_is_refused(tiny_study, tmp_path):
     old = {**record(10), 'options': {'train_cfg.max_epochs': 7, 'val_dataloader.dataset.data_root': 'x'}}
     (tmp_path / 'tiny.json').write_text(json.dumps({'r-bp': {'2': old}}))
     done = tool(f'{PROJECT}/make_tables.py', str(tiny_study), '--results', str(tmp_path))
-    assert_error(done, 'r-bp, seed 2', 'another train_cfg.max_epochs', 'than the study says')
+    assert_error(done, 'r-bp, seed 2', 'train_cfg.max_epochs')

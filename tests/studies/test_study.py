@@ -10,35 +10,35 @@ RUN = "dict(row='a', column='b', config='configs/bp/resnet32_bp_1xb1024-400e_cif
 
 
 @pytest.mark.parametrize(
-    ('content', 'said'),
+    ('content', 'named'),
     [
-        ('', 'is not valid JSON'),
-        ('{', 'is not valid JSON'),
-        ('[]', 'the content is'),
-        ('null', 'the content is None'),
-        ('5', 'the content is 5'),
-        ('{"r": []}', 'r is'),
-        ('{"r": null}', 'r is None'),
-        ('{"r": {"0": null}}', 'r.0 is None'),
-        ('{"r": {"0": {}}}', 'r.0.accuracy is missing'),
-        ('{"r": {"0": {"accuracy": 5}}}', 'r.0.accuracy is 5'),
-        ('{"r": {"0": {"accuracy": {"top1": "abc"}}}}', "r.0.accuracy.top1 is 'abc'"),
-        ('{"r": {"0": {"accuracy": {"top1": NaN}}}}', 'r.0.accuracy.top1 is nan'),
-        ('{"r": {"0": {"accuracy": {"top1": 100.5}}}}', 'r.0.accuracy.top1 is 100.5'),
-        ('{"r": {"0": {"accuracy": {"top1": -1}}}}', 'r.0.accuracy.top1 is -1'),
-        ('{"r": {"0": {"accuracy": {"top1": true}}}}', 'r.0.accuracy.top1 is True'),
-        ('{"r": {"0": {"accuracy": {}, "overrides": 5}}}', 'r.0.overrides is 5'),
-        ('{"r": {"0": {"accuracy": {}, "options": null}}}', 'r.0.options is None'),
-        ('{"r": {"0": {"accuracy": {}, "overrides": {"lr": Infinity}}}}', 'r.0.overrides.lr is inf'),
+        ('', 'JSON'),
+        ('{', 'JSON'),
+        ('[]', r'\[\]'),
+        ('null', 'None'),
+        ('5', '5'),
+        ('{"r": []}', r'r .*\[\]'),
+        ('{"r": null}', 'r .*None'),
+        ('{"r": {"0": null}}', 'r.0 .*None'),
+        ('{"r": {"0": {}}}', 'r.0.accuracy '),
+        ('{"r": {"0": {"accuracy": 5}}}', 'r.0.accuracy .*5'),
+        ('{"r": {"0": {"accuracy": {"top1": "abc"}}}}', "r.0.accuracy.top1 .*'abc'"),
+        ('{"r": {"0": {"accuracy": {"top1": NaN}}}}', 'r.0.accuracy.top1 .*nan'),
+        ('{"r": {"0": {"accuracy": {"top1": 100.5}}}}', 'r.0.accuracy.top1 .*100.5'),
+        ('{"r": {"0": {"accuracy": {"top1": -1}}}}', 'r.0.accuracy.top1 .*-1'),
+        ('{"r": {"0": {"accuracy": {"top1": true}}}}', 'r.0.accuracy.top1 .*True'),
+        ('{"r": {"0": {"accuracy": {}, "overrides": 5}}}', 'r.0.overrides .*5'),
+        ('{"r": {"0": {"accuracy": {}, "options": null}}}', 'r.0.options .*None'),
+        ('{"r": {"0": {"accuracy": {}, "overrides": {"lr": Infinity}}}}', 'r.0.overrides.lr .*inf'),
         ('{"r": {"zero": {"accuracy": {}}}}', 'r.zero'),
-        ('{"r": {"0": {"accuracy": {}}, "0": {"accuracy": {}}}}', "the key '0' twice"),
-        ('{"r": ' * 10**5, 'is not valid JSON'),
+        ('{"r": {"0": {"accuracy": {}}, "0": {"accuracy": {}}}}', "'0'"),
+        ('{"r": ' * 10**5, 'JSON'),
     ],
     ids=lambda text: text[:40],
 )
-def test_damaged_results_are_refused(content, said, tmp_path):
+def test_damaged_results_are_refused(content, named, tmp_path):
     (tmp_path / 'r.json').write_text(content)
-    with pytest.raises(InputError, match=rf'r\.json.*{said}.*restore it'):
+    with pytest.raises(InputError, match=rf'r\.json.*{named}'):
         read_results(tmp_path / 'r.json')
 
 
@@ -56,17 +56,18 @@ def test_results_as_they_are_written_are_read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('runs', 'words'),
+    ('runs', 'named'),
     [
-        ('5', r'has no row in runs\[0\]'),
-        ('[]', r'has no row in runs\[0\]'),
-        (f"[{RUN}), dict(column='b')]", r'has no row in runs\[1\]'),
-        (f"[{RUN}, paper=dict(top1='high'))]", r'has a paper in runs\[0\] that is no number'),
-        ('[', 'cannot be read'),
-        (f'[{RUN}), {RUN})]', 'has two runs a-b'),
+        ('5', r'row .*runs\[0\]'),
+        ('[]', r'row .*runs\[0\]'),
+        (f"[{RUN}), dict(column='b')]", r'row .*runs\[1\]'),
+        (f"[{RUN}, paper=dict(top1='high'))]", r"runs\[0\]\.paper\.top1.*'high'"),
+        ('[', 'SyntaxError'),
+        (f'[{RUN}), {RUN})]', r'\ba-b\b'),
     ],
 )
-def test_studies_that_say_too_little_are_refused(runs, words, tmp_path):
+def test_studies_that_say_too_little_are_refused(runs, named, tmp_path):
     (tmp_path / 's.py').write_text(f"title = 't'\nruns = {runs}\n")
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=named) as error:
         read_study(tmp_path / 's.py')
+    assert str(tmp_path / 's.py') in str(error.value)

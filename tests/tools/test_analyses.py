@@ -55,10 +55,10 @@ def test_cka_leaves_out_a_last_batch_that_is_too_small(trained, tmp_path):
 @pytest.mark.parametrize(
     ('name', 'options', 'words'),
     [
-        ('compare_cka', ('--images', '0'), ('number of images is 0', '--images')),
-        ('compare_cka', ('--images', '3'), ('no batch had the 4 images',)),
-        ('linear_probe', ('--images', '-1'), ('number of images is -1',)),
-        ('linear_probe', ('--penalty', '-1'), ('penalty of the linear probes is -1',)),
+        ('compare_cka', ('--images', '0'), ('images is 0', '--images')),
+        ('compare_cka', ('--images', '3'), ('4 images', 'CKA')),
+        ('linear_probe', ('--images', '-1'), ('images is -1', '--images')),
+        ('linear_probe', ('--penalty', '-1'), ('penalty', '-1')),
     ],
 )
 def test_impossible_numbers_are_refused(trained, tmp_path, name, options, words):
@@ -75,7 +75,7 @@ def test_cka_of_other_image_sizes_is_refused(trained, tiny_config, tmp_path):
     done = tool(
         'tools/analysis_tools/compare_cka.py', config, checkpoint, other, checkpoint, '--out', str(tmp_path / 'out')
     )
-    assert_error(done, 'images of 224 pixels', 'on 64', 'the same images')
+    assert_error(done, '224 pixels', ' 64;')
 
 
 def test_cka_of_other_depths_is_refused(trained, tiny_config, tmp_path):
@@ -92,7 +92,7 @@ def test_cka_of_other_depths_is_refused(trained, tiny_config, tmp_path):
         '--out',
         str(tmp_path),
     )
-    assert_error(done, '9 local layers', '17', 'equal depth')
+    assert_error(done, '9 local layers', '17')
 
 
 def test_linear_probes_of_every_layer(trained, tmp_path):
@@ -121,18 +121,18 @@ def test_curves_of_every_module(trained, tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [
-        (('compare_cka', 'no.py', 'a', 'no.py', 'b'), ('no config file no.py',)),
-        (('linear_probe', 'configs/bp/resnet32_bp_1xb1024-400e_cifar10.py', 'no.pth'), ('no checkpoint no.pth',)),
+        (('compare_cka', 'no.py', 'a', 'no.py', 'b'), ('config', 'no.py')),
+        (('linear_probe', 'configs/bp/resnet32_bp_1xb1024-400e_cifar10.py', 'no.pth'), ('checkpoint', 'no.pth')),
         (
             ('get_flops', 'configs/bp/benchmarks/mask-rcnn_r34-bp_fpn_8xb2-1x-adamw_coco.py'),
-            ('not the config of a classifier',),
+            ('mask-rcnn_r34-bp_fpn_8xb2-1x-adamw_coco.py', 'classifier'),
         ),
-        (('plot_curves', 'BP=nowhere'), ('nowhere holds no log',)),
-        (('plot_curves', 'nowhere'), ('expected NAME=WORK_DIR',)),
-        (('plot_curves', 'a/b=nowhere'), ('without a slash',)),
+        (('plot_curves', 'BP=nowhere'), ('nowhere', 'scalars.json')),
+        (('plot_curves', 'nowhere'), ("'nowhere'", 'NAME=WORK_DIR')),
+        (('plot_curves', 'a/b=nowhere'), ("'a/b=nowhere'", 'NAME=WORK_DIR')),
         (
             ('get_flops', 'configs/bp/resnet32_bp_1xb1024-400e_cifar10.py', '--image-size', '0'),
-            ('image_size is 0', 'the side of the training images'),
+            ('image_size is 0',),
         ),
     ],
 )

@@ -120,16 +120,16 @@ def test_loader_speed_leaves_the_first_batch_out(tiny_config, monkeypatch):
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [
-        (['--batch-size', '0'], '--batch-size is 0; expected 1 or more'),
+        (['--batch-size', '0'], '--batch-size is 0'),
         (['--image-size', '0'], '--image-size is 0'),
         (['--iterations', '0'], '--iterations is 0'),
         (['--rounds', '-1'], '--rounds is -1'),
-        (['--plans', '0.5', '0'], '--plans has 0; expected shares'),
-        (['--plans', '1.5'], '--plans has 1.5; expected shares'),
-        (['--plans', 'nan'], '--plans has nan; expected shares'),
-        (['--cfg-options', 'model.auxiliary_heads.type=DGLHead'], 'expected AugLocalHead'),
+        (['--plans', '0.5', '0'], '--plans has 0;'),
+        (['--plans', '1.5'], '--plans has 1.5;'),
+        (['--plans', 'nan'], '--plans has nan;'),
+        (['--cfg-options', 'model.auxiliary_heads.type=DGLHead'], 'DGLHead in model.auxiliary_heads'),
         (['--loader', '--cfg-options', 'train_dataloader.dataset.data_root=nowhere'], 'nowhere'),
-        (['--loader', '--batch-size', '24'], 'no two batches of 24 images'),
+        (['--loader', '--batch-size', '24'], '24 images'),
     ],
 )
 def test_bad_input(arguments, words, config, tmp_path, capsys, calls):
@@ -144,14 +144,14 @@ def test_no_gpu(config, tmp_path, capsys, calls, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     with pytest.raises(SystemExit):
         benchmark_training.main([config, '--device', 'cuda', '--out', str(tmp_path / 'out')])
-    assert '--device is cuda, but PyTorch finds no GPU here' in capsys.readouterr().err
+    assert '--device is cuda' in capsys.readouterr().err
     assert not calls and not (tmp_path / 'out').exists()
 
 
 def test_out_that_is_a_file(config, capsys, calls):
     with pytest.raises(SystemExit):
         benchmark_training.main([config, '--out', f'{config}/out'])
-    assert 'is no folder to write in' in capsys.readouterr().err
+    assert f'--out is {config}/out' in capsys.readouterr().err
     assert not calls
 
 

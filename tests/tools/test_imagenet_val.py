@@ -98,11 +98,11 @@ def test_relative_symbolic_links_do_not_dangle(val: Path) -> None:
 @pytest.mark.parametrize(
     ('labels', 'message'),
     [
-        (lines('{name} {wnid}\n') + 'lost.JPEG n00000001\n', '1 listed images are missing, lost for one'),
-        (f'{NAMES[0]} n01751748\n{NAMES[1]} n01751748\n', f'1 images have no label, {NAMES[2]}.JPEG for one'),
-        ('490\n361\n', "line 1: '490' is not an image name and a WordNet id"),
-        (lines('{name}.JPEG 65\n'), 'line 1: .* is not an image name and a WordNet id'),
-        (lines('{name} {wnid}\n') + f'{NAMES[0]} n00000001\n', 'line 4: .* already has another class'),
+        (lines('{name} {wnid}\n') + 'lost.JPEG n00000001\n', r'\b1\b.*\blost\b'),
+        (f'{NAMES[0]} n01751748\n{NAMES[1]} n01751748\n', rf'\b1\b.*{NAMES[2]}\.JPEG'),
+        ('490\n361\n', "labels.txt, line 1: '490'"),
+        (lines('{name}.JPEG 65\n'), 'labels.txt, line 1: .*JPEG 65'),
+        (lines('{name} {wnid}\n') + f'{NAMES[0]} n00000001\n', f'labels.txt, line 4: {NAMES[0]}'),
     ],
 )
 def test_bad_lists_are_refused(val: Path, labels: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,20 +120,20 @@ def refused(val: Path, labels: str, message: str, capsys: pytest.CaptureFixture[
 
 def test_bad_folders_are_refused(val: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = lines('{name} {wnid}\n')
-    refused(val.parent / 'nowhere', good, '.*nowhere cannot be read', capsys)
+    refused(val.parent / 'nowhere', good, '.*nowhere', capsys)
     (val.parent / 'out').mkdir()
     (val.parent / 'out/kept').write_text('')
-    refused(val, good, 'out exists and is not an empty folder', capsys)
+    refused(val, good, '.*/out .*--out', capsys)
     assert tree(val.parent / 'out') == {'kept': ''}
     (val / f'{NAMES[0]}.png').write_text('')
     (val.parent / 'out/kept').unlink()
-    refused(val, good, 'differ in extension only', capsys)
+    refused(val, good, f'{NAMES[0]}.*{NAMES[0]}', capsys)
 
 
 def test_folder_without_images_is_refused(val: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in NAMES:
         (val / f'{name}.JPEG').unlink()
-    refused(val, lines('{name} {wnid}\n'), 'val has no images', capsys)
+    refused(val, lines('{name} {wnid}\n'), f'{val} ', capsys)
 
 
 def test_nothing_is_left_when_writing_fails(
@@ -144,7 +144,7 @@ def test_nothing_is_left_when_writing_fails(
 
     monkeypatch.setattr('shutil.copyfile', fail)
     monkeypatch.setattr(os, 'link', fail)
-    refused(val, lines('{name} {wnid}\n'), 'No space left', capsys)
+    refused(val, lines('{name} {wnid}\n'), 'out: .*No space left', capsys)
 
 
 def test_command_line_prints_one_line(val: Path) -> None:
@@ -153,5 +153,5 @@ def test_command_line_prints_one_line(val: Path) -> None:
     environment = {**os.environ, 'PYTHONPATH': str(TOOL.parents[2])}
     result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert result.returncode == 1
-    assert result.stderr.startswith('error: cannot read the labels file')
+    assert result.stderr.startswith('error: ') and str(val.parent / 'labels.txt') in result.stderr
     assert 'Traceback' not in result.stderr

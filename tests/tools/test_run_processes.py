@@ -47,7 +47,7 @@ def test_wrong_numbers_of_the_environment_are_named(last_words, name, value):
 
 @pytest.mark.parametrize(
     ('program', 'status', 'words'),
-    [('sys.exit(3)', 3, 'ended with status 3'), ('os.kill(os.getpid(), 9)', 137, 'killed by SIGKILL')],
+    [('sys.exit(3)', 3, 'status 3'), ('os.kill(os.getpid(), 9)', 137, 'SIGKILL')],
 )
 def test_a_process_that_fails_has_the_last_word(last_words, tmp_path, program, status, words):
     (tmp_path / 'program.py').write_text(

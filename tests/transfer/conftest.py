@@ -51,7 +51,7 @@ def config_text() -> str:
 
 @pytest.fixture
 def make_work_dir(tmp_path: Path) -> Callable[..., Path]:
-    """Writes ``tmp_path/name`` from the validations of each timestamp, as a training with resumes would, or several."""
+    """Writes ``tmp_path/name`` from the validations of each timestamp, as one training with resumes, or several."""
 
     def make(
         name: str,
@@ -63,7 +63,7 @@ def make_work_dir(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:
         work_dir = tmp_path / name
         text = config.format(checkpoint=checkpoint, seed=seed, work_dir=work_dir)
-        for number, (timestamp, lines) in enumerate((logs or {'20250101_000000': [_validation(12)]}).items()):
+        for index, (timestamp, lines) in enumerate((logs or {'20250101_000000': [_validation(12)]}).items()):
             folder = work_dir / timestamp / 'vis_data'
             folder.mkdir(parents=True)
             train = {'lr': 0.02, 'data_time': 0.1, 'loss': 1.0, 'time': 0.2, 'epoch': 1, 'iter': 50, 'step': 50}
@@ -73,7 +73,7 @@ def make_work_dir(tmp_path: Path) -> Callable[..., Path]:
             resumed = text.replace('load_from = None', "load_from = 'epoch_1.pth'").replace(
                 'resume = False', 'resume = True'
             )
-            (folder / 'config.py').write_text(resumed if number and resume else text)
+            (folder / 'config.py').write_text(resumed if index and resume else text)
         (work_dir / 'mask-rcnn.py').write_text(text)
         (work_dir / 'last_checkpoint').write_text(str(work_dir / 'epoch_12.pth'))
         return work_dir

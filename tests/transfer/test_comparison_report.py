@@ -97,7 +97,7 @@ def test_settings_that_differ_are_capped(make_work_dir: MakeWorkDir, config_text
     assert settings['option_22'][str(other)] == 'x' * 100
 
 
-def test_json_holds_everything(comparison: Comparison) -> None:
+def test_json_contains_everything(comparison: Comparison) -> None:
     report = json.loads(json.dumps(to_json(comparison, 'ResNet-34'), allow_nan=False))
     assert (report['title'], report['control'], list(report['names'])) == ('ResNet-34', 'BP', ['BP', 'Aug|Local'])
     control, other = report['names'].values()

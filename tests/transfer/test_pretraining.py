@@ -47,29 +47,29 @@ def test_record_without_accuracy() -> None:
 
 
 @pytest.mark.parametrize(
-    ('text', 'said'),
+    ('text', 'named'),
     [
-        ('{"method": ', 'is not valid JSON'),
-        ('[1]', 'the content is'),
-        ('', 'is not valid JSON'),
-        ('{"accuracy": {"accuracy/top1": "93"}}', "accuracy.accuracy/top1 is '93'"),
-        ('{"accuracy": {"accuracy/top1": NaN}}', 'accuracy.accuracy/top1 is nan'),
-        ('{"accuracy": {"accuracy/top1": 931}}', 'accuracy.accuracy/top1 is 931'),
-        ('{"accuracy": [93.1]}', r'accuracy is \[93.1\]'),
-        ('{"method": "a", "method": "b"}', "the key 'method' twice"),
-        ('{"epoch": -1}', 'epoch is -1'),
-        ('{"epoch": true}', 'epoch is True'),
-        ('{"sha256": 5}', 'sha256 is 5'),
-        ('{"method": ["BP"]}', 'method is'),
-        ('{"method": "\\ud800\xff"}', 'is not valid JSON'),
-        ('[' * 10**5, 'is not valid JSON'),
-        (f'{{"epoch": {"9" * 5000}}}', 'is not valid JSON'),
+        ('{"method": ', 'JSON'),
+        ('[1]', r'\[1\]'),
+        ('', 'JSON'),
+        ('{"accuracy": {"accuracy/top1": "93"}}', "accuracy.accuracy/top1 .*'93'"),
+        ('{"accuracy": {"accuracy/top1": NaN}}', 'accuracy.accuracy/top1 .*nan'),
+        ('{"accuracy": {"accuracy/top1": 931}}', 'accuracy.accuracy/top1 .*931'),
+        ('{"accuracy": [93.1]}', r'accuracy .*\[93.1\]'),
+        ('{"method": "a", "method": "b"}', "'method'"),
+        ('{"epoch": -1}', 'epoch .*-1'),
+        ('{"epoch": true}', 'epoch .*True'),
+        ('{"sha256": 5}', 'sha256 .*5'),
+        ('{"method": ["BP"]}', r"method .*\['BP'\]"),
+        ('{"method": "\\ud800\xff"}', 'JSON'),
+        ('[' * 10**5, 'JSON'),
+        (f'{{"epoch": {"9" * 5000}}}', 'JSON'),
     ],
     ids=lambda text: ascii(text)[:30],
 )
-def test_broken_record_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_broken_record_is_refused(tmp_path: Path, text: str, named: str) -> None:
     (tmp_path / 'backbone.json').write_text(text, encoding='latin-1')
-    with pytest.raises(InputError, match=rf'backbone\.json.*{said}.*export the backbone again'):
+    with pytest.raises(InputError, match=rf'backbone\.json.*{named}'):
         read_pretraining(config_with({'checkpoint': str(tmp_path / 'backbone.pth')}), Path('no_work_dir'))
 
 

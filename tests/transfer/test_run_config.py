@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,14 @@ def dump(folder: Path, text: str, seed: int = 0, checkpoint: str = 'a.pth') -> R
     return read_run_config(folder, folder / 'no timestamp')
 
 
-def test_what_identifies_a_run_is_no_difference(tmp_path: Path, config_text: str) -> None:
+def test_what_identifies_a_run_does_not_differ(tmp_path: Path, config_text: str) -> None:
     text = config_text.replace("launcher = 'none'", "launcher = 'slurm'").replace('resume = False', 'resume = True')
     text = text.replace('load_from = None', "load_from = 'epoch_3.pth'")
     configs = {'a': dump(tmp_path / 'a', config_text), 'b': dump(tmp_path / 'b', text, 7, 'b.pth')}
     assert settings_that_differ(configs) == {}
 
 
-def test_initialisation_of_another_kind_is_no_difference(tmp_path: Path, config_text: str) -> None:
+def test_another_initialisation_does_not_differ(tmp_path: Path, config_text: str) -> None:
     text = config_text.replace(
         "init_cfg=dict(checkpoint='{checkpoint}', prefix='backbone.', type='Pretrained')", 'init_cfg=None'
     )
@@ -64,16 +65,16 @@ def test_custom_modules_need_not_be_installed(tmp_path: Path, config_text: str) 
 def test_a_config_that_is_not_a_record_is_refused_and_not_run(tmp_path: Path, config_text: str) -> None:
     marker = tmp_path / 'marker'
     for name, text in {
-        'broken': config_text + 'this is = no Python\n',
+        'broken': config_text + 'this is = not Python\n',
         'script': f"open({str(marker)!r}, 'w')\nimport sys\nsys.exit(0)\n",
         'inherits': "_base_ = 'base.py'\n",
     }.items():
-        with pytest.raises(InputError, match=rf'{name}/config\.py holds no config'):
+        with pytest.raises(InputError, match=rf'/{name}/config\.py\b'):
             dump(tmp_path / name, text)
     assert not marker.exists()
 
 
-def test_scripts_beside_the_dumped_config_are_passed_over(tmp_path: Path, config_text: str) -> None:
+def test_scripts_beside_the_dumped_config_are_skipped(tmp_path: Path, config_text: str) -> None:
     config = dump(tmp_path / 'a', config_text)
     (tmp_path / 'a' / 'newer.py').write_text('raise SystemExit(0)\n')
     assert read_run_config(tmp_path / 'a', tmp_path / 'a' / 'no timestamp').path == config.path
@@ -89,7 +90,7 @@ def test_config_of_the_evaluating_run_wins_over_the_newest(tmp_path: Path, confi
 
 
 def test_without_a_config_nothing_can_be_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match='holds no config'):
+    with pytest.raises(InputError, match=re.escape(str(tmp_path))):
         read_run_config(tmp_path, tmp_path / 'timestamp')
 
 

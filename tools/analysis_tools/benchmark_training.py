@@ -1,6 +1,6 @@
 """Measures time and memory of training iterations: backpropagation, AugLocal as released and as it is here, and plans.
 
-Images and labels are random, so that no data are needed. Every scheme runs in a process of its own, in turn with all others.
+Images and labels are random, so that no data are needed. Every scheme runs in its own process, alternating with the others.
 """
 
 import argparse
@@ -27,48 +27,48 @@ from auglocal_mm.launch.launch import command_line_tool
 from auglocal_mm.settings.cfg_options import CfgOptions
 
 BATCHES = 50
-"""The most batches over which the data loader is timed."""
+"""Maximum number of batches over which the data loader is timed."""
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Reads the command line.
 
     Raises:
-        InputError: A number out of range, or no GPU where one is asked for.
+        InputError: A number is out of range, the folder cannot be written, or a GPU is requested and there is none.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('configs', nargs='+', metavar='CONFIG', help='of an AugLocal classifier')
+    parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config of an AugLocal classifier')
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    parser.add_argument('--device', choices=('cpu', 'cuda'), default=device, help='default: a GPU if there is one')
-    parser.add_argument('--batch-size', type=int, help="images of an iteration; default: the config's")
+    parser.add_argument('--device', choices=('cpu', 'cuda'), default=device, help='default: cuda if available')
+    parser.add_argument('--batch-size', type=int, help="images per iteration; default: the config's")
     parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
-    parser.add_argument('--amp', action='store_true', help='forward passes in bfloat16')
-    parser.add_argument('--iterations', type=int, default=5, help='timed iterations of each process')
-    parser.add_argument('--rounds', type=int, default=3, help='processes of each scheme')
+    parser.add_argument('--amp', action='store_true', help='bfloat16 forward passes')
+    parser.add_argument('--iterations', type=int, default=5, help='timed iterations per process')
+    parser.add_argument('--rounds', type=int, default=3, help='processes per scheme')
     parser.add_argument(
         '--plans',
         type=float,
         nargs='*',
         default=[0.5, 0.35, 0.25],
         metavar='SHARE',
-        help="for each the cheapest plan that holds at most this share of BP's activations",
+        help='budgets of plans, relative to the activations of BP',
     )
-    parser.add_argument('--loader', action='store_true', help="time the config's training data loader too")
+    parser.add_argument('--loader', action='store_true', help="also time the config's training data loader")
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of all configs')
     options = parser.parse_args(arguments)
     for name in ('batch_size', 'image_size', 'iterations', 'rounds'):
         value = getattr(options, name)
         if value is not None and value < 1:
-            raise InputError(f'--{name.replace("_", "-")} is {value}; expected 1 or more')
+            raise InputError(f'--{name.replace("_", "-")} is {value}; expected at least 1')
     for share in options.plans:
         if not 0 < share <= 1:
-            raise InputError(f"--plans has {share:g}; expected shares of BP's activations above 0 and up to 1")
+            raise InputError(f'--plans has {share:g}; expected shares of the activations of BP above 0 and at most 1')
     if options.device == 'cuda' and not torch.cuda.is_available():
-        raise InputError('--device is cuda, but PyTorch finds no GPU here; repair the driver, or give --device cpu')
+        raise InputError('--device is cuda, but PyTorch finds no GPU; repair the driver, or give --device cpu')
     folder = next(path for path in (options.out, *options.out.absolute().parents) if path.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise InputError(f'--out is {options.out}, but {folder} is no folder to write in; give another one')
+        raise InputError(f'--out is {options.out}, but {folder} is not a writable folder; give another one')
     return options
 
 
@@ -89,7 +89,7 @@ def read_auglocal_config(path: str, options: argparse.Namespace) -> Config:
 
 
 def loader_speed(config: Config) -> float:
-    """Images a second of the training data loader alone, over up to ``BATCHES`` batches behind the first one.
+    """Images per second of the training data loader alone, over up to ``BATCHES`` batches after the first.
 
     Raises:
         InputError: There is no second batch.
@@ -100,27 +100,27 @@ def loader_speed(config: Config) -> float:
     images = sum(len(batch['inputs']) for batch in islice(batches, BATCHES))
     if not images:
         raise InputError(
-            f'the training data have no two batches of {config.train_dataloader.batch_size} images, which --loader needs; '
+            f'--loader needs two batches of {config.train_dataloader.batch_size} images, but the training data have fewer; '
             'give a smaller --batch-size'
         )
     return images / (time.perf_counter() - start)
 
 
 def run_in_turn(schemes: Sequence[Scheme], options: argparse.Namespace) -> list[list[Measurement] | str]:
-    """Every scheme once, then every scheme once more, so that a machine that drifts hits all alike.
+    """Measures all schemes in turn, round by round, so that a drift of the machine affects all alike.
 
     Returns:
-        For each scheme its measurements, or why there are none.
+        For each scheme its measurements, or the reason for having none.
     """
     results: list[list[Measurement] | str] = [[] if scheme.config else scheme.note for scheme in schemes]
     with Progress(transient=True) as progress:
         task = progress.add_task('measuring', total=options.rounds * len(schemes))
         for _ in range(options.rounds):
-            for number, scheme in enumerate(schemes):
-                done = results[number]
+            for index, scheme in enumerate(schemes):
+                done = results[index]
                 if not isinstance(done, str):
                     found = measure_alone(scheme, options.iterations, options.device)
-                    results[number] = found if isinstance(found, str) else [*done, found]
+                    results[index] = found if isinstance(found, str) else [*done, found]
                 progress.advance(task)
     return results
 
@@ -128,7 +128,7 @@ def run_in_turn(schemes: Sequence[Scheme], options: argparse.Namespace) -> list[
 def describe_config(
     path: str, config: Config, speed: float | None, results: Sequence[tuple[Scheme, list[Measurement] | str]]
 ) -> dict[str, Any]:
-    """What the report says of one config."""
+    """The data of the report for one config."""
     schemes = [summarise(scheme, found) for scheme, found in results]
     add_ratios(schemes)
     return {
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, measures and writes the report."""
     options = parse_arguments(arguments)
     if options.device == 'cpu':
-        os.environ['CUDA_VISIBLE_DEVICES'] = ''  # MMEngine would compute on a GPU that it sees
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''  # MMEngine would use a visible GPU
     configs = [read_auglocal_config(path, options) for path in options.configs]
     speeds = [loader_speed(config) if options.loader else None for config in configs]
     groups = [training_schemes(config, options.plans) for config in configs]

@@ -19,9 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('first_checkpoint')
     parser.add_argument('second_config')
     parser.add_argument('second_checkpoint')
-    parser.add_argument('--names', nargs=2, default=('first', 'second'), help='what to call them in the figure')
+    parser.add_argument('--names', nargs=2, default=('first', 'second'), help='names in the figure')
     parser.add_argument(
-        '--images', type=int, default=2000, help='so many validation images of the first config, drawn at random'
+        '--images', type=int, default=2000, help='number of validation images of the first config, drawn at random'
     )
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of both configs')
@@ -32,14 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     depths = [len(model.layers) for model in models]
     if depths[0] != depths[1]:
         raise InputError(
-            f'{options.names[0]} has {depths[0]} local layers and {options.names[1]} has {depths[1]}; CKA of equal layers '
-            'needs networks of equal depth'
+            f'{options.names[0]} has {depths[0]} local layers and {options.names[1]} has {depths[1]}; expected networks '
+            'of equal depth, give two such configs'
         )
     sizes = [config.model.get('image_size', 224) for config in configs]
     if sizes[0] != sizes[1]:
         raise InputError(
-            f'{options.names[0]} was trained on images of {sizes[0]} pixels and {options.names[1]} on {sizes[1]}; CKA needs '
-            'the same images for both'
+            f'{options.names[0]} was trained on images of {sizes[0]} pixels and {options.names[1]} on {sizes[1]}; expected '
+            'the same size, give two such configs'
         )
     values = layer_cka(*models, labelled_batches(configs[0].val_dataloader, options.images, models[0]))
     names = [layer.name for layer in models[0].layers]

@@ -1,4 +1,4 @@
-"""Compares the COCO AP of detectors that differ in the pretraining of their backbones."""
+"""Compares the COCO AP of detectors whose backbones were pretrained in different ways."""
 
 import argparse
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def parse_groups(groups: Sequence[str]) -> dict[str, list[Path]]:
-    """Splits each ``NAME=WORK_DIR[,WORK_DIR...]`` at its first ``=`` and, unless that names a folder, at commas.
+    """Splits each ``NAME=WORK_DIR[,WORK_DIR...]`` at its first ``=`` and, unless the value is an existing folder, at commas.
 
     Raises:
         InputError: A part is missing, or a name is given twice.
@@ -38,7 +38,9 @@ def parse_groups(groups: Sequence[str]) -> dict[str, list[Path]]:
         if not name.strip() or not all(work_dirs):
             raise InputError(f'got {group!r}, expected NAME=WORK_DIR[,WORK_DIR...]; write for example BP=work_dirs/bp')
         if name.strip() in parsed:
-            raise InputError(f'the name {name.strip()} is given twice; put its work_dirs behind one =, between commas')
+            raise InputError(
+                f'the name {name.strip()} is given twice; give its work_dirs after one =, separated by commas'
+            )
         parsed[name.strip()] = [Path(work_dir) for work_dir in work_dirs]
     return parsed
 

@@ -1,4 +1,4 @@
-"""Counts multiply-adds and parameters of primary and auxiliary networks, for one image and one forward pass."""
+"""Counts multiply-adds and parameters of primary and auxiliary networks, for one forward pass of one image."""
 
 import argparse
 from collections.abc import Sequence

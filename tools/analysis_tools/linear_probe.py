@@ -18,17 +18,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument(
-        '--images', type=int, default=1 << 62, help='so many of either data set, drawn at random; default all'
+        '--images', type=int, default=1 << 62, help='number of images of each data set, drawn at random; default: all'
     )
-    parser.add_argument('--penalty', type=float, default=1e-3, help='of the ridge regression, per image')
+    parser.add_argument('--penalty', type=float, default=1e-3, help='penalty of the ridge regression, per image')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of the config')
     options = parser.parse_args(arguments)
     config = read_config(options.config, options.cfg_options)
     if not config.get('val_dataloader'):
-        raise InputError(f'{options.config} has no val_dataloader, whose images the probes look at; add one')
+        raise InputError(f'{options.config} has no val_dataloader, from which the probes take their images; add one')
     model = load_classifier(config, options.checkpoint)
-    # Fitted on training images as they are evaluated: without augmentation.
+    # The probes are fitted on training images without augmentation.
     train = {**config.val_dataloader, 'dataset': {**config.val_dataloader.dataset, 'split': 'train'}}
     probed = probe_layers(
         model,

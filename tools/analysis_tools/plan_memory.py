@@ -1,4 +1,4 @@
-"""Finds the best trade of memory for compute: how to cut a network, how deep its heads, what to recompute.
+"""Finds the best trade-off of memory and compute: where to split a network, how deep its heads, what to recompute.
 
 Needs no GPU and no data.
 """
@@ -29,35 +29,39 @@ STATES = {'SGD': 1, 'Adam': 2, 'AdamW': 2}
 
 
 def optimizer_states(config: Config) -> int:
-    """Numbers that the optimizer of ``config`` keeps for each parameter.
+    """Number of states per parameter of the optimizer of ``config``.
 
     Raises:
-        InputError: An optimizer that is not known.
+        InputError: The optimizer is unknown.
     """
     optimizer = config.optim_wrapper.optimizer
     if optimizer.type not in STATES:
-        raise InputError(f'how much {optimizer.type} keeps is not known; expected one of {", ".join(STATES)}')
+        raise InputError(
+            f'optim_wrapper.optimizer.type is {optimizer.type}, whose memory is unknown; choose one of {", ".join(STATES)}'
+        )
     return STATES[optimizer.type] if optimizer.type != 'SGD' or optimizer.get('momentum') else 0
 
 
 def measure(config: Config, depths: Sequence[int], amp: bool = False) -> NetworkCosts:
-    """Measures the layers of the network and of the heads that it may get.
+    """Measures the layers of the network and of the candidate heads.
 
     Raises:
-        InputError: Its heads are of another rule than AugLocal.
+        InputError: Its heads are not those of AugLocal.
     """
-    rule = kept_settings(config.model)
+    head = kept_settings(config.model)
     model = {key: value for key, value in config.model.items() if key != 'auxiliary_heads'}
     chain = (config.model.get('partition') or {}).get('chain')
     model['partition'] = {'chain': chain} if chain else None
-    return measure_network(MODELS.build(model), config.model.image_size, depths, amp, rule)
+    return measure_network(MODELS.build(model), config.model.image_size, depths, amp, head)
 
 
 def choose(frontier: Frontier, budget: float | None, training: Training) -> Plan:
-    """The cheapest plan under the budget; without one, under half of what BP takes, or else the one that takes least.
+    """The cheapest plan within the budget.
+
+    Without a budget, half the memory of BP is used; if no plan fits, the plan with the least memory is chosen.
 
     Raises:
-        InputError: There is none under the budget.
+        InputError: No plan fits into the budget.
     """
     half = memory_of(frontier.reference, training).total / 2
     chosen = cheapest_within(frontier, half if budget is None else budget, training)
@@ -68,9 +72,9 @@ def choose(frontier: Frontier, budget: float | None, training: Training) -> Plan
         least = memory_of(smallest, training)
         static = least.weights + least.gradients + least.optimizer
         raise InputError(
-            f'no plan fits into {format_size(budget)}: the least possible is {format_size(least.total)} for a batch of '
-            f'{training.batch_size}, of which weights, gradients and optimizer take {format_size(static)}; take a smaller '
-            'batch or a larger budget'
+            f'no plan fits into {format_size(budget)}, expected at least {format_size(least.total)} for a batch of '
+            f'{training.batch_size}, of which weights, gradients and optimizer state are {format_size(static)}; give a smaller '
+            '--batch-size or a larger --budget'
         )
     return chosen
 
@@ -79,32 +83,32 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options of the command line.
 
     Raises:
-        InputError: One is out of range.
+        InputError: An option is out of range.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config')
-    parser.add_argument('--batch-size', type=int, help="images of a process; default: the config's")
+    parser.add_argument('--batch-size', type=int, help="images per process; default: the config's")
     parser.add_argument(
-        '--budget', help='memory of all that is counted, as 8GiB; default: half of what BP takes, or the least'
+        '--budget', help='total memory, such as 8GiB; default: half the memory of BP, or the least possible'
     )
     parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
-    parser.add_argument('--min-depth', type=int, default=2, help='least depth d of the heads')
-    parser.add_argument('--max-depth', type=int, default=5, help='greatest depth d of the heads')
-    parser.add_argument('--amp', action='store_true', help='plan for forward passes in bfloat16')
+    parser.add_argument('--min-depth', type=int, default=2, help='minimum depth d of the heads')
+    parser.add_argument('--max-depth', type=int, default=5, help='maximum depth d of the heads')
+    parser.add_argument('--amp', action='store_true', help='plan for bfloat16 forward passes')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of the config')
     options = parser.parse_args(arguments)
     if options.out.exists() and not options.out.is_dir():
-        raise InputError(f'--out is {options.out}, a file; expected a folder')
+        raise InputError(f'--out is {options.out}, a file; give a folder')
     if not 2 <= options.min_depth <= options.max_depth:
         raise InputError(
-            f'depths from {options.min_depth} to {options.max_depth}; expected 2 <= min-depth <= max-depth'
+            f'--min-depth is {options.min_depth} and --max-depth {options.max_depth}; expected 2 <= min-depth <= max-depth'
         )
     return options
 
 
 def given_options(options: argparse.Namespace) -> dict[str, Any]:
-    """All that the command line changes in the config, by dotted keys."""
+    """The changes that the command line makes to the config, by dotted key."""
     given = dict(options.cfg_options or {})
     if options.batch_size is not None:
         given['train_dataloader.batch_size'] = options.batch_size
@@ -116,21 +120,21 @@ def given_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_training(path: str, given: Mapping[str, Any]) -> Config:
-    """The config with the options of the command line in their places."""
+    """The config with the changes of the command line."""
     config = read_config(path, given)
     config.model.setdefault('image_size', 224)
     return config
 
 
 def search(costs: NetworkCosts) -> Frontier:
-    """The frontier, with a progress bar."""
+    """Finds the frontier, with a progress bar."""
     with Progress(transient=True) as progress:
         task = progress.add_task('searching', total=1.0)
         return find_frontier(costs, lambda share: progress.update(task, completed=share))
 
 
 def planned_settings(plan: Plan, names: Sequence[str], config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What the command line changed, and what the plan changes."""
+    """The settings that the command line and the plan change."""
     planned = to_config(plan, names, config.model, kept_settings(config.model), config.get('custom_hooks', []))
     settings = given_settings(config, given)
     return {**settings, **planned, 'model': {**settings.get('model', {}), **planned['model']}}
@@ -148,7 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     costs = measure(config, range(options.min_depth, options.max_depth + 1), amp)
     if not costs.heads:
         raise InputError(
-            f'--min-depth is {options.min_depth}, but the network has {len(costs.layers)} local layers; no head is deeper'
+            f'--min-depth is {options.min_depth}, expected at most {len(costs.layers)}, the number of local layers; give a '
+            'smaller one'
         )
     frontier = search(costs)
     chosen = choose(frontier, budget, training)
@@ -162,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     totals = [format_size(memory_of(plan, training).total) for plan in (chosen, frontier.reference)]
     comment = (
         f'{describe(chosen, costs.names)}: {totals[0]} instead of {totals[1]}, for a batch of {training.batch_size} images of '
-        f'{config.model.image_size} pixels, as the transforms must make them'
+        f'{config.model.image_size} pixels, which the transforms must produce'
     )
     write_text(snippet, to_text(settings, Path(options.config).resolve(), comment))
     print(f'wrote {snippet}')

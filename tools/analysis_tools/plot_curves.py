@@ -1,4 +1,4 @@
-"""Draws the convergence of a training: validation accuracy of several runs, and every local module's curve of each."""
+"""Plots convergence: the validation accuracy of several runs, and the curves of the local modules of each."""
 
 import argparse
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from auglocal_mm.launch.launch import command_line_tool
 
 
 def local_figure(name: str, curves: dict[str, list[tuple[int, float]]], kind: str) -> Figure | None:
-    """The curve of every local module; ``None`` for backpropagation, which has none."""
+    """The curves of all local modules; ``None`` for backpropagation, which has none."""
     chosen = {
         key.split('/')[1]: points for key, points in curves.items() if key.startswith('local/') and key.endswith(kind)
     }
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, draws and writes the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('runs', nargs='+', metavar='NAME=WORK_DIR')
-    parser.add_argument('--metric', default='accuracy/top1', help='of the validation')
+    parser.add_argument('--metric', default='accuracy/top1', help='validation metric')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     options = parser.parse_args(arguments)
     logs = {}
@@ -34,14 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name, _, work_dir = run.partition('=')
         if not work_dir or not name or '/' in name:
             raise InputError(
-                f'got {run!r}, expected NAME=WORK_DIR, the name without a slash as figures are named after it; write for '
+                f'got {run!r}, expected NAME=WORK_DIR with a name without slashes, which names the figures; write for '
                 'example BP=work_dirs/bp'
             )
         if name in logs:
-            raise InputError(f'{name} is given twice; call one of the runs something else')
+            raise InputError(f'the name {name} is given twice; rename one of the runs')
         logs[name] = read_curves(Path(work_dir))
         if options.metric not in logs[name]:
-            raise InputError(f'{work_dir} logged no {options.metric}; choose one of {", ".join(sorted(logs[name]))}')
+            raise InputError(
+                f'{work_dir} has no {options.metric} in its logs; choose one of {", ".join(sorted(logs[name]))}'
+            )
     validation = {name: curves[options.metric] for name, curves in logs.items()}
     rows = [(name, str(points[-1][0]), f'{points[-1][1]:.2f}') for name, points in validation.items()]
     markdown = f'# Convergence\n\n{markdown_table(("run", "last step", options.metric), rows)}\n'

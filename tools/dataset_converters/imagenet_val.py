@@ -17,8 +17,8 @@ from auglocal_mm.errors import InputError
 def read_labels(path: Path) -> dict[str, str]:
     """Reads the class of each image.
 
-    The first two fields of a line count, be they separated by spaces, tabs or commas. This holds for plain lists, for
-    ``LOC_val_solution.csv`` (whose header is passed over) and for Tiny ImageNet's ``val_annotations.txt``.
+    The first two fields of a line are used, separated by spaces, tabs or commas. This covers plain lists,
+    ``LOC_val_solution.csv`` (whose header is skipped) and Tiny ImageNet's ``val_annotations.txt``.
 
     Returns:
         WordNet id by image name without extension.
@@ -31,56 +31,58 @@ def read_labels(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f'cannot read the labels file {path}: {error}; give the path of a text file') from error
     labels: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
+    for line_number, line in enumerate(lines, start=1):
         fields = re.split(r'[\s,]+', line.strip())
         if fields in ([''], ['ImageId', 'PredictionString']):
             continue
         if len(fields) < 2 or not re.fullmatch(r'n\d{8}', fields[1]):
             raise InputError(
-                f'{path}, line {number}: {line[:60]!r} is not an image name and a WordNet id, expected for example '
+                f'{path}, line {line_number}: {line[:60]!r} is not an image name and a WordNet id, such as '
                 "'ILSVRC2012_val_00000001.JPEG n01751748'; use a labels file that has both"
             )
         if labels.setdefault(Path(fields[0]).stem, fields[1]) != fields[1]:
             raise InputError(
-                f'{path}, line {number}: {fields[0]} already has another class; remove one of the two lines'
+                f'{path}, line {line_number}: {fields[0]} already has another class; remove one of the two lines'
             )
     return labels
 
 
 def find_images(folder: Path) -> dict[str, Path]:
-    """Lists the images that lie flat in ``folder`` by name without extension, and says what else is there.
+    """Lists the images directly in ``folder`` by name without extension, and reports its other files.
 
     Raises:
-        InputError: The folder cannot be read, has no images, or has two of one name.
+        InputError: The folder cannot be read, has no images, or has two with the same name.
     """
     skipped = Skipped()
     paths = sorted(Path(entry.path) for entry in read_folder(str(folder), skipped)[0])
     skipped.log(folder)
     if not paths:
-        raise InputError(f'{folder} has no images, expected them flat in it; give the folder of the validation images')
+        raise InputError(
+            f'{folder} contains no images, expected them directly in it; give the folder of the validation images'
+        )
     images: dict[str, Path] = {}
     for path in paths:
         if images.setdefault(path.stem, path) != path:
-            raise InputError(f'{path} and {images[path.stem].name} differ in extension only; remove one of them')
+            raise InputError(f'{path} and {images[path.stem].name} differ only in extension; remove one of them')
     return images
 
 
 def match(images: dict[str, Path], labels: dict[str, str]) -> None:
-    """Checks that images and labels are the same.
+    """Checks that every image has a label, and every label an image.
 
     Raises:
         InputError: An image is missing or has no label.
     """
     missing, unlabelled = sorted(labels.keys() - images.keys()), sorted(images.keys() - labels.keys())
     if missing:
-        raise InputError(f'{len(missing)} listed images are missing, {missing[0]} for one; complete the image folder')
+        raise InputError(f'{len(missing)} listed images are missing, such as {missing[0]}; complete the image folder')
     if unlabelled:
         name = images[unlabelled[0]].name
-        raise InputError(f'{len(unlabelled)} images have no label, {name} for one; complete the labels file')
+        raise InputError(f'{len(unlabelled)} images have no label, such as {name}; complete the labels file')
 
 
 def place(image: Path, target: Path, copy: bool) -> None:
-    """Puts ``image`` at ``target``: a hard link, or a copy where one is asked for or links cannot be made."""
+    """Creates ``target`` as a hard link to ``image``, or as a copy if requested or if linking fails."""
     if not copy:
         with suppress(OSError):  # another file system, or one without hard links
             os.link(image.resolve(), target)  # a link to a relative symbolic link would dangle
@@ -92,10 +94,10 @@ def convert(val_dir: Path, labels_file: Path, out_dir: Path, copy: bool) -> tupl
     """Sorts the images of ``val_dir`` into ``out_dir/<WordNet id>/``, all of them or none.
 
     Returns:
-        The numbers of images and of classes.
+        The number of images and the number of classes.
 
     Raises:
-        InputError: Images and labels do not match, ``out_dir`` is taken, or it cannot be written.
+        InputError: Images and labels do not match, or ``out_dir`` is not empty or cannot be written.
     """
     if out_dir.exists() and (not out_dir.is_dir() or any(out_dir.iterdir())):
         raise InputError(f'{out_dir} exists and is not an empty folder; remove it or choose another --out')
@@ -119,11 +121,11 @@ def convert(val_dir: Path, labels_file: Path, out_dir: Path, copy: bool) -> tupl
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line; exits with status 1 and one line on bad input."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('val_dir', type=Path, help='folder with the images, flat')
+    parser.add_argument('val_dir', type=Path, help='folder that directly contains the images')
     parser.add_argument(
         'labels', type=Path, help='image name and WordNet id per line, LOC_val_solution.csv, or val_annotations.txt'
     )
-    parser.add_argument('--out', type=Path, required=True, help='folder to make; must not exist or be empty')
+    parser.add_argument('--out', type=Path, required=True, help='folder to create; must be empty if it exists')
     parser.add_argument('--copy', action='store_true', help='copy the images instead of making hard links')
     args = parser.parse_args(argv)
     try:

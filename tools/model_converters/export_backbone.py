@@ -15,16 +15,18 @@ from auglocal_mm.weights.load_weights import resnet_architecture
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('checkpoint', help='checkpoint of a classifier or detector')
-    parser.add_argument('out', help='file to write, by habit backbone.pth; its description goes beside it as .json')
+    parser.add_argument(
+        'out', help='file to write, by convention backbone.pth; its record is written beside it as .json'
+    )
     options = parser.parse_args(arguments)
     if Path(options.out).suffix == '.json' or Path(options.out).resolve() == Path(options.checkpoint).resolve():
         raise InputError(
-            f'out is {options.out}, which would overwrite the checkpoint or be overwritten by the description; expected '
-            'another file, by habit backbone.pth'
+            f'out is {options.out}, which would overwrite the checkpoint or be overwritten by the record; give another '
+            'file, by convention backbone.pth'
         )
     checkpoint = read_weights(options.checkpoint)
-    description = write_backbone(options.out, checkpoint)
-    print(f'{resnet_architecture(read_weights(options.out))}: {options.out}, described in {description}')
+    record = write_backbone(options.out, checkpoint)
+    print(f'{resnet_architecture(read_weights(options.out))}: {options.out}, described in {record}')
 
 
 if __name__ == '__main__':

@@ -1,1 +1,1 @@
-"""What layers cost in memory and compute."""
+"""The costs of layers in memory and compute."""

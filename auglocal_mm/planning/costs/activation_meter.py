@@ -1,4 +1,4 @@
-"""Counts what a real training step holds for backward, on any device. Plain PyTorch."""
+"""Measures the peak activation memory of a real training step, on any device. Plain PyTorch."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from torch.utils._pytree import tree_leaves
 
 
 class ActivationMeter(TorchDispatchMode):
-    """While it is entered, follows the storages that forward passes make, those of recomputed layers too.
+    """A context that tracks the storages that forward passes allocate, including recomputed ones.
 
-    What backward makes for itself (gradients) is not counted: gradients of activations live for a moment, gradients of
-    parameters are known from the number of parameters.
+    Gradients are not counted: those of activations are short-lived, and those of parameters follow from the number of
+    parameters.
 
     Attributes:
-        peak: The most bytes that lived at one time.
-        saved: The most while a backward pass ran: what is saved for it, without what only passes through a forward pass.
+        peak: Peak memory in bytes.
+        saved: Peak memory in bytes during backward: the saved tensors, without temporaries of the forward pass.
     """
 
     def __init__(self) -> None:
@@ -26,14 +26,14 @@ class ActivationMeter(TorchDispatchMode):
         self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
 
     def follow(self, tensor: Tensor) -> None:
-        """Counts a tensor that was there before, such as the images."""
+        """Also counts a tensor that already exists, such as the images."""
         storage = tensor.untyped_storage()
         self._alive[storage_of(tensor)] = (StorageWeakRef(storage), storage.nbytes())
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         given = {storage_of(value) for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)}
         outputs = func(*args, **(kwargs or {}))
-        if torch.is_grad_enabled():  # backward runs without, recomputation inside it with
+        if torch.is_grad_enabled():  # disabled in backward, enabled in its recomputations
             for output in tree_leaves(outputs):
                 if isinstance(output, Tensor) and storage_of(output) not in given:
                     self.follow(output)
@@ -46,5 +46,5 @@ class ActivationMeter(TorchDispatchMode):
 
 
 def storage_of(tensor: Tensor) -> int:
-    """Names the storage of a tensor; tensors without data have no other name, since all of them lie at address 0."""
+    """A key of the storage of a tensor; the data pointer would not do, since fake tensors all have address 0."""
     return tensor.untyped_storage()._cdata

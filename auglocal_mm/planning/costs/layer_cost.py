@@ -1,4 +1,4 @@
-"""What one layer costs in training, measured on tensors without data: saved bytes by storage, FLOPs, parameters."""
+"""The costs of training one layer, measured on fake tensors: saved bytes by storage, FLOPs, parameters."""
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ from auglocal_mm.local.state import State
 from auglocal_mm.planning.costs.activation_meter import ActivationMeter, storage_of
 
 BATCHES = (2, 4)
-"""Images of the two measurements, which differ by two; a BatchNorm on vectors refuses one."""
+"""Batch sizes of the two measurements, which differ by two; a BatchNorm on vectors refuses a single image."""
 Taps: TypeAlias = Mapping[str, tuple[tuple[int, ...], torch.dtype]]
-"""Shapes, without the batch, and types of the taps that a head reads."""
+"""Shapes, without the batch dimension, and dtypes of the taps that a head reads."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class LayerCost:
 
     Attributes:
         internal: Bytes that backward needs besides the layer's input and output.
-        convolved: Those of them that its convolutions and linear layers gave.
+        convolved: The part of ``internal`` that its convolutions and linear layers output.
         output: Bytes of the output.
-        peak: Bytes besides the input that live at one time of the forward pass, passing ones too.
+        peak: Peak memory of the forward pass in bytes, temporaries included, without the input.
         forward: FLOPs of the forward pass (a multiply-add is two).
         backward: FLOPs of the backward pass.
-        backward_without_input: The same where the input needs no gradient, as at the start of a local module.
-        parameters: Their number.
-        output_shape: Without the batch.
-        output_dtype: What the next layer gets.
+        backward_without_input: The same if the input needs no gradient, as at the start of a local module.
+        parameters: Number of parameters.
+        output_shape: Shape of the output, without the batch dimension.
+        output_dtype: Dtype of the output.
         tapped: Whether a later head reads the output.
     """
 
@@ -58,7 +58,7 @@ class Logits(nn.Module):
     """A head as a layer that takes a :class:`State`, for heads that read taps.
 
     Args:
-        head: Whose prediction it gives.
+        head: The head that predicts.
     """
 
     def __init__(self, head: Head) -> None:
@@ -71,7 +71,7 @@ class Logits(nn.Module):
 
 
 class LayerMeter:
-    """Measures layers, each structure on each input once.
+    """Measures layers, each structure once for each input shape.
 
     Args:
         amp: Whether forward runs in bfloat16 autocast.
@@ -89,14 +89,14 @@ class LayerMeter:
         dtype: torch.dtype = torch.float32,
         taps: Taps | None = None,
     ) -> LayerCost:
-        """The cost of the layer that ``build`` makes, on inputs of ``shape`` (without the batch).
+        """The cost of the layer that ``build`` returns.
 
         Args:
-            key: Names the structure; a layer of the same key and shape is not built again.
-            build: Makes the layer, or gives one that is there.
-            shape: Of the input.
-            dtype: Of the input.
-            taps: Shapes and types of what a head reads besides; its layer then takes a :class:`State`.
+            key: Identifies the structure; a layer with the same key and input is not built again.
+            build: Builds the layer, or returns an existing one.
+            shape: Shape of the input, without the batch dimension.
+            dtype: Dtype of the input.
+            taps: Shapes and dtypes of the taps that a head also reads; its layer then takes a :class:`State`.
         """
         known = (key, shape, dtype)
         if known not in self._known:
@@ -104,7 +104,7 @@ class LayerMeter:
         return self._known[known]
 
     def _measure(self, layer: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, taps: Taps | None) -> LayerCost:
-        # What is there once for a whole batch, such as autocast's copies of the weights, is in both and falls out.
+        # Memory that does not grow with the batch, such as autocast's copies of the weights, cancels out.
         (few, outputs), (many, _) = (self._measure_batch(layer, (images, *shape), dtype, taps) for images in BATCHES)
         internal, convolved, output, peak, *flops = ((b - a) / 2 for a, b in zip(few, many, strict=True))
         parameters = sum(parameter.numel() for parameter in layer.parameters())
@@ -125,7 +125,7 @@ class LayerMeter:
     def _measure_batch(
         self, layer: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, taps: Taps | None
     ) -> tuple[list[int], Tensor]:
-        """The first fields of a :class:`LayerCost`, in its order, for a whole batch, and the output."""
+        """The first fields of a :class:`LayerCost`, in its order, for a batch, and the output."""
         with FakeTensorMode(allow_non_fake_inputs=True) as mode:
             inputs = torch.empty(shape, dtype=dtype, requires_grad=True)
             read = (
@@ -162,17 +162,17 @@ class LayerMeter:
     def _forward(
         self, layer: nn.Module, own: dict[str, Tensor], inputs: Tensor, read: dict[str, Tensor] | None
     ) -> Tensor:
-        features = inputs.view_as(inputs)  # a layer that works in place must not meet a leaf
+        features = inputs.view_as(inputs)  # a layer that works in place must not get a leaf
         with torch.autocast('cpu', torch.bfloat16, enabled=self.amp):
             return functional_call(layer, own, (features if read is None else State(features, read),))
 
 
 class _CostlyResults(TorchDispatchMode):
-    """Notes the storages that convolutions and linear layers give."""
+    """Records the outputs of convolutions and linear layers."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.results: list[Tensor] = []  # kept alive, or the address of one would be given to another
+        self.results: list[Tensor] = []  # kept alive, so that no storage is reused
 
     @property
     def sizes(self) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""The costs of every layer of a network and of every auxiliary network that it may get."""
+"""The costs of every layer of a network and of every candidate auxiliary network."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,19 +15,19 @@ from auglocal_mm.planning.costs.structure import structure
 from auglocal_mm.registry import MODELS
 
 FOLLOWED = ('selection', 'rounding', 'downsampling', 'classifier')
-"""Keys of ``AugLocalHead`` that a plan leaves as the config has them."""
+"""Keys of ``AugLocalHead`` that a plan takes from the config."""
 
 
 @dataclass(frozen=True)
 class NetworkCosts:
-    """All that the search needs to know.
+    """The input of the search.
 
     Attributes:
-        names: Of the local layers.
+        names: Names of the local layers.
         image: Bytes of one image.
         layers: Cost of each local layer.
         classifier: Cost of the primary classifier.
-        heads: By local layer (counted from 1) and depth d: costs of the head's layers, the classifier last.
+        heads: Index of a local layer and depth d -> costs of the layers of the head after it, the classifier last.
     """
 
     names: Sequence[str]
@@ -36,14 +36,14 @@ class NetworkCosts:
     classifier: LayerCost
     heads: dict[tuple[int, int], list[LayerCost]]
 
-    def held_before(self, layer: int) -> float:
-        """Bytes that are there before a local layer, by its index: the image, its input, and taps of the layers in front."""
+    def memory_before(self, layer: int) -> float:
+        """Bytes in memory before a local layer, given its index: the image, its input, and taps of the layers before."""
         taps = sum(each.output for each in self.layers[: max(layer - 1, 0)] if each.tapped)
         return self.image + taps + (self.layers[layer - 1].output if layer else 0.0)
 
     def parts(self, first: int, last: int, depth: int) -> tuple[list[LayerCost], list[LayerCost]]:
-        """The layers of a local module and those of its head; depth 0 stands for the primary classifier."""
-        head = self.heads[last + 1, depth] if depth else [self.classifier]
+        """The costs of the layers of a local module and of its head; depth 0 is the primary classifier."""
+        head = self.heads[last, depth] if depth else [self.classifier]
         return list(self.layers[first : last + 1]), head
 
 
@@ -52,20 +52,20 @@ def measure_network(
     image_size: int,
     depths: Sequence[int],
     amp: bool = False,
-    rule: Mapping[str, Any] | None = None,
+    head: Mapping[str, Any] | None = None,
 ) -> NetworkCosts:
-    """Measures a classifier and AugLocal's heads of each depth behind each of its local layers but the last.
+    """Measures a classifier and AugLocal's heads of each depth after each of its local layers but the last.
 
     Args:
-        model: Its local layers are measured; heads that it has already are not.
-        image_size: Side of the images.
+        model: The classifier; heads that it already has are not measured.
+        image_size: Side of the images in pixels.
         depths: The depths d of the heads.
         amp: Whether forward runs in bfloat16 autocast.
-        rule: Config of an :class:`auglocal_mm.models.auxiliary_heads.AugLocalHead`; of its keys ``selection``, ``rounding``,
-            ``downsampling`` and ``classifier`` are followed.
+        head: Config of an :class:`auglocal_mm.models.auxiliary_heads.AugLocalHead`; of its keys ``selection``, ``rounding``,
+            ``downsampling`` and ``classifier`` are used.
     """
     meter = LayerMeter(amp)
-    rule = {key: value for key, value in (rule or {}).items() if key in FOLLOWED}
+    settings = {key: value for key, value in (head or {}).items() if key in FOLLOWED}
     layers: list[LayerCost] = []
     shape: tuple[int, ...] = (3, image_size, image_size)
     dtype = torch.float32
@@ -77,8 +77,8 @@ def measure_network(
         taps |= {layer.tap: (shape, dtype)} if layer.tap else {}
     classifier = meter.measure(structure(model.head), partial(Logits, model.head), shape, dtype, taps)
     heads = {
-        (number, depth): _head(model, meter, layers, number, depth, rule)
-        for number in range(1, len(layers))
+        (index, depth): _head(model, meter, layers, index, depth, settings)
+        for index in range(len(layers) - 1)
         for depth in depths
         if depth <= len(layers)
     }
@@ -90,20 +90,20 @@ def _head(
     model: ImageClassifier,
     meter: LayerMeter,
     layers: Sequence[LayerCost],
-    number: int,
+    index: int,
     depth: int,
-    rule: Mapping[str, Any],
+    settings: Mapping[str, Any],
 ) -> list[LayerCost]:
-    """The costs of the head of ``depth`` behind a local layer, as its blueprint describes it."""
-    options = {key: value for key, value in rule.items() if key != 'classifier'}
-    blueprint = head_blueprint(model.shapes, number, depth - 1, **options)
-    boundary = layers[number - 1]
+    """The costs of the layers of the head of ``depth`` after a local layer, from its blueprint."""
+    options = {key: value for key, value in settings.items() if key != 'classifier'}
+    blueprint = head_blueprint(model.shapes, index + 1, depth - 1, **options)
+    boundary = layers[index]
     shape, dtype, modules, costs = boundary.output_shape, boundary.output_dtype, [x.module for x in model.layers], []
     for copied in blueprint.layers:
         key = (structure(modules[copied.source - 1]), copied.stride, copied.pool)
         costs.append(meter.measure(key, partial(copied.build, modules), shape, dtype))
         shape, dtype = costs[-1].output_shape, costs[-1].output_dtype
-    classifier = {'type': 'LinearHead', **rule.get('classifier', {}), 'in_channels': blueprint.channels}
+    classifier = {'type': 'LinearHead', **settings.get('classifier', {}), 'in_channels': blueprint.channels}
     build = partial(MODELS.build, {**classifier, 'num_classes': model.head.num_classes})
     costs.append(meter.measure(('classifier', blueprint.channels), build, shape, dtype))
     return costs

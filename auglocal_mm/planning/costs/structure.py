@@ -1,15 +1,15 @@
-"""What makes two layers cost the same: their classes, settings and the shapes of their tensors."""
+"""Identifies layers of equal cost by their classes, settings and tensor shapes."""
 
 from collections.abc import Hashable
 
 from torch import nn
 
 BARE = set(vars(nn.Module()))
-"""Attributes of every module; what is there besides is a setting."""
+"""Attributes of every module; all others are settings."""
 
 
 def structure(module: nn.Module) -> Hashable:
-    """A key that is equal for layers of the same structure, whatever their weights; a doubt makes it another."""
+    """A key that is equal for layers of the same structure, whatever their weights; in doubt it differs."""
     settings = {name: repr(value) for name, value in vars(module).items() if name not in BARE}
     tensors = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
     shapes = tuple((name, tuple(value.shape), value.dtype, value.requires_grad) for name, value in tensors)

@@ -1,1 +1,1 @@
-"""The cheapest plans within a budget."""
+"""Searches the cheapest plans within a budget."""

@@ -1,4 +1,4 @@
-"""Memory against compute: the best plans at many budgets, with all that a training holds."""
+"""Memory against compute: the best plans at many budgets, and the memory of training each."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,23 +8,24 @@ from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.search.plans import backpropagation, cheapest_plan, cheapest_plans
 
 SHARES = tuple(round(0.025 * step, 3) for step in range(40, 3, -1))
-"""Budgets of activations that the frontier looks at, relative to backpropagation's, falling."""
-MOST_MODULES = (1, 2, 3, 4, 6, 10)
+"""Budgets of activations at which the frontier is searched, relative to backpropagation, descending."""
+MAX_MODULES = (1, 2, 3, 4, 6, 10)
+"""Limits to the number of local modules that are tried besides the number of layers."""
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What one training holds, in bytes.
+    """The peak memory of one training, in bytes.
 
-    ``total`` takes the activations and the gradients of the module that holds most of both, as if both were there at once; a
-    device's workspace and fragmentation are not known here.
+    ``total`` adds the activations and the gradients of the module with the largest sum of both, as if both peaked at the
+    same time. A device's workspace and fragmentation are not included.
 
     Attributes:
-        activations: Of a batch, at most at one time.
-        weights: Of the network and its heads, and autocast's copies of those of the largest module.
-        gradients: Of the module with the most parameters; they are freed after its own update.
-        optimizer: State of the optimizer.
-        total: At most.
+        activations: Peak activation memory of a batch.
+        weights: Weights of the network and its heads, and autocast's copies of those of the largest module.
+        gradients: Gradients of the module with the most parameters; they are freed after its own update.
+        optimizer: Optimizer state.
+        total: Peak memory of the training.
     """
 
     activations: float
@@ -36,11 +37,11 @@ class Memory:
 
 @dataclass(frozen=True)
 class Training:
-    """What memory depends on besides the plan.
+    """The settings besides the plan that determine memory.
 
     Attributes:
-        batch_size: Images of a batch.
-        states: Numbers that the optimizer keeps for each parameter: 1 for SGD with momentum, 2 for Adam.
+        batch_size: Number of images in a batch.
+        states: Optimizer states per parameter: 1 for SGD with momentum, 2 for Adam.
         amp: Whether forward runs in bfloat16 autocast, which copies the weights of a local module.
     """
 
@@ -68,14 +69,14 @@ def memory_of(plan: Plan, training: Training) -> Memory:
 
 @dataclass(frozen=True)
 class Frontier:
-    """Plans that no other found beats in memory and compute.
+    """The Pareto frontier of memory and compute.
 
     Attributes:
         reference: Backpropagation without checkpointing.
-        local: The best of all plans, falling in activations.
-        checkpointed: The best with a single module: backpropagation with checkpointing.
-        candidates: All plans that were found, with few modules and with many.
-        least: The plan that holds least.
+        local: The Pareto-optimal plans, descending in activations.
+        checkpointed: Those with a single module: backpropagation with checkpointing.
+        candidates: All plans that were found, for every limit to the number of modules.
+        least: The plan with the least peak activation memory.
     """
 
     reference: Plan
@@ -89,25 +90,25 @@ def find_frontier(costs: NetworkCosts, progress: Callable[[float], None] = lambd
     """Searches at every budget of ``SHARES``, with every limit to the number of modules.
 
     Args:
-        costs: Of the network and the heads to choose from.
-        progress: Called with the share of the work that is done.
+        costs: Costs of the network and of the candidate heads.
+        progress: Called with the fraction of the work that is done.
     """
     reference = backpropagation(costs)
-    limits = sorted({*MOST_MODULES, len(costs.layers)})
+    limits = sorted({*MAX_MODULES, len(costs.layers)})
     limits = [limit for limit in limits if limit <= len(costs.layers)]
     checkpointed, candidates = [reference], [reference]
-    for number, share in enumerate(SHARES):
+    for done, share in enumerate(SHARES, start=1):
         plans = cheapest_plans(costs, share * reference.activations, limits)
         candidates += [plan for plan in plans if plan is not None]
         checkpointed += [plan for plan in plans[:1] if plan is not None]
-        progress((number + 1) / len(SHARES))
+        progress(done / len(SHARES))
     least = least_plan(costs, reference)
     candidates.append(least)
     return Frontier(reference, best_of(candidates), best_of(checkpointed), candidates, least)
 
 
 def least_plan(costs: NetworkCosts, reference: Plan) -> Plan:
-    """The plan that holds least, to a thousandth of backpropagation's activations, found by halving the interval."""
+    """The plan with the least peak activation memory, by bisection to 0.1 % of backpropagation's."""
     least, low, high = reference, 0.0, 1.0
     while high - low > 0.001:
         middle = (low + high) / 2
@@ -120,7 +121,7 @@ def least_plan(costs: NetworkCosts, reference: Plan) -> Plan:
 
 
 def best_of(plans: Sequence[Plan]) -> list[Plan]:
-    """Those that no other beats in both activations and compute, falling in activations, each once."""
+    """The Pareto-optimal plans in activations and compute, without duplicates, descending in activations."""
     best: list[Plan] = []
     for plan in sorted(plans, key=lambda each: (each.activations, each.compute, len(each.modules))):
         if not best or plan.compute < best[-1].compute:
@@ -129,10 +130,10 @@ def best_of(plans: Sequence[Plan]) -> list[Plan]:
 
 
 def cheapest_within(frontier: Frontier, budget: float, training: Training) -> Plan | None:
-    """Of all plans found the cheapest whose training holds at most ``budget`` bytes.
+    """The cheapest plan whose training needs at most ``budget`` bytes.
 
-    Of equally cheap ones the one that holds most: what the others save is norms, which cost no FLOPs but time.
+    Among equally cheap plans it is the one that needs most: the others recompute more norms, which costs no FLOPs but time.
     """
     totals = [(plan, memory_of(plan, training).total) for plan in frontier.candidates]
-    fitting = [(plan.compute, -total, number) for number, (plan, total) in enumerate(totals) if total <= budget]
+    fitting = [(plan.compute, -total, index) for index, (plan, total) in enumerate(totals) if total <= budget]
     return frontier.candidates[min(fitting)[2]] if fitting else None

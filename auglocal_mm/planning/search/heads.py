@@ -1,4 +1,4 @@
-"""The ways to treat an auxiliary network, found once and then used behind every layer and for every budget."""
+"""The checkpointing schedules of an auxiliary network, found once and reused after every layer and for every budget."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -9,53 +9,56 @@ from auglocal_mm.planning.costs.layer_cost import LayerCost
 from auglocal_mm.planning.search.segments import choices
 
 
-class HeadWay(NamedTuple):
-    """One way.
+class HeadSchedule(NamedTuple):
+    """The choice of what to recompute in a head, or in its first layers.
 
     Attributes:
-        peak: The most bytes that the head needs besides what is held in front of it.
-        extra: FLOPs that backward spends on recomputation.
-        segments: Of its hidden layers, which are recomputed.
-        held: Bytes that are held behind the layers that were treated so far.
+        peak: Peak memory of the head in bytes, on top of the memory at its input.
+        extra: FLOPs of recomputation in the backward pass.
+        segments: Checkpoint segments of its hidden layers.
+        memory: Bytes in memory after these layers, on top of the memory at the input.
     """
 
     peak: float
     extra: int
     segments: tuple[Segment, ...]
-    held: float
+    memory: float
 
 
 @cache
-def head_ways(head: tuple[LayerCost, ...]) -> list[HeadWay]:
-    """The ways that no other beats in both peak and extra compute, ascending in peak.
+def head_schedules(head: tuple[LayerCost, ...]) -> list[HeadSchedule]:
+    """The Pareto-optimal schedules in peak memory and extra compute, ascending in peak.
 
     Args:
-        head: Its layers, the classifier last.
+        head: Costs of its layers, the classifier last.
     """
     *hidden, classifier = head
-    own = [[HeadWay(0.0, 0, (), 0.0)]]
+    own = [[HeadSchedule(0.0, 0, (), 0.0)]]
     for position in range(len(hidden)):
-        ways = []
+        schedules = []
         for choice in choices(hidden, position, kept_output=0.0):
             added = (choice.segment,) if choice.segment else ()
-            ways += [
-                HeadWay(
-                    max(each.peak, each.held + choice.needs),
+            schedules += [
+                HeadSchedule(
+                    max(each.peak, each.memory + choice.peak),
                     each.extra + choice.extra,
                     each.segments + added,
-                    each.held + choice.holds,
+                    each.memory + choice.memory,
                 )
                 for each in own[choice.start]
             ]
-        own.append(_unbeaten(ways))
-    closed = [way._replace(peak=max(way.peak, way.held + classifier.peak), held=0.0) for way in own[-1]]
-    return _unbeaten(closed)
+        own.append(_pareto(schedules))
+    closed = [
+        schedule._replace(peak=max(schedule.peak, schedule.memory + classifier.peak), memory=0.0)
+        for schedule in own[-1]
+    ]
+    return _pareto(closed)
 
 
-def _unbeaten(ways: Sequence[HeadWay]) -> list[HeadWay]:
-    """Those that no other beats in peak, extra compute and what is held; ascending in peak."""
-    best: list[HeadWay] = []
-    for way in sorted(ways, key=lambda each: (each.peak, each.extra, each.held)):
-        if not any(each.extra <= way.extra and each.held <= way.held for each in best):
-            best.append(way)
+def _pareto(schedules: Sequence[HeadSchedule]) -> list[HeadSchedule]:
+    """The Pareto-optimal schedules in peak, extra compute and memory, ascending in peak."""
+    best: list[HeadSchedule] = []
+    for schedule in sorted(schedules, key=lambda each: (each.peak, each.extra, each.memory)):
+        if not any(each.extra <= schedule.extra and each.memory <= schedule.memory for each in best):
+            best.append(schedule)
     return best

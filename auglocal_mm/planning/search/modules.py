@@ -1,4 +1,4 @@
-"""The cheapest ways to train one local module within a budget: its head, and what is recomputed."""
+"""Finds the cheapest head and checkpointing schedule of one local module within a budget."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -8,59 +8,59 @@ from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.costs.layer_cost import LayerCost
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
 from auglocal_mm.planning.plan import PlannedModule
-from auglocal_mm.planning.search.heads import head_ways
-from auglocal_mm.planning.search.segments import Way, extend, segments_of, start
+from auglocal_mm.planning.search.heads import head_schedules
+from auglocal_mm.planning.search.segments import Schedule, extend, segments_of, start
 
 
 def modules_from(costs: NetworkCosts, first: int, budget: float, only_whole: bool) -> list[PlannedModule]:
-    """For each last layer the cheapest module that begins with ``first``.
+    """The cheapest module that starts at ``first``, for each possible last layer.
 
     Args:
-        costs: Of the network and of the heads to choose from.
-        first: The first local layer, counted from 0.
+        costs: Costs of the network and of the candidate heads.
+        first: Index of the first local layer.
         budget: Bytes for one image.
-        only_whole: Whether the module must reach to the end.
+        only_whole: Whether the module must extend to the last layer.
     """
     total = len(costs.layers)
     options = []
     lasts: dict[float, list[int]] = {}
     for last in range(total - 1 if only_whole else first, total):
         lasts.setdefault(costs.layers[last].output, []).append(last)
-    # What a segment may hold depends on the module's output, which has few sizes: one walk for each.
+    # The memory of a segment depends on the module's output, which has few sizes: one pass for each.
     for output, ends in lasts.items():
-        walk = extend([start(costs.held_before(first))], costs.layers[first : ends[-1] + 1], budget, output)
-        for last, frontier in enumerate(walk, start=first):
-            if not frontier:
-                break  # what comes behind holds even more
+        walk = extend([start(costs.memory_before(first))], costs.layers[first : ends[-1] + 1], budget, output)
+        for last, states in enumerate(walk, start=first):
+            if not states:
+                break  # longer modules need even more
             if last in ends:
-                depths = [0] if last + 1 == total else [depth for number, depth in costs.heads if number == last + 1]
-                closed = (_close(costs, first, last, frontier, depth, budget) for depth in depths)
+                depths = [0] if last + 1 == total else [depth for layer, depth in costs.heads if layer == last]
+                closed = (_close(costs, first, last, states, depth, budget) for depth in depths)
                 found = [module for module in closed if module is not None]
                 options += [min(found, key=lambda each: (each.compute, each.head_parameters))] if found else []
     return options
 
 
 def _close(
-    costs: NetworkCosts, first: int, last: int, frontier: list[Way], depth: int, budget: float
+    costs: NetworkCosts, first: int, last: int, states: list[Schedule], depth: int, budget: float
 ) -> PlannedModule | None:
-    """The cheapest module of these layers and a head of this depth, or ``None`` where none fits."""
+    """The cheapest module of these layers with a head of this depth; ``None`` if none fits."""
     layers, head = costs.parts(first, last, depth)
-    ways = head_ways(tuple(head))
-    peaks = [way.peak for way in ways]
-    # Of the ways that fit behind a state, the last one computes least.
-    fitting = [(state, ways[bisect_right(peaks, budget - state.held) - 1]) for state in frontier]
-    fitting = [(state, way) for state, way in fitting if state.held + way.peak <= budget]
+    schedules = head_schedules(tuple(head))
+    peaks = [schedule.peak for schedule in schedules]
+    # Of the head schedules that fit after a state, the last one computes least.
+    fitting = [(state, schedules[bisect_right(peaks, budget - state.memory) - 1]) for state in states]
+    fitting = [(state, schedule) for state, schedule in fitting if state.memory + schedule.peak <= budget]
     if not fitting:
         return None
-    state, way = min(fitting, key=lambda pair: pair[0].extra + pair[1].extra)
+    state, schedule = min(fitting, key=lambda pair: pair[0].extra + pair[1].extra)
     compute = layers[0].backward_without_input + sum(layer.backward for layer in layers[1:] + head)
     module = PlannedModule(
         first,
         last,
         depth,
         tuple(each.shifted(first) for each in segments_of(state)),
-        way.segments,
-        compute + state.extra + way.extra + sum(layer.forward for layer in layers + head),
+        schedule.segments,
+        compute + state.extra + schedule.extra + sum(layer.forward for layer in layers + head),
         0.0,
         sum(layer.parameters for layer in layers + head),
         sum(layer.parameters for layer in head),
@@ -69,46 +69,46 @@ def _close(
 
 
 def peak_of(costs: NetworkCosts, module: PlannedModule) -> float:
-    """The most bytes that ``module`` holds, for one image."""
+    """Peak activation memory of ``module`` in bytes, for one image."""
     layers, head = costs.parts(module.first, module.last, module.depth)
     own = [each.shifted(-module.first) for each in module.layer_segments]
-    return peak(costs.held_before(module.first), layers, own, head, module.head_segments)
+    return peak(costs.memory_before(module.first), layers, own, head, module.head_segments)
 
 
 def peak(
-    held: float,
+    memory: float,
     layers: Sequence[LayerCost],
     layer_segments: Sequence[Segment],
     head: Sequence[LayerCost],
     head_segments: Sequence[Segment],
 ) -> float:
-    """The most bytes that a module holds, for one image.
+    """Peak activation memory of a module in bytes, for one image.
 
     Args:
-        held: Bytes of its input.
-        layers: Its layers.
-        layer_segments: Which of them are recomputed, counted from the first of ``layers``.
-        head: The layers of its head, the classifier last.
-        head_segments: Which of them are recomputed.
+        memory: Bytes in memory before the module, its input included.
+        layers: Costs of its layers.
+        layer_segments: Checkpoint segments, by index into ``layers``.
+        head: Costs of the layers of its head, the classifier last.
+        head_segments: Checkpoint segments, by index into ``head``.
     """
-    most, held = _walk(held, layers, layer_segments, layers[-1].output)
-    behind, held = _walk(held, head[:-1], head_segments, 0.0)
-    return max(most, behind, held + head[-1].peak)
+    layers_peak, memory = _walk(memory, layers, layer_segments, layers[-1].output)
+    head_peak, memory = _walk(memory, head[:-1], head_segments, 0.0)
+    return max(layers_peak, head_peak, memory + head[-1].peak)
 
 
 def _walk(
-    held: float, layers: Sequence[LayerCost], again: Sequence[Segment], kept_output: float
+    memory: float, layers: Sequence[LayerCost], segments: Sequence[Segment], kept_output: float
 ) -> tuple[float, float]:
-    """The most bytes at any moment of ``layers``, in forward or when a segment is recomputed, and those behind them."""
-    most, position = held, 0
-    segments_by_start = {segment.first: segment for segment in again}
+    """Peak memory in bytes of ``layers``, in forward or when a segment is recomputed, and the memory after them."""
+    most, position = memory, 0
+    segments_by_start = {segment.first: segment for segment in segments}
     while position < len(layers):
         segment = segments_by_start.get(position)
-        inside = held
+        inside = memory
         for layer in layers[position : segment.last + 1 if segment else position + 1]:
             most = max(most, inside + layer.peak + (kept_output if segment else 0.0))
             inside += layer.internal + layer.output
         position = segment.last + 1 if segment else position + 1
-        behind = layers[position - 1]
-        held = held + behind.output + (behind.convolved if segment.selective else 0.0) if segment else inside
-    return most, held
+        last = layers[position - 1]
+        memory = memory + last.output + (last.convolved if segment.selective else 0.0) if segment else inside
+    return most, memory

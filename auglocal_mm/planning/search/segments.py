@@ -1,8 +1,8 @@
-"""Which layers of one local module to keep and which to recompute. Plain functions on numbers.
+"""Decides which layers of one local module to save and which to recompute. Plain functions on numbers.
 
-A sequence of layers holds its input and, for every kept layer, what backward needs of it. A checkpoint segment holds
-its last output only; backward recomputes the segment and then holds all of it, when everything behind it is gone. A layer
-whose norms alone are recomputed holds the results of its convolutions.
+A sequence of layers saves its input and, for every saved layer, the tensors that backward needs. A checkpoint segment
+saves its last output only; backward recomputes the segment and then stores all of it, after everything behind it is freed.
+A layer with selective checkpointing, whose norms alone are recomputed, saves the outputs of its convolutions.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,72 +12,74 @@ from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.costs.layer_cost import LayerCost
 
 
-class Way(NamedTuple):
-    """A way to treat the first layers of a sequence.
+class Schedule(NamedTuple):
+    """A checkpointing schedule of the first layers of a sequence.
 
     Attributes:
-        held: Bytes that are held once they have run.
-        extra: FLOPs that backward spends on recomputation.
-        segment: The segment that ends here, or ``None`` where the last layer is kept.
-        before: The way of the layers before.
+        memory: Bytes in memory after these layers.
+        extra: FLOPs of recomputation in the backward pass.
+        segment: The segment that ends here; ``None`` if the last layer is saved.
+        before: The schedule of the layers before.
     """
 
-    held: float
+    memory: float
     extra: int
     segment: Segment | None
-    before: Optional['Way']
+    before: Optional['Schedule']
 
 
-def start(held: float) -> Way:
-    """Before the first layer: only the input is held."""
-    return Way(held, 0, None, None)
+def start(memory: float) -> Schedule:
+    """The schedule before the first layer, with ``memory`` bytes in memory."""
+    return Schedule(memory, 0, None, None)
 
 
-def extend(frontier: list[Way], layers: Sequence[LayerCost], budget: float, kept_output: float) -> Iterator[list[Way]]:
-    """Walks along ``layers`` and yields, after each, all ways that are not worse than another.
+def extend(
+    frontier: list[Schedule], layers: Sequence[LayerCost], budget: float, kept_output: float
+) -> Iterator[list[Schedule]]:
+    """Walks along ``layers`` and yields the Pareto-optimal schedules after each.
 
-    Exact: of two ways through the same layers, one that holds more and computes more can never become better.
+    Exact: of two schedules of the same layers, one with more memory and more compute can never become better.
 
     Args:
-        frontier: The ways to get there. Segments begin behind it.
-        layers: What comes next.
-        budget: Bytes that may be held at any moment.
-        kept_output: Bytes of the module's output, which the next module waits for while segments are recomputed.
+        frontier: The schedules before ``layers``. Segments start after them.
+        layers: Costs of the layers to add.
+        budget: Limit to the bytes in memory at any time.
+        kept_output: Bytes of the module's output, which stays in memory for the next module while segments are recomputed.
     """
-    own: list[list[Way]] = [frontier]
+    own: list[list[Schedule]] = [frontier]
     for position in range(len(layers)):
-        best: dict[int, Way] = {}  # by extra compute, which takes few values: the way that holds least
+        best: dict[int, Schedule] = {}  # for each value of extra compute, of which there are few, the least memory
         for choice in choices(layers, position, kept_output):
             for each in own[choice.start]:
-                if each.held + choice.needs > budget:
-                    break  # those behind hold more
-                held, extra = each.held + choice.holds, each.extra + choice.extra
-                if extra not in best or held < best[extra].held:
-                    best[extra] = Way(held, extra, choice.segment, each)
+                if each.memory + choice.peak > budget:
+                    break  # those that follow need more
+                memory, extra = each.memory + choice.memory, each.extra + choice.extra
+                if extra not in best or memory < best[extra].memory:
+                    best[extra] = Schedule(memory, extra, choice.segment, each)
         own.append(pareto(best.values()))
         yield own[-1]
 
 
 class Choice(NamedTuple):
-    """What to do with some layers.
+    """A decision for some consecutive layers.
 
     Attributes:
-        start: The first of them.
-        needs: Bytes that they need for a moment besides what is held before.
-        holds: Bytes that are held from then on.
-        extra: FLOPs that backward spends on them again.
-        segment: Which of them are recomputed, or ``None``.
+        start: Index of the first of them.
+        peak: Their peak memory in bytes, on top of the memory before them.
+        memory: Bytes that they add to the memory after them.
+        extra: FLOPs of their recomputation in the backward pass.
+        segment: The segment that is recomputed, or ``None``.
     """
 
     start: int
-    needs: float
-    holds: float
+    peak: float
+    memory: float
     extra: int
     segment: Segment | None
 
 
 def choices(layers: Sequence[LayerCost], position: int, kept_output: float) -> Iterator[Choice]:
-    """All that may end with the layer at ``position``: save it, or its convolutions, or end a segment there."""
+    """All decisions that end with the layer at ``position``: save it, or only its convolutions, or end a segment there."""
     layer = layers[position]
     yield Choice(position, layer.peak, layer.internal + layer.output, 0, None)
     if layer.convolved < layer.internal:
@@ -92,19 +94,19 @@ def choices(layers: Sequence[LayerCost], position: int, kept_output: float) -> I
         yield Choice(first, peak + kept_output, layer.output, forward, Segment(first, position))
 
 
-def pareto(states: Iterable[Way]) -> list[Way]:
-    """The states that no other beats in both, ascending in what they hold."""
-    best: list[Way] = []
-    for state in sorted(states, key=lambda each: (each.held, each.extra)):
-        if not best or state.extra < best[-1].extra:
-            best.append(state)
+def pareto(schedules: Iterable[Schedule]) -> list[Schedule]:
+    """The Pareto-optimal schedules in memory and extra compute, ascending in memory."""
+    best: list[Schedule] = []
+    for schedule in sorted(schedules, key=lambda each: (each.memory, each.extra)):
+        if not best or schedule.extra < best[-1].extra:
+            best.append(schedule)
     return best
 
 
-def segments_of(state: Way) -> list[Segment]:
-    """The checkpoint segments on the way to ``state``, ascending."""
+def segments_of(schedule: Schedule) -> list[Segment]:
+    """The checkpoint segments of ``schedule``, ascending."""
     found = []
-    current: Way | None = state
+    current: Schedule | None = schedule
     while current is not None:
         if current.segment is not None:
             found.append(current.segment)

@@ -1,4 +1,4 @@
-"""Norms cost no FLOPs but time: which of a plan need not be recomputed after all."""
+"""Drops the recomputation of norms that a plan does not need: it costs no FLOPs, but time."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,14 +11,14 @@ from auglocal_mm.planning.search.modules import peak_of
 
 
 def keep_norms(costs: NetworkCosts, plan: Plan, budget: float) -> Plan:
-    """``plan`` without the recomputation of norms that ``budget`` does not ask for, the largest first.
+    """``plan`` without the recomputation of norms that ``budget`` does not require, dropped largest first.
 
-    The search counts FLOPs alone, and takes whatever saves memory without any. One after the other is a heuristic; the
-    FLOPs stay the least.
+    The search counts FLOPs alone, and accepts anything that saves memory without FLOPs. The greedy order is a heuristic;
+    the FLOPs stay minimal.
 
     Args:
-        costs: Of the network.
-        plan: What the search found.
+        costs: Costs of the network.
+        plan: The plan that the search found.
         budget: Bytes for one image.
     """
     return Plan(tuple(_keep(costs, module, budget) for module in plan.modules))

@@ -1,5 +1,5 @@
-# What every transfer to COCO shares: Mask R-CNN R-50 FPN 1x of the installed MMDetection, COCO in data/coco or where the
-# environment variable COCO points, checks of the data and of the backbone, checkpoints that a kill cannot damage.
+# Shared by all transfers to COCO: Mask R-CNN R-50 FPN 1x of the installed MMDetection, COCO in data/coco or in the folder that
+# the environment variable COCO names, checks of the data and of the backbone, checkpoints that are written atomically.
 _base_ = 'mmdet::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py'
 
 custom_imports = dict(imports=['auglocal_mm'], allow_failed_imports=False)

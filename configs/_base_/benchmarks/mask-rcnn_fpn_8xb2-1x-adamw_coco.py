@@ -1,5 +1,5 @@
-# The paper fine-tunes with AdamW and gives no more; here with MMDetection's settings for AdamW (its Swin Mask R-CNN), all
-# stages trained, BatchNorm in evaluation mode.
+# The paper fine-tunes with AdamW and gives no details; these are MMDetection's settings for AdamW (of its Swin Mask R-CNN), with
+# all stages trained and BatchNorm in evaluation mode.
 _base_ = './coco.py'
 
 model = dict(backbone=dict(frozen_stages=-1))

@@ -1,4 +1,4 @@
-# CIFAR-10 as torchvision keeps it, in data/cifar10 or where the environment variable CIFAR10 points.
+# CIFAR-10 as stored by torchvision, in data/cifar10 or in the folder that the environment variable CIFAR10 names.
 data_root = '{{$CIFAR10:data/cifar10}}'
 
 train_dataloader = dict(

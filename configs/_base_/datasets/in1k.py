@@ -1,4 +1,4 @@
-# ImageNet as one folder per class, in data/imagenet/{train,val} or where the environment variable IMAGENET points.
+# ImageNet with one folder per class, in data/imagenet/{train,val} or in the folder that the environment variable IMAGENET names.
 data_root = '{{$IMAGENET:data/imagenet}}'
 
 train_dataloader = dict(

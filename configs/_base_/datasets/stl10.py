@@ -1,4 +1,4 @@
-# STL-10 as torchvision keeps it, in data/stl10 or where the environment variable STL10 points.
+# STL-10 as stored by torchvision, in data/stl10 or in the folder that the environment variable STL10 names.
 data_root = '{{$STL10:data/stl10}}'
 
 train_dataloader = dict(

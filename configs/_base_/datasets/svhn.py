@@ -1,4 +1,4 @@
-# SVHN (cropped digits) as torchvision keeps it, in data/svhn or where the environment variable SVHN points.
+# SVHN (cropped digits) as stored by torchvision, in data/svhn or in the folder that the environment variable SVHN names.
 data_root = '{{$SVHN:data/svhn}}'
 
 train_dataloader = dict(

@@ -1,4 +1,4 @@
-# A ResNet for pretraining: MMDetection's defaults freeze statistics and start residual branches from zero; these do not.
+# A ResNet for pretraining: unlike MMDetection's defaults, it neither freezes statistics nor zero-initialises residual branches.
 model = dict(
     type='ImageClassifier',
     data_preprocessor=dict(type='ImgDataPreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),

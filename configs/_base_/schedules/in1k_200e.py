@@ -1,4 +1,4 @@
-# SGD with Nesterov momentum, cosine to zero by epoch. The learning rate is 0.4 for a batch of 1024, in proportion.
+# SGD with Nesterov momentum, cosine decay to zero by epoch. The learning rate scales with the batch: 0.4 for 1024 images.
 optim_wrapper = dict(
     constructor='LocalOptimWrapperConstructor',  # one optimizer under BP, one for each local module otherwise
     type='OptimWrapper',

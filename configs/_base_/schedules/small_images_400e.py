@@ -1,4 +1,4 @@
-# SGD with Nesterov momentum; ten epochs of warm-up on a cosine to zero, by epoch.
+# SGD with Nesterov momentum; ten epochs of linear warm-up on top of a cosine decay to zero, by epoch.
 optim_wrapper = dict(
     constructor='LocalOptimWrapperConstructor',  # one optimizer under BP, one for each local module otherwise
     type='OptimWrapper',

@@ -1,8 +1,8 @@
-# ResNet-32 under every rule on short schedules, for a machine without a GPU.
+# ResNet-32 under every method on short schedules, for a machine without a GPU.
 title = 'CIFAR-10, ResNet-32, first 20,000 training images: top-1'
 note = (
     'The images are JPEG of quality 75, and the schedules are a few epochs of a subset, with 468, 1,875 and 1,248 updates: '
-    "the order of the rules can be compared with the paper's, the figures cannot."
+    "the ranking of the methods can be compared with the paper's, the figures cannot."
 )
 data_root = '{{$CIFAR10_JPEG:data/cifar10_jpeg}}'
 augmentation = [
@@ -27,7 +27,7 @@ schedules = [  # batch, epochs, learning rate
     (32, 3, 0.05),
     (128, 8, 0.1),
 ]
-rules = [
+methods = [
     ('BP', 'bp/resnet32_bp', 0, 93.73),
     ('PredSim', 'predsim/resnet32_predsim', 0, 79.29),
     ('InfoPro', 'infopro/resnet32_infopro', 0, 87.26),
@@ -38,7 +38,7 @@ rules = [
 ]
 runs = []
 for batch, epochs, learning_rate in schedules:
-    for column, config, depth, top1 in rules:
+    for column, config, depth, top1 in methods:
         settings = {
             'train_dataloader.batch_size': batch,
             'auto_scale_lr.base_batch_size': batch,

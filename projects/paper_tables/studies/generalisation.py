@@ -2,7 +2,7 @@
 title = 'MobileNetV2, EfficientNet-B0 and RegNetX-400MF on CIFAR-10: top-1'
 note = (
     "The networks are torchvision's with fewer halvings, not the paper's variants for small images, and the paper prints "
-    'four growing depths without saying which in what is quoted here; they stand under d=2 to d=5.'
+    'four growing depths without naming them in the quoted table; they are listed under d=2 to d=5.'
 )
 paper = {
     'mobilenet-v2': (94.89, 92.16, 93.94, 94.43, 94.52),

@@ -1,6 +1,6 @@
 # ImageNet: VGG13, ResNet-34 and ResNet-101.
 title = 'ImageNet: top-1 and top-5'
-note = "The paper does not give ResNet-101's depth; d=4 stands here."
+note = 'The paper does not give the depth d for ResNet-101; d=4 is used here.'
 metrics = ['accuracy/top1', 'accuracy/top5']
 cells = [
     ('VGG13', 'BP', 'bp/vgg13_bp_8xb32-90e_in1k', 71.59, 90.37),

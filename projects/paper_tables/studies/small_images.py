@@ -1,8 +1,8 @@
-# CIFAR-10, SVHN and STL-10: every rule on ResNet-32, ResNet-110 and VGG19.
+# CIFAR-10, SVHN and STL-10: every method on ResNet-32, ResNet-110 and VGG19.
 title = 'Small images: top-1'
 note = (
     "The paper's tables for CIFAR-10, SVHN and STL-10. For VGG19 it prints three growing depths without saying which in "
-    'what is quoted here; they stand under d=2, d=3 and d=4. InfoPro on VGG19 is not in it.'
+    'the quoted table, which has no InfoPro on VGG19; they are listed under d=2, d=3 and d=4.'
 )
 paper = {
     ('ResNet-32', 'CIFAR-10'): (93.73, 79.29, 87.26, 86.30, 91.12, 92.26, 93.08, 93.38, 93.47),
@@ -19,16 +19,16 @@ columns = ('BP', 'PredSim', 'InfoPro', 'DGL', 'd=2', 'd=3', 'd=4', 'd=5', 'd=6')
 runs = []
 for (network, data), values in paper.items():
     for column, value in zip(columns, values, strict=False):
-        rule = 'auglocal' if '=' in column else column.lower()
-        suffix = '-d5' if rule == 'auglocal' else ''
+        method = 'auglocal' if '=' in column else column.lower()
+        suffix = '-d5' if method == 'auglocal' else ''
         batch = 128 if data == 'STL-10' else 1024
-        stem = f'{network.lower().replace("-", "")}_{rule}{suffix}_1xb{batch}-400e_{data.lower().replace("-", "")}'
-        depth = int(column[2:]) if rule == 'auglocal' else 0
+        stem = f'{network.lower().replace("-", "")}_{method}{suffix}_1xb{batch}-400e_{data.lower().replace("-", "")}'
+        depth = int(column[2:]) if method == 'auglocal' else 0
         runs.append(
             dict(
                 row=f'{network} {data}',
                 column=column,
-                config=f'configs/{rule}/{stem}.py',
+                config=f'configs/{method}/{stem}.py',
                 options={'model.auxiliary_heads.depth': depth, 'model.partition.last_module_layers': depth}
                 if depth
                 else {},

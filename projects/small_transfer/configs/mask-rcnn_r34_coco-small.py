@@ -21,7 +21,7 @@ epochs = 6
 
 model = dict(
     roi_head=dict(bbox_head=dict(num_classes=len(classes)), mask_head=dict(num_classes=len(classes))),
-    # A fifth of the usual proposals: on a CPU the heads would cost more than all the rest.
+    # A fifth of the usual proposals: on a CPU the heads would otherwise dominate the cost.
     train_cfg=dict(rpn_proposal=dict(nms_pre=400, max_per_img=200), rcnn=dict(sampler=dict(num=96))),
     test_cfg=dict(rpn=dict(nms_pre=200, max_per_img=200)),
 )

@@ -1,4 +1,4 @@
-"""What a step holds, against counts by hand."""
+"""The memory of a step, against counts by hand."""
 
 import torch
 from torch.utils.checkpoint import checkpoint
@@ -11,14 +11,14 @@ SCALARS = 8
 """The sum that is differentiated, and its gradient."""
 
 
-def test_what_only_passes_is_held_and_not_saved():
+def test_temporaries_count_in_the_peak_but_are_not_saved():
     with ActivationMeter() as meter:
-        (WEIGHTS + 1).exp().sum().backward()  # exp needs its result again, and no one the sum before it
+        (WEIGHTS + 1).exp().sum().backward()  # backward needs the result of exp, but not the sum before it
     assert meter.peak == 2 * SIZE
     assert meter.saved == SIZE + SCALARS
 
 
-def test_what_is_computed_again_is_saved_then():
+def test_what_is_recomputed_is_saved_then():
     def twice(values: torch.Tensor) -> torch.Tensor:
         return (values + 1).exp().exp()
 
@@ -28,7 +28,7 @@ def test_what_is_computed_again_is_saved_then():
     assert meter.saved == 3 * SIZE + SCALARS  # middle and both results of twice
 
 
-def test_what_was_there_before_counts_once_it_is_followed():
+def test_existing_tensors_count_once_they_are_followed():
     images = torch.ones(1000)
     with ActivationMeter() as meter:
         meter.follow(images)

@@ -12,7 +12,7 @@ def layer() -> nn.Module:
 def test_a_hand_count():
     cost = LayerMeter().measure('layer', layer, (3, 16, 16))
     maps = 8 * 16 * 16 * 4
-    # The convolution's output. BatchNorm's is the layer's own; mean and deviation are there once for a batch.
+    # The convolution's output. BatchNorm's is the layer's own; mean and deviation exist once for a batch.
     assert cost.internal == maps
     assert cost.output == maps
     assert cost.peak == 2 * maps

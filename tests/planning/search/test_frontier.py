@@ -18,24 +18,24 @@ def frontier(costs):
 
 def test_the_frontier_falls_in_memory_and_rises_in_compute(frontier):
     for plans in (frontier.local, frontier.checkpointed):
-        held = [plan.activations for plan in plans]
+        activations = [plan.activations for plan in plans]
         computed = [plan.compute for plan in plans]
-        assert held == sorted(held, reverse=True)
+        assert activations == sorted(activations, reverse=True)
         assert computed == sorted(computed)
-        assert len({*held}) == len(held)
+        assert len({*activations}) == len(activations)
     assert all(len(plan.modules) == 1 for plan in frontier.checkpointed)
 
 
-def test_nothing_holds_less_than_the_least(costs, frontier):
+def test_no_plan_needs_less_than_the_least(costs, frontier):
     reference = frontier.reference.activations
     assert cheapest_plan(costs, frontier.least.activations) is not None
     assert cheapest_plan(costs, frontier.least.activations - 0.002 * reference) is None
 
 
 def test_memory_adds_up():
-    """The second module holds most activations, the first most parameters, and the third most of both together."""
+    """The second module has most activations, the first most parameters, and the third most of both together."""
     kinds = ((100, 500), (300, 10), (290, 400))
-    modules = [PlannedModule(n, n, 2, (), (), 1, held, size, 1) for n, (held, size) in enumerate(kinds)]
+    modules = [PlannedModule(n, n, 2, (), (), 1, activations, size, 1) for n, (activations, size) in enumerate(kinds)]
     for amp, copies in ((False, 0), (True, 2)):
         memory = memory_of(Plan(tuple(modules)), Training(10, 2, amp))
         weights, together = 4 * 910 + copies * 500, 2900 + (4 + copies) * 400
@@ -53,5 +53,5 @@ def test_the_chosen_plan_is_the_cheapest_that_fits(frontier):
     assert cheapest_within(frontier, totals[0] - 1, Training(4, 1)) is None
 
 
-def test_beaten_plans_are_left_out(frontier):
+def test_dominated_plans_are_left_out(frontier):
     assert best_of([*frontier.local, *frontier.checkpointed, *frontier.local]) == list(frontier.local)

@@ -1,4 +1,4 @@
-"""The search against trying everything, on small sequences with random costs."""
+"""The search against brute force, on small sequences with random costs."""
 
 import random
 from dataclasses import replace
@@ -19,72 +19,77 @@ def random_layer(generator: random.Random) -> LayerCost:
     internal, output = generator.randint(0, 9), generator.randint(1, 9)
     convolved = generator.randint(0, internal)
     forward = generator.randint(1, 20)
-    passing = generator.choice([0, 0, 3])
+    temporary = generator.choice([0, 0, 3])
     return LayerCost(
-        internal, convolved, output, internal + output + passing, forward, 2 * forward, forward, forward, (1,)
+        internal, convolved, output, internal + output + temporary, forward, 2 * forward, forward, forward, (1,)
     )
 
 
-def all_ways(length: int):
-    """Every set of disjoint segments over ``length`` layers, of single layers with their norms alone too."""
+def all_schedules(length: int):
+    """Every set of disjoint segments over ``length`` layers, including single layers whose norms alone are recomputed."""
     if length == 0:
         yield []
         return
-    for way in all_ways(length - 1):
-        yield way  # the last layer is kept
+    for schedule in all_schedules(length - 1):
+        yield schedule  # the last layer is saved
     for first in range(length):
-        for way in all_ways(first):
-            yield [*way, Segment(first, length - 1)]
+        for schedule in all_schedules(first):
+            yield [*schedule, Segment(first, length - 1)]
             if first == length - 1:
-                yield [*way, Segment(first, first, selective=True)]
+                yield [*schedule, Segment(first, first, selective=True)]
 
 
-def extra(layers, way) -> int:
-    return sum(layer.forward for run in way if not run.selective for layer in layers[run.first : run.last + 1])
+def extra(layers, schedule) -> int:
+    return sum(
+        layer.forward
+        for segment in schedule
+        if not segment.selective
+        for layer in layers[segment.first : segment.last + 1]
+    )
 
 
 NOTHING = LayerCost(0, 0, 0, 0, 0, 0, 0, 0, (1,))
 
 
 @pytest.mark.parametrize('seed', range(6))
-def test_no_way_through_a_sequence_is_better(seed):
+def test_no_schedule_of_a_sequence_is_better(seed):
     generator = random.Random(seed)
     layers = [random_layer(generator) for _ in range(6)]
     for budget in (15, 25, 35, 60):
-        ways = [way for way in all_ways(6) if peak(2, layers, way, [NOTHING], []) <= budget]
+        schedules = [schedule for schedule in all_schedules(6) if peak(2, layers, schedule, [NOTHING], []) <= budget]
         *_, states = [[], *extend([start(2)], layers, budget, layers[-1].output)]
-        expected = min((extra(layers, way) for way in ways), default=None)
+        expected = min((extra(layers, schedule) for schedule in schedules), default=None)
         assert min((state.extra for state in states), default=None) == expected
         for state in states:
             assert peak(2, layers, segments_of(state), [NOTHING], []) <= budget
             assert extra(layers, segments_of(state)) == state.extra
 
 
-def compute_of(layers, head, way, head_way) -> int:
+def compute_of(layers, head, schedule, head_schedule) -> int:
     forward = sum(layer.forward for layer in [*layers, *head])
     backward = layers[0].backward_without_input + sum(layer.backward for layer in [*layers[1:], *head])
-    return forward + backward + extra(layers, way) + extra(head, head_way)
+    return forward + backward + extra(layers, schedule) + extra(head, head_schedule)
 
 
 def best_module(costs: NetworkCosts, first: int, last: int, budget: float) -> int | None:
     layers = list(costs.layers[first : last + 1])
-    held = costs.image + (costs.layers[first - 1].output if first else 0)
+    memory = costs.image + (costs.layers[first - 1].output if first else 0)
     final = last + 1 == len(costs.layers)
-    heads = [[costs.classifier]] if final else [h for (n, _), h in costs.heads.items() if n == last + 1]
+    heads = [[costs.classifier]] if final else [h for (n, _), h in costs.heads.items() if n == last]
     found = []
     for head in heads:
-        for way, head_way in product(all_ways(len(layers)), all_ways(len(head) - 1)):
-            if peak(held, layers, way, head, head_way) <= budget:
-                found.append(compute_of(layers, head, way, head_way))
+        for schedule, head_schedule in product(all_schedules(len(layers)), all_schedules(len(head) - 1)):
+            if peak(memory, layers, schedule, head, head_schedule) <= budget:
+                found.append(compute_of(layers, head, schedule, head_schedule))
     return min(found, default=None)
 
 
-def try_everything(costs: NetworkCosts, budget: float, most: int) -> int | None:
+def brute_force(costs: NetworkCosts, budget: float, most: int) -> int | None:
     total = len(costs.layers)
     modules = {(a, b): best_module(costs, a, b, budget) for a in range(total) for b in range(a, total)}
     found = []
-    for cuts in product([False, True], repeat=total - 1):
-        ends = [i for i, cut in enumerate(cuts) if cut] + [total - 1]
+    for splits in product([False, True], repeat=total - 1):
+        ends = [i for i, split in enumerate(splits) if split] + [total - 1]
         parts = list(zip([0, *(end + 1 for end in ends[:-1])], ends, strict=True))
         if len(parts) <= most and all(modules[part] is not None for part in parts):
             found.append(sum(modules[part] for part in parts))
@@ -94,8 +99,8 @@ def try_everything(costs: NetworkCosts, budget: float, most: int) -> int | None:
 def random_network(seed: int, layers: int = 5) -> NetworkCosts:
     generator = random.Random(seed)
     heads = {
-        (number, depth): [random_layer(generator) for _ in range(depth)]
-        for number in range(1, layers)
+        (index, depth): [random_layer(generator) for _ in range(depth)]
+        for index in range(layers - 1)
         for depth in (2, 3)
     }
     names = [f'l{i}' for i in range(layers)]
@@ -107,7 +112,7 @@ def test_no_plan_is_better(seed):
     costs = random_network(seed)
     for budget in (14, 20, 26, 40, 80):
         for most, plan in zip((1, 2, 5), cheapest_plans(costs, budget, [1, 2, 5]), strict=True):
-            expected = try_everything(costs, budget, most)
+            expected = brute_force(costs, budget, most)
             assert (plan.compute if plan else None) == expected
             if plan:
                 assert plan.activations <= budget
@@ -119,12 +124,13 @@ def check_consistent(costs: NetworkCosts, plan: Plan) -> None:
     assert plan.modules[-1].last == len(costs.layers) - 1
     for module in plan.modules:
         layers = list(costs.layers[module.first : module.last + 1])
-        head = [costs.classifier] if module.depth == 0 else costs.heads[module.last + 1, module.depth]
-        way = [
-            Segment(run.first - module.first, run.last - module.first, run.selective) for run in module.layer_segments
+        head = [costs.classifier] if module.depth == 0 else costs.heads[module.last, module.depth]
+        schedule = [
+            Segment(segment.first - module.first, segment.last - module.first, segment.selective)
+            for segment in module.layer_segments
         ]
         assert module.activations == peak_of(costs, module)
-        assert module.compute == compute_of(layers, head, way, module.head_segments)
+        assert module.compute == compute_of(layers, head, schedule, module.head_segments)
         assert module.parameters == sum(layer.parameters for layer in [*layers, *head])
 
 
@@ -136,11 +142,13 @@ def test_more_memory_never_computes_more():
 
 
 @pytest.mark.parametrize('seed', range(4))
-def test_norms_are_recomputed_only_where_the_budget_asks_for_it(seed):
+def test_norms_are_recomputed_only_where_the_budget_requires_it(seed):
     costs = random_network(seed)
-    assert not any(run.selective for module in cheapest_plan(costs, 1000).modules for run in module.layer_segments)
+    assert not any(
+        segment.selective for module in cheapest_plan(costs, 1000).modules for segment in module.layer_segments
+    )
     for budget in (20, 26, 40):
         for module in plan.modules if (plan := cheapest_plan(costs, budget)) else ():
-            for run in (run for run in module.layer_segments if run.selective):
-                without = tuple(each for each in module.layer_segments if each != run)
+            for segment in (segment for segment in module.layer_segments if segment.selective):
+                without = tuple(each for each in module.layer_segments if each != segment)
                 assert peak_of(costs, replace(module, layer_segments=without)) > budget

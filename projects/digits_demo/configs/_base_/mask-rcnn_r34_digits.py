@@ -1,13 +1,13 @@
-# A small Mask R-CNN R-34 FPN on scenes of digits, for two CPU cores. What inherits it says where the backbone comes from.
+# A small Mask R-CNN R-34 FPN on scenes of digits, for two CPU cores. Configs that inherit it set the backbone's weights.
 _base_ = '../../../../configs/_base_/benchmarks/mask-rcnn_r34_fpn_8xb2-1x-adamw_coco.py'
 data_root = '{{$DIGITS:data/digits}}/scenes'
 epochs = 4
 channels = 64
-norm = dict(type='GN', num_groups=8)  # backbones differ in the scale of their features
+norm = dict(type='GN', num_groups=8)  # the scale of features differs between backbones
 classes = tuple('0123456789')
 
 model = dict(
-    # A backbone from random weights needs the statistics of batches, so all of them have these.
+    # Random weights need batch statistics, so all backbones use them.
     backbone=dict(norm_eval=False),
     neck=dict(out_channels=channels, num_outs=4, norm_cfg=norm),
     rpn_head=dict(

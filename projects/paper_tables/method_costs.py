@@ -1,4 +1,4 @@
-"""ResNet-110 under every rule of the paper, and what an iteration of each takes on this machine."""
+"""ResNet-110 under every method of the paper, and the time and memory of their iterations on this machine."""
 
 import statistics
 from pathlib import Path
@@ -12,7 +12,7 @@ from auglocal_mm.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
 
-RULES = {  # config; the paper's GFLOPs, memory in GB and extra wall-clock time in percent, as far as it prints them
+METHODS = {  # config folder, depth; the paper's GFLOPs, memory in GB and extra wall-clock time in percent, if printed
     'BP': ('bp', 0, 0.25, 9.27, None),
     'BP checkpointed': ('bp', 0, 0.25, 3.03, 34.1),
     'PredSim': ('predsim', 0, 0.25, 1.54, 65.9),
@@ -25,13 +25,13 @@ RULES = {  # config; the paper's GFLOPs, memory in GB and extra wall-clock time 
     'd=6': ('auglocal', 6, 1.13, 1.72, 214.6),
 }
 BATCH = 1024
-"""Of the paper's memory."""
+"""Batch size of the paper's memory figures."""
 
 
-def load(rule: str, depth: int = 0, decay: float = 0.5, **settings: object) -> Config:
-    """The config of ResNet-110 on CIFAR-10 under one rule, AugLocal trimmed as on small images."""
-    name = f'{rule}-d5' if depth else rule
-    config = Config.fromfile(REPOSITORY / f'configs/{rule}/resnet110_{name}_1xb1024-400e_cifar10.py')
+def load(method: str, depth: int = 0, decay: float = 0.5, **settings: object) -> Config:
+    """The config of ResNet-110 on CIFAR-10 under one method, AugLocal trimmed as on small images."""
+    name = f'{method}-d5' if depth else method
+    config = Config.fromfile(REPOSITORY / f'configs/{method}/resnet110_{name}_1xb1024-400e_cifar10.py')
     if depth:
         heads = {'depth': depth, 'pyramid': decay}
         config.merge_from_dict({'model.auxiliary_heads': heads, 'model.partition.last_module_layers': depth})
@@ -40,29 +40,29 @@ def load(rule: str, depth: int = 0, decay: float = 0.5, **settings: object) -> C
 
 
 def schemes(batch: int) -> list[Scheme]:
-    """One for each rule, with iterations of ``batch`` images."""
+    """One scheme for each method, with iterations of ``batch`` images."""
     found = []
-    for name, (rule, depth, *_) in RULES.items():
+    for name, (method, depth, *_) in METHODS.items():
         checkpointed = {'model.checkpointed': 'all'} if name == 'BP checkpointed' else {}
-        found.append(Scheme(name, load(rule, depth, **{'train_dataloader.batch_size': batch}, **checkpointed)))
+        found.append(Scheme(name, load(method, depth, **{'train_dataloader.batch_size': batch}, **checkpointed)))
     return found
 
 
 def memory(measured: Measurement, batch: int = BATCH) -> float:
-    """GB that one process holds with a batch of so many images."""
+    """Peak memory in GB of one process with a batch of ``batch`` images."""
     parameters = 4 * (measured.primary_parameters + measured.auxiliary_parameters)
     activations = measured.activations * batch / measured.images
     return (activations + parameters + measured.peak_gradients + measured.optimizer_state) / 1e9
 
 
-def measure_rules(batch: int, rounds: int, device: str) -> dict[str, dict[str, float]]:
-    """GB and seconds of an iteration of every rule, in turn and repeated."""
-    ways, times, held = schemes(batch), {name: [] for name in RULES}, {}
+def measure_methods(batch: int, rounds: int, device: str) -> dict[str, dict[str, float]]:
+    """Peak memory in GB and seconds of an iteration of every method, in turn, over several rounds."""
+    found, times, gigabytes = schemes(batch), {name: [] for name in METHODS}, {}
     for _ in track(range(rounds), description='measuring'):
-        for scheme in ways:
+        for scheme in found:
             measured = measure_alone(scheme, 3, device)
             if isinstance(measured, str):
-                raise InputError(f'{scheme.name} cannot be measured: {measured}; take a smaller --batch-size')
+                raise InputError(f'{scheme.name} cannot be measured: {measured}; give a smaller --batch-size')
             times[scheme.name] += measured.times
-            held[scheme.name] = memory(measured)
-    return {name: {'gb': held[name], 'seconds': statistics.median(times[name])} for name in RULES}
+            gigabytes[scheme.name] = memory(measured)
+    return {name: {'gb': gigabytes[name], 'seconds': statistics.median(times[name])} for name in METHODS}
