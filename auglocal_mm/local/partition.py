@@ -8,7 +8,7 @@ from auglocal_mm.errors import InputError
 def resolve_split_points(
     names: Sequence[str],
     num_local_modules: int | None = None,
-    cut_points: Sequence[int | str] | None = None,
+    split_points: Sequence[int | str] | None = None,
     last_module_layers: int = 1,
 ) -> list[int]:
     """The split points of the chain, each as the number of local layers before it: K - 1 ascending integers below L.
@@ -16,19 +16,19 @@ def resolve_split_points(
     Args:
         names: The names of all L local layers.
         num_local_modules: K, from 1 (BP) to L. Lengths differ by at most one layer. Default: as many as possible.
-        cut_points: Instead, the local layers to split after, by number from 1 or by name: ``[1, 5]``, ``['stem', 'layer2.0']``.
+        split_points: Instead, the local layers to split after, by number from 1 or by name: ``[1, 5]``, ``['stem', 'layer2.0']``.
         last_module_layers: Local layers of the last module ("trimming"). The paper's tables on small images set it to d.
 
     Raises:
         InputError: K is out of range, split points are unknown or not ascending, or both ways are given at once.
     """
     total = len(names)
-    if cut_points is not None:
+    if split_points is not None:
         if num_local_modules is not None or last_module_layers != 1:
             raise InputError(
-                'cut_points cannot be combined with num_local_modules or last_module_layers; keep one of them'
+                'split_points cannot be combined with num_local_modules or last_module_layers; keep one of them'
             )
-        return _explicit_split_points(names, cut_points)
+        return _explicit_split_points(names, split_points)
     if not isinstance(last_module_layers, int) or not 1 <= last_module_layers <= total:
         raise InputError(
             f'last_module_layers is {last_module_layers!r}; expected 1 to {total}, the number of local layers'
@@ -45,18 +45,18 @@ def resolve_split_points(
     return [total * k // modules for k in range(1, modules)]
 
 
-def _explicit_split_points(names: Sequence[str], cut_points: Sequence[int | str]) -> list[int]:
-    if not isinstance(cut_points, Sequence) or isinstance(cut_points, str):
-        raise InputError(f'cut_points is {cut_points!r}; expected a list of local layers, by number or by name')
-    for layer in cut_points:
+def _explicit_split_points(names: Sequence[str], split_points: Sequence[int | str]) -> list[int]:
+    if not isinstance(split_points, Sequence) or isinstance(split_points, str):
+        raise InputError(f'split_points is {split_points!r}; expected a list of local layers, by number or by name')
+    for layer in split_points:
         if layer not in (names if isinstance(layer, str) else range(1, len(names))):
             raise InputError(
-                f'cut_points has the unknown local layer {layer!r}; expected 1 to {len(names) - 1} or one of '
+                f'split_points has the unknown local layer {layer!r}; expected 1 to {len(names) - 1} or one of '
                 f'{", ".join(names[:-1])}'
             )
-    split_points = [names.index(layer) + 1 if isinstance(layer, str) else layer for layer in cut_points]
-    if split_points != sorted(set(split_points)) or len(names) in split_points:
+    lengths = [names.index(layer) + 1 if isinstance(layer, str) else layer for layer in split_points]
+    if lengths != sorted(set(lengths)) or len(names) in lengths:
         raise InputError(
-            f'cut_points is {list(cut_points)}; expected ascending local layers before the last one, each once'
+            f'split_points is {list(split_points)}; expected ascending local layers before the last one, each once'
         )
-    return split_points
+    return lengths

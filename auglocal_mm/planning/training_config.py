@@ -77,7 +77,7 @@ def to_config(
     *local, _ = plan.modules
     if local:
         replaced['auxiliary_heads'] = {**_heads(local), **keep}
-        replaced['partition'] = {**(chain or {}), 'cut_points': [names[module.last] for module in local]}
+        replaced['partition'] = {**(chain or {}), 'split_points': [names[module.last] for module in local]}
     for key, value in replaced.items():
         if value is not None and isinstance(base.get(key), Mapping):
             model[key] = {'_delete_': True, **value}

@@ -149,7 +149,7 @@ def _check_ownership(optimizer: Optimizer, modules: Sequence[LocalModule]) -> No
             if owners.setdefault(parameter, module.name) != module.name:
                 raise InputError(
                     f'the local modules {owners[parameter]} and {module.name} share a parameter, through which a gradient '
-                    'would cross the module boundary; put the layers that share it in one module (partition.cut_points)'
+                    'would cross the module boundary; put the layers that share it in one module (partition.split_points)'
                 )
     groups = [parameter for group in optimizer.param_groups for parameter in group['params']]
     unowned = [tuple(p.shape) for p in groups if p.requires_grad and p not in owners]

@@ -17,7 +17,7 @@ for modules, depth in (('K=2', 2), ('K=2', 3), ('K=2', 5), ('K=4', 2), ('K=4', 3
             row='ResNet-34',
             column=f'{modules}, d={depth}',
             config=config.format('auglocal-d5'),
-            options={'model.partition': dict(cut_points=split_points[modules]), 'model.auxiliary_heads.depth': depth},
+            options={'model.partition': dict(split_points=split_points[modules]), 'model.auxiliary_heads.depth': depth},
         )
     )
 runs += [
@@ -28,7 +28,7 @@ runs += [
         config=config.format('auglocal-d5'),
         options={
             'model.backbone.depth': 50,
-            'model.partition': dict(cut_points=split_points['K=2']),
+            'model.partition': dict(split_points=split_points['K=2']),
             'model.auxiliary_heads.depth': 2,
         },
     ),

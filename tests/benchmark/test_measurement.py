@@ -162,7 +162,7 @@ def test_configs_of_the_schemes(tiny_config):
     chain = [dict(stem=['conv1', 'bn1', 'relu', 'maxpool']), 'layer1.*', 'layer2.*', 'layer3.*', 'layer4.*']
     settings = {
         'model.image_size': 32,
-        'model.partition': dict(chain=chain, cut_points=['layer1.1', 'layer3.0']),
+        'model.partition': dict(chain=chain, split_points=['layer1.1', 'layer3.0']),
         'model.checkpointed': ['stem'],
         'model.auxiliary_heads.checkpointed': [['1'], ['2']],
     }

@@ -18,7 +18,7 @@ def test_even_split(num_modules, split_points):
 
 
 def test_explicit_split_points_by_number_and_name():
-    assert resolve_split_points(NAMES, cut_points=[1, 'layer5']) == [1, 5]
+    assert resolve_split_points(NAMES, split_points=[1, 'layer5']) == [1, 5]
 
 
 def test_trimming_makes_the_last_module_longer():
@@ -37,14 +37,14 @@ def test_trimming_makes_the_last_module_longer():
         (dict(num_local_modules=8, last_module_layers=3), r'num_local_modules\b.*\b8\b.*\b7\b.*\b3\b'),
         (dict(last_module_layers=0), r'last_module_layers\b.*\b0\b.*\b9\b'),
         (dict(last_module_layers=10), r'last_module_layers\b.*\b10\b.*\b9\b'),
-        (dict(cut_points=[5, 2]), r'cut_points.*\[5, 2\].*ascending'),
-        (dict(cut_points=[2, 2]), r'cut_points.*\[2, 2\].*ascending'),
-        (dict(cut_points=['layer9']), r"cut_points.*'layer9'"),
-        (dict(cut_points=[9]), r'cut_points.*\b9\b.*\b8\b'),
-        (dict(cut_points=[0]), r'cut_points.*\b0\b.*\b8\b'),
-        (dict(cut_points=['block1']), "cut_points.*'block1'.*layer8"),
-        (dict(cut_points=[2], num_local_modules=2), 'cut_points.*num_local_modules'),
-        (dict(cut_points=[2], last_module_layers=2), 'cut_points.*last_module_layers'),
+        (dict(split_points=[5, 2]), r'split_points.*\[5, 2\].*ascending'),
+        (dict(split_points=[2, 2]), r'split_points.*\[2, 2\].*ascending'),
+        (dict(split_points=['layer9']), r"split_points.*'layer9'"),
+        (dict(split_points=[9]), r'split_points.*\b9\b.*\b8\b'),
+        (dict(split_points=[0]), r'split_points.*\b0\b.*\b8\b'),
+        (dict(split_points=['block1']), "split_points.*'block1'.*layer8"),
+        (dict(split_points=[2], num_local_modules=2), 'split_points.*num_local_modules'),
+        (dict(split_points=[2], last_module_layers=2), 'split_points.*last_module_layers'),
     ],
 )
 def test_impossible_partitions_are_refused(options, message):
@@ -54,5 +54,5 @@ def test_impossible_partitions_are_refused(options, message):
 
 @pytest.mark.parametrize('split_points', [5, 'stem'])
 def test_split_points_are_a_list(split_points):
-    with pytest.raises(InputError, match=rf'cut_points\b.*{split_points!r}.*\blist\b'):
-        resolve_split_points(['stem', 'layer1.0', 'layer1.1'], cut_points=split_points)
+    with pytest.raises(InputError, match=rf'split_points\b.*{split_points!r}.*\blist\b'):
+        resolve_split_points(['stem', 'layer1.0', 'layer1.1'], split_points=split_points)

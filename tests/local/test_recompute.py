@@ -121,7 +121,7 @@ def test_a_segment_across_a_module_boundary_is_refused():
 
 def test_heads_can_have_their_own_depths_and_segments():
     heads = dict(type='AugLocalHead', depth=[2, 4], checkpointed=[[], [['1', '2'], '3']])
-    partition = dict(partition=dict(cut_points=['layer1.0', 'layer2.0']))
+    partition = dict(partition=dict(split_points=['layer1.0', 'layer2.0']))
     model = classifier(cifar_resnet(), heads, **partition)
     assert [len(head.layers) for head in model.auxiliary_heads] == [1, 3]
     assert [len(head._chain) for head in model.auxiliary_heads] == [1, 2]

@@ -154,6 +154,11 @@ def test_misspelt_keys_of_the_partition_are_refused():
         classifier(cifar_resnet(), METHODS['AugLocal'], partition=dict(last_module_layer=3))
 
 
+def test_the_old_name_of_a_key_of_the_partition_is_refused_with_the_new_one():
+    with pytest.raises(InputError, match=r'model\.partition\.cut_points.*model\.partition\.split_points'):
+        classifier(cifar_resnet(), METHODS['AugLocal'], partition=dict(cut_points=[1]))
+
+
 @pytest.mark.parametrize('momentum', [-5, 1.5, 'abc'])
 def test_impossible_momenta_of_man_are_refused(momentum):
     heads = dict(type='MANHead', head=dict(type='DGLHead'), momentum=momentum)

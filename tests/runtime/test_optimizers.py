@@ -207,7 +207,7 @@ def test_the_log_gets_one_learning_rate_and_one_momentum():
 def test_a_parameter_of_two_modules_is_refused():
     model = Toy(2)
     model.backbone[1].weight = model.backbone[0].weight
-    with pytest.raises(InputError, match=r'\bm0\b.*\bm1\b.*cut_points'):
+    with pytest.raises(InputError, match=r'\bm0\b.*\bm1\b.*split_points'):
         wrap(model)
 
 

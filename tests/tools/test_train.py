@@ -126,8 +126,8 @@ def test_a_wrong_number_of_classes_is_refused(tiny_config, tmp_path):
     ('override', 'words'),
     [
         ('model.partition.num_local_modules=99', ('num_local_modules is 99', '1 (BP) to 9')),
-        ('model.partition.cut_points=[5,2]', ('ascending',)),
-        ('model.partition.cut_points=[layer9.9]', ('layer9.9', 'unknown')),
+        ('model.partition.split_points=[5,2]', ('ascending',)),
+        ('model.partition.split_points=[layer9.9]', ('layer9.9', 'unknown')),
         ('model.auxiliary_heads.depth=1', ('depth is 1',)),
         ('model.auxiliary_heads.dept=3', ('model.auxiliary_heads', "'dept'", 'depth')),
         ('model.auxiliary_heads.type=AugLocalHed', ('model.auxiliary_heads.type', "'AugLocalHed'", 'AugLocalHead?')),

@@ -19,7 +19,8 @@ from auglocal_mm.local.state import State, Targets
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
 from auglocal_mm.registry import MODELS
 
-PARTITION_KEYS = ('chain', 'num_local_modules', 'cut_points', 'last_module_layers')
+PARTITION_KEYS = ('chain', 'num_local_modules', 'split_points', 'last_module_layers')
+RENAMED = {'cut_points': 'split_points'}
 
 
 @MODELS.register_module()
@@ -30,7 +31,7 @@ class ImageClassifier(BaseModel):
         backbone: Config of a backbone, whose last output is classified.
         head: Config of the primary classifier, which can read taps of the backbone; ``in_channels`` is optional.
         auxiliary_heads: Config of the heads of all local modules but the last. ``None`` for backpropagation.
-        partition: ``num_local_modules``, ``cut_points`` or ``last_module_layers`` (see
+        partition: ``num_local_modules``, ``split_points`` or ``last_module_layers`` (see
             :func:`auglocal_mm.local.partition.resolve_split_points`), and ``chain``, the module paths of a backbone that does
             not define its own.
         checkpointed: Local layers whose activations are recomputed in backward instead of saved: names, pairs of names
@@ -173,6 +174,8 @@ def is_classifier(model: Mapping[str, Any]) -> bool:
 
 def _known_options(partition: dict[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(partition) - set(PARTITION_KEYS))
+    for old in set(unknown) & set(RENAMED):
+        raise InputError(f'model.partition.{old} is now model.partition.{RENAMED[old]}; rename the key')
     if unknown:
-        raise InputError(f'partition has no key {unknown[0]!r}; expected some of {", ".join(PARTITION_KEYS)}')
+        raise InputError(f'model.partition has no key {unknown[0]!r}; expected some of {", ".join(PARTITION_KEYS)}')
     return dict(partition)

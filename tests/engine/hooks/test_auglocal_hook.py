@@ -118,7 +118,7 @@ def test_same_seed_same_losses(tiny_config, tmp_path):
             'optim_wrapper.dtype': 'float16',
             'optim_wrapper.loss_scale': dict(init_scale=2.0**10, growth_factor=2.0**6, growth_interval=1),
         },
-        {'model.partition': dict(cut_points=['stem', 'layer2.0'])},
+        {'model.partition': dict(split_points=['stem', 'layer2.0'])},
         {'model.partition': dict(num_local_modules=2)},
         {'model.partition': dict(last_module_layers=3), 'model.auxiliary_heads.pyramid': 0.5},
         {'custom_hooks': [dict(type='AugLocalHook'), dict(type='PrimaryEMAHook')]},
