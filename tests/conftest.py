@@ -6,22 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from PIL import Image
 from tests_processes import SERVER
-from tests_support import REPOSITORY
+from tests_training import tiny_training, write_images
 from torch import nn
 from torch.nn import functional
 
 import auglocal_mm  # noqa: F401  (before any test imports mmdet)
-
-CONFIGS = {
-    'bp': 'configs/bp/resnet34_bp_1xb256-200e_in1k.py',
-    'auglocal': 'configs/auglocal/resnet34_auglocal-d5_1xb256-200e_in1k.py',
-}
 
 
 @pytest.fixture(autouse=True)
@@ -61,58 +54,16 @@ def ten_seconds() -> Iterator[None]:
 @pytest.fixture
 def image_folder(tmp_path: Path) -> Path:
     """train/ with 3 classes x 8 and val/ with 3 classes x 2 random 32x32 images."""
-    generator = np.random.default_rng(0)
-    for split, number in (('train', 8), ('val', 2)):
-        for label, name in enumerate(('cat', 'dog', 'emu')):
-            folder = tmp_path / 'images' / split / name
-            folder.mkdir(parents=True)
-            for index in range(number):
-                pixels = generator.integers(0, 160, (32, 32, 3), dtype=np.uint8)
-                pixels[..., label] += 95  # learnable: each class has its colour
-                Image.fromarray(pixels).save(folder / f'{index}.png')
-    return tmp_path / 'images'
+    return write_images(tmp_path / 'images')
 
 
 @pytest.fixture
 def tiny_config(image_folder: Path, tmp_path: Path) -> Callable[..., Config]:
-    """Makes the config of a two-epoch training of a narrow ResNet-18: three iterations of eight images an epoch."""
+    """Makes the config of a two-epoch training on the images of this test, see :func:`tests_training.tiny_training`."""
 
     def make(method: str = 'auglocal', **overrides: Any) -> Config:
-        config = Config.fromfile(REPOSITORY / CONFIGS[method])
-        settings: dict[str, Any] = {
-            'model.backbone.depth': 18,
-            'model.backbone.base_channels': 8,
-            'model.head.num_classes': 3,
-            'train_cfg.max_epochs': 2,
-            'param_scheduler.T_max': 2,
-            'optim_wrapper.optimizer.lr': 0.01,
-            'default_hooks.logger.interval': 1,
-            'val_evaluator.topk': (1,),
-            'work_dir': str(tmp_path / 'work_dir'),
-            'env_cfg.dist_cfg.backend': 'gloo',
-            'env_cfg.cudnn_benchmark': False,
-            # MMEngine keeps runners by name; without one, two runs within a second would share their logs.
-            'experiment_name': f'{method}_{len(made)}_{tmp_path.name}',
-        }
-        for loader in ('train_dataloader', 'val_dataloader'):
-            settings |= {
-                f'{loader}.batch_size': 8,
-                f'{loader}.num_workers': 0,
-                f'{loader}.persistent_workers': False,
-                f'{loader}.dataset.data_root': str(image_folder),
-            }
-        settings['train_dataloader.dataset.transforms'] = [dict(type='RandomCrop', size=32, padding=4)]
-        settings['val_dataloader.dataset.transforms'] = [dict(type='Resize', size=32)]
-        if method == 'auglocal':
-            settings['model.auxiliary_heads.depth'] = 3
-            settings['model.checkpointed'] = []  # names a layer that other backbones lack
-        config.merge_from_dict(settings)
-        config.merge_from_dict(overrides)
-        config.test_dataloader, config.test_evaluator = config.val_dataloader, config.val_evaluator
-        made.append(config)
-        return config
+        return tiny_training(method, image_folder, **{'work_dir': str(tmp_path / 'work_dir'), **overrides})
 
-    made: list[Config] = []
     return make
 
 

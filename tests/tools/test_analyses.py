@@ -7,16 +7,18 @@ import pytest
 from matplotlib.figure import Figure
 from mmengine.runner import Runner
 from tests_support import assert_error, tool, write
+from tests_training import tiny_training, write_images
 
 from auglocal_mm.analysis.tables import write_figure
 
 
-@pytest.fixture
-def trained(tiny_config, tmp_path) -> tuple[str, str, Path]:
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory) -> tuple[str, str, Path]:
     """Config, checkpoint and work_dir of a short AugLocal training."""
-    config = tiny_config()
+    folder = tmp_path_factory.mktemp('trained')
+    config = tiny_training('auglocal', write_images(folder / 'images'), work_dir=str(folder / 'work_dir'))
     Runner.from_cfg(config).train()
-    return write(config, tmp_path / 'tiny.py'), f'{config.work_dir}/epoch_2.pth', Path(config.work_dir)
+    return write(config, folder / 'tiny.py'), f'{config.work_dir}/epoch_2.pth', Path(config.work_dir)
 
 
 def run(name: str, *arguments: str, out: Path) -> dict:

@@ -7,17 +7,25 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from tests_support import REPOSITORY, call, load_tool, write
+from tests_training import tiny_training, write_images
 
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import MODELS
 
 
-@pytest.fixture
-def trained(tiny_config, tmp_path):
-    config = tiny_config('bp', **{'train_cfg.max_epochs': 1})
+@pytest.fixture(scope='module')
+def training(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('trained')
+    settings = {'work_dir': str(folder / 'work_dir'), 'train_cfg.max_epochs': 1}
+    config = tiny_training('bp', write_images(folder / 'images'), **settings)
     Runner.from_cfg(config).train()
-    return [write(config, tmp_path / 'tiny.py'), f'{config.work_dir}/epoch_1.pth', '--work-dir', str(tmp_path / 'test')]
+    return [write(config, folder / 'tiny.py'), f'{config.work_dir}/epoch_1.pth']
+
+
+@pytest.fixture
+def trained(training, tmp_path):
+    return [*training, '--work-dir', str(tmp_path / 'test')]
 
 
 def test_predictions_are_written(trained, tmp_path):
