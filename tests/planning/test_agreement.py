@@ -49,7 +49,7 @@ def measured(model: ImageClassifier, amp: bool = False) -> tuple[float, float]:
     return meter.peak / IMAGES, counter.get_total_flops() / IMAGES
 
 
-@pytest.mark.parametrize('depth', [34, 50, 101])
+@pytest.mark.parametrize('depth', [18, 34, 50, 101])
 def test_memory_within_five_percent_and_flops_exactly(depth):
     model = classifier(resnet(depth), image_size=SIZE)
     costs = measure_network(model, SIZE, [2, 3])
@@ -57,7 +57,9 @@ def test_memory_within_five_percent_and_flops_exactly(depth):
     shares = (1.0, 0.45, 0.36) if depth < 101 else (0.55, 0.3)
     for share in shares:
         plan = cheapest_plan(costs, share * reference.activations)
-        assert plan is not None
+        if plan is None:
+            assert depth == 18  # its stem alone takes more
+            continue
         held, computed = real_step(resnet(depth), plan, costs.names)
         assert held == pytest.approx(plan.activations, rel=0.05)
         assert computed == plan.compute
@@ -86,13 +88,12 @@ def test_local_modules_with_segments_in_their_heads():
 
 
 def test_the_same_in_bfloat16(monkeypatch):
-    """In a narrow network, whose activations are large beside autocast's copies of the weights, which exist once."""
+    """With enough images for their activations to stand out from autocast's copies of the weights, which exist once."""
     monkeypatch.setitem(globals(), 'IMAGES', 8)
-    narrow = resnet(50, base_channels=16)
-    costs = measure_network(classifier(narrow, image_size=SIZE), SIZE, [2, 3], amp=True)
+    costs = measure_network(classifier(resnet(50), image_size=SIZE), SIZE, [2, 3], amp=True)
     for share in (1.0, 0.5, 0.35):
         plan = cheapest_plan(costs, share * backpropagation(costs).activations)
-        held, _ = real_step(narrow, plan, costs.names, amp=True)
+        held, _ = real_step(resnet(50), plan, costs.names, amp=True)
         copies = [2 * module.parameters / 8 for module in plan.modules]
         most = max(module.activations + copy for module, copy in zip(plan.modules, copies, strict=True))
         assert held == pytest.approx(most, rel=0.05)
