@@ -1,5 +1,5 @@
-# make demo: the whole job on handwritten digits. make test: lint, types and all tests. Each sets up .venv first, once.
-# PYTHON=python3.12 make test chooses the interpreter (3.10 to 3.13).
+# make demo: the full pipeline on handwritten digits. make test: lint, types and all tests. Each sets up .venv first, once.
+# PYTHON=python3.12 make test selects the interpreter (3.10 to 3.13).
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 INSTALLED := .venv/.installed-$(VERSION)

@@ -12,7 +12,7 @@ VERSION = next(
 setup(
     name='auglocal_mm',
     version=VERSION,
-    description='Layer-by-layer pretraining of backbones with AugLocal local learning, and what it is worth on COCO',
+    description='Layer-by-layer pretraining of backbones with AugLocal local learning, and their transfer to detection on COCO',
     long_description=(HERE / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',

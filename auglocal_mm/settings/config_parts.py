@@ -27,9 +27,9 @@ BUILDERS = {
     'executor': EXECUTORS,
 }
 """The registry that builds what a key contains, wherever the key is."""
-OTHERWISE = ('train_cfg', 'test_cfg', 'paramwise_cfg')
+UNRELATED = ('train_cfg', 'test_cfg', 'paramwise_cfg')
 """Keys below which these names mean something else."""
-TAKEN_BY_THE_RUNNER = {
+RUNNER_KEYS = {
     mmengine_registry.HOOKS: ('priority',),
     mmengine_registry.OPTIM_WRAPPERS: ('constructor', 'paramwise_cfg'),
     mmengine_registry.PARAM_SCHEDULERS: ('convert_to_iter_based',),
@@ -49,7 +49,7 @@ def check_parts(config: Config) -> None:
         if part['type'].endswith('Evaluator'):
             builder = mmengine_registry.EVALUATOR
         cls = _registered(key, part['type'], builder, 'auglocal_mm' if builder is EXECUTORS else scope)
-        _check_part(key, part, cls, TAKEN_BY_THE_RUNNER.get(builder, ()))
+        _check_part(key, part, cls, RUNNER_KEYS.get(builder, ()))
 
 
 def _parts(parent: Mapping[str, Any] | Config, path: str) -> Iterator[tuple[str, Mapping[str, Any], Registry]]:
@@ -63,7 +63,7 @@ def _parts(parent: Mapping[str, Any] | Config, path: str) -> Iterator[tuple[str,
             builder = mmengine_registry.HOOKS if path == 'default_hooks.' else BUILDERS.get(name)
             if builder is not None and isinstance(part.get('type'), str):
                 yield key, part, builder
-            if name not in OTHERWISE:
+            if name not in UNRELATED:
                 yield from _parts(part, f'{key}.')
 
 

@@ -34,8 +34,8 @@ PYRAMID = {
 }
 NOTE = (
     'GFLOPs of one forward pass of one image of 32 pixels through the primary and all auxiliary networks: multiply-adds of '
-    'convolutions and linear layers, and two for each element that a BatchNorm normalises. This convention, found by '
-    'matching, is that of fvcore in evaluation mode. Layers that only a loss uses (decoders, similarity) are not counted. '
+    'convolutions and linear layers, and two for each element that a BatchNorm normalises. This convention, inferred '
+    'from the printed values, is that of fvcore in evaluation mode. Layers that only a loss uses (decoders, similarity) are not counted. '
     'The figure in brackets is the one printed in arXiv 2402.17318.'
 )
 MEASURED = (

@@ -1,20 +1,20 @@
-"""One change of the source for each promise of README.md and of the exactness tests, and the test that must catch it."""
+"""One change of the source for each guarantee of README.md and of the exactness tests, and the test that must catch it."""
 
 from typing import NamedTuple
 
 
 class Change(NamedTuple):
-    """A change that breaks a promise.
+    """A change that breaks a guarantee.
 
     Attributes:
-        promise: What the project says of itself.
+        guarantee: What the project says of itself.
         file: In ``auglocal_mm``.
         old: Text that occurs there once.
         new: What takes its place.
         test: That fails then.
     """
 
-    promise: str
+    guarantee: str
     file: str
     old: str
     new: str

@@ -1,4 +1,4 @@
-"""Breaks every promise of ``changes.py``, one at a time, and says which named tests see it: ``python -m mutations.run``."""
+"""Breaks every guarantee of ``changes.py``, one at a time, and says which named tests see it: ``python -m mutations.run``."""
 
 import argparse
 import os
@@ -18,7 +18,7 @@ COPIED = ('auglocal_mm', 'tests', 'tools', 'configs', 'projects', 'pyproject.tom
 def main() -> None:
     """Copies the repository, and in the copy makes one change after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--only', default='', help='a part of the promises to try')
+    parser.add_argument('--only', default='', help='a part of the guarantees to try')
     arguments = parser.parse_args()
     missed = []
     with tempfile.TemporaryDirectory() as folder:
@@ -29,10 +29,10 @@ def main() -> None:
             copy.mkdir(exist_ok=True)
             copied(source, copy / name)
         for change in CHANGES:
-            if arguments.only in change.promise:
+            if arguments.only in change.guarantee:
                 caught = _fails(copy, change)
                 print(
-                    f'{"caught" if caught else "MISSED"}: {change.promise} ({change.file}, {change.test})', flush=True
+                    f'{"caught" if caught else "MISSED"}: {change.guarantee} ({change.file}, {change.test})', flush=True
                 )
                 missed += [] if caught else [change]
     if missed:

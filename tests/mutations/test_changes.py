@@ -6,7 +6,7 @@ from tests_support import REPOSITORY
 from mutations.changes import CHANGES
 
 
-@pytest.mark.parametrize('change', CHANGES, ids=lambda change: change.promise)
+@pytest.mark.parametrize('change', CHANGES, ids=lambda change: change.guarantee)
 def test_a_change_fits_the_source(change):
     assert (REPOSITORY / 'auglocal_mm' / change.file).read_text().count(change.old) == 1
     for test in change.test.split():
@@ -16,4 +16,4 @@ def test_a_change_fits_the_source(change):
 
 
 def test_there_are_enough():
-    assert len({change.promise for change in CHANGES}) == len(CHANGES) >= 25
+    assert len({change.guarantee for change in CHANGES}) == len(CHANGES) >= 25

@@ -1,4 +1,4 @@
-"""Measures time and memory of training iterations: backpropagation, AugLocal as released and as it is here, and plans.
+"""Measures time and memory of training iterations: backpropagation, AugLocal as released and as implemented here, and plans.
 
 Images and labels are random, so that no data are needed. Every scheme runs in its own process, alternating with the others.
 """
