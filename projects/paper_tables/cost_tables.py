@@ -35,8 +35,8 @@ PYRAMID = {
 NOTE = (
     'GFLOPs of one forward pass of one image of 32 pixels through the primary and all auxiliary networks: multiply-adds of '
     'convolutions and linear layers, and two for each element that a BatchNorm normalises. This convention, inferred '
-    'from the printed values, is that of fvcore in evaluation mode. Layers that only a loss uses (decoders, similarity) are not counted. '
-    'The figure in brackets is the one printed in arXiv 2402.17318.'
+    'from the printed values, is that of fvcore in evaluation mode. Layers that only a loss uses (decoders, similarity) are '
+    'not counted. The figure in brackets is the one printed in arXiv 2402.17318.'
 )
 MEASURED = (
     'Memory is the peak with a batch of 1024 in float32: activations, measured in a real iteration of fewer images and '
