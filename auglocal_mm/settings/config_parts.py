@@ -115,7 +115,8 @@ def _parameters(cls: Any) -> tuple[dict[str, inspect.Parameter], bool]:
 
 
 def _check_value(key: str, value: Any, parameter: inspect.Parameter) -> None:
-    if parameter.annotation is parameter.empty or value == parameter.default:
+    will_be_built = isinstance(value, Mapping) and 'type' in value
+    if parameter.annotation is parameter.empty or value == parameter.default or will_be_built:
         return
     try:
         kind = TypeAdapter(parameter.annotation, config=ConfigDict(arbitrary_types_allowed=True))

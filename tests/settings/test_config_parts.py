@@ -97,6 +97,11 @@ def test_values_of_our_own_keys_have_the_type_that_is_declared(part, words):
     assert all(word in found for word in words), found
 
 
+def test_a_part_that_will_be_built_is_no_value_of_a_wrong_type():
+    wrapper = dict(type='auglocal_mm.AmpOptimWrapper', optimizer=dict(type='SGD', lr=0.1))
+    check_parts(Config(dict(default_scope='auglocal_mm', optim_wrapper=wrapper)))
+
+
 def test_the_depths_of_a_backbone_are_named():
     found = refusal(model=dict(type='ImageClassifier', backbone=dict(type='mmdet.ResNet', depth=35)))
     assert 'model.backbone.depth is 35' in found and '18, 34, 50, 101, 152' in found

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mmengine.logging import MMLogger
 from PIL import Image
 
 TOOL = Path(__file__).parents[2] / 'tools/dataset_converters/imagenet_val.py'
@@ -25,6 +26,12 @@ def val(tmp_path: Path) -> Path:
         (folder / f'{name}.JPEG').write_text(name)
     (folder / 'readme.txt').write_text('not an image')
     return folder
+
+
+@pytest.fixture(autouse=True)
+def logger(tmp_path: Path) -> None:
+    """A new one: that of an earlier test writes to the output which was captured then."""
+    MMLogger.get_instance(tmp_path.name)
 
 
 def run(val: Path, labels: str, *options: str) -> Path:

@@ -130,7 +130,7 @@ def test_a_wrong_number_of_classes_is_refused(tiny_config, tmp_path):
         ('model.partition.split_points=[layer9.9]', ('layer9.9', 'unknown')),
         ('model.auxiliary_heads.depth=1', ('depth is 1',)),
         ('model.auxiliary_heads.dept=3', ('model.auxiliary_heads', "'dept'", 'depth')),
-        ('model.auxiliary_heads.type=AugLocalHed', ('model.auxiliary_heads.type', "'AugLocalHed'", 'AugLocalHead?')),
+        ('model.auxiliary_heads.type=AugLocalHed', ('model.auxiliary_heads.type', "'AugLocalHed'", 'AugLocalHead ')),
         ('model.backbone.depth=35', ('model.backbone.depth is 35', '34')),
     ],
 )
@@ -155,7 +155,7 @@ def test_weights_alone_and_the_checkpoint_of_another_rule_are_not_resumed_from(t
 @pytest.mark.parametrize('script', ['tools/dist_train.sh CONFIG two', 'tools/dist_test.sh CONFIG CHECKPOINT 0'])
 def test_a_wrong_number_of_processes_is_refused(script):
     done = subprocess.run(['bash', *script.split()], cwd=REPOSITORY, capture_output=True, text=True)
-    assert_error(done, 'the number of GPUs is', 'at least 1')
+    assert_error(done, 'number of GPUs', script.split()[-1])
 
 
 def test_a_work_dir_of_another_stage_is_refused(tiny_config, tmp_path):
@@ -217,7 +217,7 @@ def test_no_space_for_a_checkpoint_is_told_and_leaves_what_was_there(tiny_config
 def test_a_crop_that_is_larger_than_the_images_names_one(tiny_config, image_folder, tmp_path):
     transforms = [dict(type='RandomCrop', size=64)]
     config = write(tiny_config('bp', **{'train_dataloader.dataset.transforms': transforms}), tmp_path / 'tiny.py')
-    assert_error(tool('tools/train.py', config), 'the transforms fail on', str(image_folder), 'correct them')
+    assert_error(tool('tools/train.py', config), 'transforms', str(image_folder), '(64, 64)', '(32, 32)')
 
 
 @pytest.mark.parametrize('out', ['a.json', 'a.pth'])
@@ -225,6 +225,6 @@ def test_an_export_overwrites_neither_its_source_nor_itself(tmp_path, out):
     torch.save({'state_dict': {'backbone.conv1.weight': torch.zeros(1)}}, tmp_path / 'a.pth')
     before = (tmp_path / 'a.pth').read_bytes()
     done = tool('tools/model_converters/export_backbone.py', str(tmp_path / 'a.pth'), str(tmp_path / out))
-    assert_error(done, out, 'expected another file')
+    assert_error(done, out, 'overwrite')
     assert [path.name for path in tmp_path.iterdir()] == ['a.pth']
     assert (tmp_path / 'a.pth').read_bytes() == before
