@@ -64,9 +64,9 @@ def test_the_loss_falls(heads):
     model = classifier(cifar_resnet(), heads)
     model.init_weights()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    images, labels = batch(20)
+    images, labels = batch(10)
     sums = []
-    for _ in range(20):
+    for _ in range(10):
         results = local_step(model.local_modules(), images, labels, lambda _, loss: loss.backward())
         optimizer.step()
         optimizer.zero_grad()

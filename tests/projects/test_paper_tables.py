@@ -19,20 +19,37 @@ from cifar10_jpeg import unpack
 pytestmark = pytest.mark.usefixtures('shapes_alone')
 PROJECT = 'projects/paper_tables'
 FILES = sorted((REPOSITORY / PROJECT / 'studies').glob('*.py'))
+BUILT: set[str] = set()
+"""The configs of models that have been built already."""
 METRICS = ('accuracy/top1', 'accuracy/top5')
 
 
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
 def test_every_run_of_a_study_builds(path):
+    """Of runs that differ in the depth d alone, the shallowest and the deepest, and each model once for all studies."""
     study = read_study(path)
+    depths: dict[str, dict[int, Config]] = {}
     for run in study.runs:
         config = run_config(run, seed=1, extra={})
         assert config.randomness.seed == 1
-        init_default_scope('auglocal_mm')
-        # torchvision's RegNet computes its widths with tensors, which must have data.
-        with torch.device('cpu' if 'regnet' in run.config else 'meta'):
-            assert len(MODELS.build(config.model).layers) > 8
+        heads = config.model.get('auxiliary_heads') or {}
+        partition = config.model.get('partition') or {}
+        without = {'auxiliary_heads': {**heads, 'depth': 0}, 'partition': {**partition, 'last_module_layers': 0}}
+        others = str({**config.model, **without})
+        depths.setdefault(others, {})[heads.get('depth', 0)] = config.model
+    for group in depths.values():
+        for model in (group[min(group)], group[max(group)]):
+            if str(model) not in BUILT:
+                BUILT.add(str(model))
+                build(model)
     assert {metric for run in study.runs for metric in run.paper} <= set(study.metrics)
+
+
+def build(model: Config) -> None:
+    init_default_scope('auglocal_mm')
+    # torchvision's RegNet computes its widths with tensors, which must have data.
+    with torch.device('cpu' if 'regnet' in str(model) else 'meta'):
+        assert len(MODELS.build(model).layers) > 8
 
 
 def test_all_tables_of_the_paper_are_studied():

@@ -127,7 +127,10 @@ def test_loader_speed_leaves_the_first_batch_out(tiny_config, monkeypatch):
         (['--plans', '0.5', '0'], '--plans has 0;'),
         (['--plans', '1.5'], '--plans has 1.5;'),
         (['--plans', 'nan'], '--plans has nan;'),
-        (['--cfg-options', 'model.auxiliary_heads=dict(_delete_=True,type=DGLHead)'], 'DGLHead in model.auxiliary_heads'),
+        (
+            ['--cfg-options', 'model.auxiliary_heads=dict(_delete_=True,type=DGLHead)'],
+            'DGLHead in model.auxiliary_heads',
+        ),
         (['--loader', '--cfg-options', 'train_dataloader.dataset.data_root=nowhere'], 'nowhere'),
         (['--loader', '--batch-size', '24'], '24 images'),
     ],

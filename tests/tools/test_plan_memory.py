@@ -90,9 +90,15 @@ def test_the_written_config_has_what_the_command_line_changed(tiny_config, tmp_p
         (['--budget', '1KiB'], '0.0 MiB'),
         (['--min-depth', '4'], '--min-depth is 4 and --max-depth 3'),
         (['--min-depth', '40', '--max-depth', '40'], '--min-depth is 40'),
-        (['--cfg-options', 'optim_wrapper.optimizer=dict(_delete_=True,type=ASGD)'], 'optim_wrapper.optimizer.type is ASGD'),
+        (
+            ['--cfg-options', 'optim_wrapper.optimizer=dict(_delete_=True,type=ASGD)'],
+            'optim_wrapper.optimizer.type is ASGD',
+        ),
         (['--cfg-options', 'model.partition.chain=[layer9]'], "'layer9'"),
-        (['--cfg-options', 'model.auxiliary_heads=dict(_delete_=True,type=InfoProHead)'], 'model.auxiliary_heads.type is InfoProHead'),
+        (
+            ['--cfg-options', 'model.auxiliary_heads=dict(_delete_=True,type=InfoProHead)'],
+            'model.auxiliary_heads.type is InfoProHead',
+        ),
     ],
 )
 def test_bad_input(arguments, words, tiny_config, tmp_path, capsys):

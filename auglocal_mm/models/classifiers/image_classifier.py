@@ -63,14 +63,16 @@ class ImageClassifier(BaseModel):
         options = _known_options(partition or {})
         self._paths = options.pop('chain', None)
         self._read: set[str] = set()
-        self.shapes = feature_shapes(self.layers, image_size, self.adapter.channel_dim)
-        check_chain(self.layers, self.backbone, image_size)
-        self.segments = resolve_segments([layer.name for layer in self.layers], checkpointed)
+        layers = self.layers
+        names = [layer.name for layer in layers]
+        self.shapes = feature_shapes(layers, image_size, self.adapter.channel_dim)
+        check_chain(layers, self.backbone, image_size)
+        self.segments = resolve_segments(names, checkpointed)
         self.head = MODELS.build({'in_channels': self.shapes[-1].channels, **head})
         self.auxiliary_heads: ModuleList | None = None
         self.split_points: list[int] = []
         if auxiliary_heads is not None:
-            self.split_points = resolve_split_points([layer.name for layer in self.layers], **options)
+            self.split_points = resolve_split_points(names, **options)
             given = data_preprocessor or {}
             # A preprocessor without mean and std passes pixel values on unchanged.
             neutral = {'mean': [0.0] * 3, 'std': [1.0] * 3} if given else {}
@@ -78,7 +80,8 @@ class ImageClassifier(BaseModel):
             # Heads draw from a fork of the generator, so that every method starts from the same primary network.
             with torch.random.fork_rng(devices=[]):
                 self.auxiliary_heads = ModuleList(
-                    self._build_auxiliary_head(auxiliary_heads, m, normalisation) for m in range(len(self.split_points))
+                    self._build_auxiliary_head(auxiliary_heads, layers, m, normalisation)
+                    for m in range(len(self.split_points))
                 )
         elif options:
             raise InputError(
@@ -96,10 +99,10 @@ class ImageClassifier(BaseModel):
         self.to(memory_format=self._layout)
 
     def _build_auxiliary_head(
-        self, config: dict[str, Any], module: int, normalisation: dict[str, Any]
+        self, config: dict[str, Any], layers: list[LocalLayer], module: int, normalisation: dict[str, Any]
     ) -> AuxiliaryHead:
         placement = Placement(
-            self.layers,
+            layers,
             self.shapes,
             self.split_points[module],
             module,
