@@ -104,7 +104,16 @@ class CocoMetric(MMDetCocoMetric):
             self.class_ap[kind] = class_ap(evaluation)
             if self.classwise:  # MMDetection's name for it, under which masks replace boxes
                 metrics |= {f'{name}_precision': value for name, value in self.class_ap[kind].items()}
+            self._log(kind, statistics)
         return metrics
+
+    def _log(self, kind: str, statistics: dict[str, float]) -> None:
+        """What MMDetection logs, without its table."""
+        if self.classwise:
+            classes = ', '.join(f'{name}: {value:.3f}' for name, value in self.class_ap[kind].items())
+            print_log(f'{kind} AP by class: {classes}', logger='current')
+        values = ' '.join(f'{statistics[item]:.3f}' for item in ITEMS[:6])
+        print_log(f'{kind}_mAP_copypaste: {values}', logger='current')
 
     def _detections(self, results: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
         """The detections in COCO's format, by ``'bbox'`` and ``'segm'``."""

@@ -8,7 +8,7 @@ from pycocotools.cocoeval import COCOeval
 from tests_coco import CLASSES, SIZES, detect, measure, read, scenes, write_scenes
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.evaluation import CocoMetric
+from auglocal_mm.evaluation import CocoMetric, coco_metric
 
 
 def check(tmp_path, content, dataset=None, **settings):
@@ -65,6 +65,17 @@ def test_figures_are_those_of_pycocotools_unrounded_and_of_each_class(tmp_path, 
         name: judged(path, found, kind, catIds=[category])[0] for name, category in (('cat', 1), ('dog', 2))
     }
     assert metric.class_ap[kind]['cat'] != metric.class_ap[kind]['dog']
+
+
+def test_the_lines_that_mmdetection_logs(tmp_path, monkeypatch):
+    logged = []
+    monkeypatch.setattr(coco_metric, 'print_log', lambda text, **_: logged.append(text))
+    metric = detect(write_scenes(tmp_path, scenes()), classwise=True)
+    figures = metric.evaluate(len(SIZES))
+    assert f'dog: {metric.class_ap["segm"]["dog"]:.3f}' in logged[2]
+    items = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
+    values = ' '.join(f'{figures[f"coco/segm_{item}"]:.3f}' for item in items)
+    assert logged[3] == f'segm_mAP_copypaste: {values}'
 
 
 def test_a_class_without_instances_has_no_ap(tmp_path):
