@@ -1,5 +1,6 @@
 """Fixtures for tests that train: a folder of tiny images and configs that fit it."""
 
+import gc
 import multiprocessing.context
 import signal
 from collections.abc import Callable, Iterator
@@ -70,3 +71,9 @@ def tiny_config(image_folder: Path, tmp_path: Path) -> Callable[..., Config]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the test of minutes first, so that no process of several is left alone with it at the end."""
     items.sort(key=lambda item: 'test_real_photographs' not in item.nodeid)
+
+
+def pytest_collection_finish() -> None:
+    """Spares what was imported from garbage collections: a million objects."""
+    gc.collect()
+    gc.freeze()

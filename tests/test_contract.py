@@ -93,7 +93,7 @@ def test_a_head_reads_the_taps_that_its_backbone_has():
 
 @pytest.mark.parametrize('rule', ['DGLHead', 'PredSimHead', 'InfoProHead'])
 def test_heads_of_convolutions_refuse_tokens(rule):
-    with pytest.raises(InputError, match=r'local layer embedding needs maps.*\(N, 17, 12\)'):
+    with pytest.raises(InputError, match=r'embedding.*\(N, 17, 12\)'):
         classifier(**{**TOYS['tokens'], 'rule': dict(type=rule)})
 
 

@@ -40,7 +40,7 @@ def test_pretraining_transfer_and_comparison(tmp_path):
     assert DATA is not None
     with zipfile.ZipFile(Path(DATA) / 'tiny_imagenet10.zip') as archive:
         names = sorted(archive.namelist())
-        for pattern, images in (('tiny_imagenet10/train/*/*.*', 100), ('tiny_imagenet10/val/*/*.*', 20)):
+        for pattern, images in (('tiny_imagenet10/train/*/*.*', 80), ('tiny_imagenet10/val/*/*.*', 10)):
             classes = groupby(fnmatch.filter(names, pattern), os.path.dirname)
             archive.extractall(tmp_path, [name for _, each in classes for name in islice(each, images)])
     environment = {
@@ -78,7 +78,7 @@ def test_pretraining_transfer_and_comparison(tmp_path):
             'model.train_cfg.rcnn.sampler.num=32',
             'model.test_cfg.rpn.nms_pre=50',
             'model.test_cfg.rpn.max_per_img=50',
-            'train_dataloader.dataset.indices=8',
+            'train_dataloader.dataset.indices=4',
             f'val_dataloader.dataset.ann_file={judged}',
             f'val_evaluator.ann_file={judged}',
             'train_cfg.max_epochs=1',

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mmengine.runner import runner
 from yapf.yapflib import yapf_api
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -29,6 +30,8 @@ SERVER.set_forkserver_preload(['auglocal_mm', 'auglocal_mm.analysis', 'auglocal_
 gc.set_threshold(100_000, 50, 1000)
 # MMEngine formats the config nine times a training, which takes as long as a small one.
 yapf_api.FormatCode = lambda code, **_: (code, True)
+# It asks several programs for their versions at the start of every training.
+runner.collect_env = dict
 
 
 class Started:

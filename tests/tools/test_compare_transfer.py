@@ -1,10 +1,9 @@
 import importlib.util
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests_support import tool
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'analysis_tools' / 'compare_transfer.py'
 
@@ -37,7 +36,7 @@ def test_from_the_repository_root(bp: Path, auglocal: Path, tmp_path: Path) -> N
     """The whole way, as a user runs it."""
     out = tmp_path / 'report' / 'resnet34'
     command = [TOOL, f'BP={bp}', f'AugLocal={auglocal}', '--out', out, '--title', 'ResNet-34']
-    run = subprocess.run([sys.executable, *map(str, command)], cwd=TOOL.parents[2], capture_output=True, text=True)
+    run = tool(*map(str, command))
     assert (run.returncode, run.stderr) == (0, '')
     markdown = (out / 'comparison.md').read_text()
     assert run.stdout.startswith(markdown)

@@ -1,13 +1,12 @@
 import importlib.util
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from mmengine.logging import MMLogger
 from PIL import Image
+from tests_support import tool
 
 TOOL = Path(__file__).parents[2] / 'tools/dataset_converters/imagenet_val.py'
 NAMES = ['ILSVRC2012_val_00000001', 'ILSVRC2012_val_00000002', 'ILSVRC2012_val_00000003']
@@ -156,9 +155,7 @@ def test_nothing_is_left_when_writing_fails(
 
 def test_command_line_prints_one_line(val: Path) -> None:
     (val.parent / 'labels.txt').write_bytes(b'\xff\xfe\x00')
-    command = [sys.executable, str(TOOL), str(val), str(val.parent / 'labels.txt'), '--out', str(val.parent / 'out')]
-    environment = {**os.environ, 'PYTHONPATH': str(TOOL.parents[2])}
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    result = tool(str(TOOL), str(val), str(val.parent / 'labels.txt'), '--out', str(val.parent / 'out'))
     assert result.returncode == 1
     assert result.stderr.startswith('error: ') and str(val.parent / 'labels.txt') in result.stderr
     assert 'Traceback' not in result.stderr
