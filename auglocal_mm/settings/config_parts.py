@@ -93,7 +93,7 @@ def _registered(key: str, name: str, root: Registry, scope: str) -> Any:
             package = name.partition('.')[0] if '.' in name else ''
             advice = did_you_mean(name, known) or 'custom_imports loads classes of your own'
             advice = f'is {package} installed?' if package else advice
-            raise InputError(f'{key}.type is {name!r}, which is not registered as a {root.name}; {advice}')
+            raise InputError(f'{key}.type is {name!r}, which is not in the {root.name} registry; {advice}')
     return cls
 
 
