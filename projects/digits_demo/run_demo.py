@@ -67,7 +67,9 @@ def missed_levels() -> list[str]:
     for name in ('BP', 'AugLocal'):
         level = max(MIN_BOX_AP50, box_ap50['random'])
         if box_ap50[name] < level:
-            missed.append(f'{DETECTORS[name].title} reached box AP50 {box_ap50[name]:.1f}, expected {level:.1f} or more')
+            missed.append(
+                f'{DETECTORS[name].title} reached box AP50 {box_ap50[name]:.1f}, expected {level:.1f} or more'
+            )
     return missed
 
 

@@ -94,7 +94,7 @@ def test_anything_else_is_not_a_record_and_is_not_run(text, tmp_path, monkeypatc
         '[',
         '[1]',
         '["a"]' * 2,
-        '[' * 10**5,
+        '[' * 10**4,
         'a: &a [1]\nb: *a',
         'a: !!python/object/apply:os.getcwd []',
         '_base_: a.yaml',

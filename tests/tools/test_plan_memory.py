@@ -23,7 +23,9 @@ def test_the_chosen_plan_trains_as_it_stands(tiny_config, tmp_path, capsys):
     settings = {'model.image_size': 32, 'model.backbone.depth': 101, 'model.backbone.base_channels': 8}
     base = tiny_config(**settings)
     config = write(base, tmp_path / 'tiny.py')
-    data, printed = plan(config, tmp_path / 'out', '--batch-size', '24', '--budget', '11MiB', capsys=capsys)
+    data, printed = plan(
+        config, tmp_path / 'out', '--max-depth', '2', '--batch-size', '24', '--budget', '11MiB', capsys=capsys
+    )
     assert 'BP with checkpointing' in printed and '## Chosen: K = ' in printed
     chosen = data['chosen']
     assert chosen['memory']['total'] <= 11 * 2**20 < data['backpropagation']['memory']['total']
@@ -61,7 +63,19 @@ def test_the_written_config_has_what_the_command_line_changed(tiny_config, tmp_p
         'model.backbone.base_channels=8',
         'train_dataloader.dataset.transforms.0.size=32',
     ]
-    arguments = ['--batch-size', '64', '--image-size', '32', '--amp', '--budget', '12MiB', '--cfg-options', *options]
+    arguments = [
+        '--max-depth',
+        '2',
+        '--batch-size',
+        '64',
+        '--image-size',
+        '32',
+        '--amp',
+        '--budget',
+        '12MiB',
+        '--cfg-options',
+        *options,
+    ]
     data, _ = plan(config, tmp_path / 'out', *arguments, capsys=capsys)
     assert len(data['chosen']['modules']) > 1
     (snippet,) = (tmp_path / 'out').glob('*_planned.py')
