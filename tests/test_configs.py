@@ -15,6 +15,7 @@ METHODS = ('bp', 'auglocal', 'dgl', 'predsim', 'infopro')
 PRETRAINING = sorted(p for m in METHODS for p in (REPOSITORY / 'configs' / m).glob('*.py'))
 BENCHMARKS = sorted((REPOSITORY / 'configs').glob('*/benchmarks/*_coco.py'))
 BENCHMARKS = [path for path in BENCHMARKS if '_base_' not in path.parts]
+BUILT: dict[str, torch.nn.Module] = {}
 PROJECTS = sorted((REPOSITORY / 'projects').glob('*/configs/*.py'))
 
 
@@ -23,11 +24,14 @@ def name(path: Path) -> str:
 
 
 def build(config: Config) -> torch.nn.Module:
-    init_default_scope(config.default_scope)
-    # torchvision's RegNet computes its widths with tensors, which must hold data.
-    device = 'cpu' if 'regnet' in config.model.backbone.get('name', '') else 'meta'
-    with torch.device(device):
-        return MODELS.build(config.model)
+    """The model of a config, which is built once where configs differ in their data alone."""
+    if str(config.model) not in BUILT:
+        init_default_scope(config.default_scope)
+        # torchvision's RegNet computes its widths with tensors, which must have data.
+        device = 'cpu' if 'regnet' in config.model.backbone.get('name', '') else 'meta'
+        with torch.device(device):
+            BUILT[str(config.model)] = MODELS.build(config.model)
+    return BUILT[str(config.model)]
 
 
 @pytest.mark.parametrize('path', PRETRAINING, ids=name)
@@ -51,12 +55,12 @@ def test_pretraining_config_builds(path):
 
 
 @pytest.mark.parametrize('path', [p for p in PRETRAINING if 'bp' not in p.parts], ids=name)
-def test_a_rule_differs_from_bp_in_the_heads_and_the_hook(path):
+def test_a_method_differs_from_bp_in_the_heads_and_the_hook(path):
     assert path.read_text().startswith("_base_ = '../bp/")
     local, plain = Config.fromfile(path), Config.fromfile(path.parent / _base(path))
     local.model.pop('auxiliary_heads')
     local.model.pop('partition', None)
-    # Changes no result, but what is held.
+    # Changes memory, but no result.
     assert local.model.pop('checkpointed', None) == ([dict(norms='stem')] if 'resnet34_auglocal' in path.name else None)
     assert local.pop('custom_hooks') == [dict(type='AugLocalHook')]
     assert local.to_dict() == plain.to_dict()

@@ -22,17 +22,17 @@ TOYS = {
     'pyramid': dict(
         backbone=dict(type='TappedNetwork'),
         head=dict(type='PyramidHead', num_classes=3),
-        rule=dict(type='AugLocalHead', depth=2),
+        auxiliary_heads=dict(type='AugLocalHead', depth=2),
     ),
     'tokens': dict(
         backbone=dict(type='TokenNetwork'),
         head=dict(type='ClassTokenHead', num_classes=3),
-        rule=dict(type='AugLocalHead', depth=2, classifier=dict(type='ClassTokenHead')),
+        auxiliary_heads=dict(type='AugLocalHead', depth=2, classifier=dict(type='ClassTokenHead')),
     ),
     'torchvision': dict(
         backbone=dict(type='TorchvisionBackbone', name='vit_b_32', options=dict(image_size=32)),
         head=dict(type='ClassTokenHead', num_classes=3),
-        rule=dict(type='AugLocalHead', depth=2, classifier=dict(type='ClassTokenHead', norm=True)),
+        auxiliary_heads=dict(type='AugLocalHead', depth=2, classifier=dict(type='ClassTokenHead', norm=True)),
         partition=dict(num_local_modules=3),
     ),
 }
@@ -40,7 +40,7 @@ SMALL = ['pyramid', 'tokens']
 
 
 def build(toy: str, local: bool = True, **settings):
-    parts = {key: value for key, value in TOYS[toy].items() if local or key not in ('rule', 'partition')}
+    parts = {key: value for key, value in TOYS[toy].items() if local or key not in ('auxiliary_heads', 'partition')}
     torch.manual_seed(0)
     return classifier(**parts, **settings)
 
@@ -91,17 +91,17 @@ def test_a_head_reads_the_taps_that_its_backbone_has():
         classifier(dict(type='CIFARResNet', depth=20), head=TOYS['pyramid']['head'])
 
 
-@pytest.mark.parametrize('rule', ['DGLHead', 'PredSimHead', 'InfoProHead'])
-def test_heads_of_convolutions_refuse_tokens(rule):
+@pytest.mark.parametrize('head', ['DGLHead', 'PredSimHead', 'InfoProHead'])
+def test_heads_of_convolutions_refuse_tokens(head):
     with pytest.raises(InputError, match=r'embedding.*\(N, 17, 12\)'):
-        classifier(**{**TOYS['tokens'], 'rule': dict(type=rule)})
+        classifier(**{**TOYS['tokens'], 'auxiliary_heads': dict(type=head)})
 
 
 @pytest.mark.parametrize('toy', SMALL)
 def test_they_train_and_are_exported_under_their_own_names(tiny_config, tmp_path, toy):
     parts, config = TOYS[toy], tiny_config()
-    for key, part in (('backbone', 'backbone'), ('head', 'head'), ('auxiliary_heads', 'rule')):
-        config.model[key] = dict(parts[part])
+    for key in ('backbone', 'head', 'auxiliary_heads'):
+        config.model[key] = dict(parts[key])
     config.model.image_size = 32
     runner = Runner.from_cfg(config)
     before = {name: value.clone() for name, value in runner.model.state_dict().items()}
@@ -116,19 +116,19 @@ def test_they_train_and_are_exported_under_their_own_names(tiny_config, tmp_path
 @pytest.mark.parametrize('toy', SMALL)
 def test_plans_hold_what_a_real_step_holds(toy):
     plain = build(toy, local=False, image_size=64) if toy == 'pyramid' else build(toy, local=False)
-    rule = {key: value for key, value in TOYS[toy]['rule'].items() if key == 'classifier'}
-    costs = measure_network(plain, 64 if toy == 'pyramid' else 32, [2], head=rule)
+    auxiliary_heads = {key: value for key, value in TOYS[toy]['auxiliary_heads'].items() if key == 'classifier'}
+    costs = measure_network(plain, 64 if toy == 'pyramid' else 32, [2], head=auxiliary_heads)
     reference = backpropagation(costs)
     plans = [cheapest_plan(costs, share * reference.activations) for share in (1.0, 0.9, 0.6, 0.44)]
     assert any(plan and len(plan.modules) > 1 for plan in plans)
     for plan in filter(None, plans):
-        assert plan.activations == pytest.approx(measured(toy, plan, costs.names, rule), rel=0.05)
+        assert plan.activations == pytest.approx(measured(toy, plan, costs.names, auxiliary_heads), rel=0.05)
 
 
-def measured(toy: str, plan, names, rule) -> float:
-    settings = to_config(plan, names, {}, rule)['model']
+def measured(toy: str, plan, names, auxiliary_heads) -> float:
+    settings = to_config(plan, names, {}, auxiliary_heads)['model']
     heads, size = settings.pop('auxiliary_heads', None), 64 if toy == 'pyramid' else 32
-    parts = {**TOYS[toy], 'rule': heads}
+    parts = {**TOYS[toy], 'auxiliary_heads': heads}
     model = classifier(**parts, image_size=size, **settings).train()
     images, labels = torch.randn(8, 3, size, size), torch.arange(8) % 3
 

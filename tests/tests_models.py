@@ -11,14 +11,14 @@ from auglocal_mm.registry import MODELS
 
 
 def classifier(
-    backbone: dict[str, Any], rule: dict[str, Any] | None = None, device: str = 'cpu', **settings: Any
+    backbone: dict[str, Any], auxiliary_heads: dict[str, Any] | None = None, device: str = 'cpu', **settings: Any
 ) -> ImageClassifier:
     """An :class:`ImageClassifier` of ten classes on images of 32 pixels, unless said otherwise."""
     init_default_scope('auglocal_mm')
     head = dict(type='LinearHead', num_classes=10)
     config = dict(type='ImageClassifier', backbone=backbone, head=head, image_size=32)
-    if rule is not None:
-        config['auxiliary_heads'] = rule
+    if auxiliary_heads is not None:
+        config['auxiliary_heads'] = auxiliary_heads
     with torch.device(device):
         return MODELS.build({**config, **settings})
 

@@ -144,7 +144,7 @@ def test_check_refuses_another_number_of_classes(tiny_config, tmp_path):
     assert_error(tool('tools/train.py', config, '--check'), '3 classes', 'num_classes', '7')
 
 
-def test_weights_alone_and_the_checkpoint_of_another_rule_are_not_resumed_from(tiny_config, tmp_path):
+def test_weights_alone_and_the_checkpoint_of_another_method_are_not_resumed_from(tiny_config, tmp_path):
     bp = write(tiny_config('bp', **{'train_cfg.max_epochs': 1}), tmp_path / 'bp.py')
     assert tool('tools/train.py', bp, '--work-dir', str(tmp_path / 'bp')).returncode == 0
     config = write(tiny_config(), tmp_path / 'tiny.py')
