@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 if TYPE_CHECKING:  # classifiers need nothing of MMDetection
     from mmdet.datasets.api_wrappers import COCO
@@ -27,3 +28,11 @@ def metric_annotations(metric: 'CocoMetric') -> 'COCO | None':
     The metric keeps no path of their file from which they could be read again.
     """
     return metric._coco_api
+
+
+def checkpoint_to_load(runner: Runner) -> tuple[bool, str | None]:
+    """Whether the runner will resume, and the checkpoint that it will load; ``None`` if it is to find the latest one.
+
+    Its config has them only if the runner was built from one.
+    """
+    return runner._resume, runner._load_from

@@ -12,7 +12,7 @@ def parse_size(text: str) -> float:
     """``'8GiB'`` in bytes.
 
     Raises:
-        InputError: There is no number, or the unit is unknown.
+        InputError: The number is missing, or the unit is unknown.
     """
     match = re.fullmatch(r'\s*(\d+\.?\d*|\.\d+)\s*([A-Za-z]*)\s*', text)
     if match is None or match[2].upper() not in UNITS:

@@ -20,6 +20,7 @@ from auglocal_mm.engine.resumed_settings import apply_settings
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import atomic_write, write_text
+from auglocal_mm.private import checkpoint_to_load
 from auglocal_mm.registry import HOOKS
 from auglocal_mm.runtime.memory_order import like
 from auglocal_mm.runtime.optimizers import average_gradients, each_wrapper
@@ -130,8 +131,9 @@ class CheckpointHook(MMEngineCheckpointHook):
                 can no longer take effect.
         """
         model = unwrapped(runner.model)
-        source = str(runner.cfg.get('load_from') or find_latest_checkpoint(runner.work_dir))
-        if not runner.cfg.get('resume'):
+        resume, given = checkpoint_to_load(runner)
+        source = str(given or find_latest_checkpoint(runner.work_dir))
+        if not resume:
             checkpoint['state_dict'], coverage = select_weights(model, checkpoint, source)
             print_log(f'Weights of {source}: {coverage}', logger='current')
             return

@@ -12,6 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from auglocal_mm.files.run_record import plain
+from auglocal_mm.private import checkpoint_to_load
 from auglocal_mm.registry import HOOKS
 from auglocal_mm.transfer.evaluation_record import (
     EvaluationRecord,
@@ -41,12 +42,12 @@ class EvaluationRecordHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Remembers which training the weights are from, and when they were saved."""
         self.loaded = checkpoint.get('meta') or {}
-        self.training = training_of(self.loaded, str(runner.cfg.get('load_from')))
+        self.training = training_of(self.loaded, str(checkpoint_to_load(runner)[1]))
 
     @master_only
     def before_train(self, runner: Runner) -> None:
         """Keeps the records of a resumed training, and starts without any otherwise."""
-        resumed = bool(runner.cfg.get('resume') and self.loaded)
+        resumed = bool(checkpoint_to_load(runner)[0] and self.loaded)
         if self.training is None or not resumed:
             self.training = _new_training(runner, resumed)
         kept = read_evaluations(runner.work_dir) if resumed else None
@@ -69,7 +70,7 @@ class EvaluationRecordHook(Hook):
 
     def after_test_epoch(self, runner: Runner, metrics: Mapping[str, Any] | None = None) -> None:
         """Records a test."""
-        self._write(runner, 'test', metrics or {}, self.loaded, runner.cfg.get('load_from'))
+        self._write(runner, 'test', metrics or {}, self.loaded, checkpoint_to_load(runner)[1])
 
     @master_only
     def _write(

@@ -104,7 +104,9 @@ def test_a_checkpoint_that_is_not_finite_is_not_resumed_from(tiny_config, tmp_pa
     checkpoint['optimizer']['state'][0]['momentum_buffer'][0] = float('inf')
     torch.save(checkpoint, tmp_path / 'damaged.pth')
     with pytest.raises(InputError, match=r'damaged\.pth.*optimizer\.state\.0\.momentum_buffer.*\binf\b'):
-        Runner.from_cfg(tiny_config('bp', load_from=str(tmp_path / 'damaged.pth'), resume=True)).train()
+        runner = Runner.from_cfg(tiny_config('bp', load_from=str(tmp_path / 'damaged.pth'), resume=True))
+        runner.cfg.pop('resume')  # as in a runner that was built without a config
+        runner.train()
 
 
 @pytest.mark.parametrize(('scaler', 'refused'), [({'scale': 1024.0}, False), ({}, True), (None, True)])
