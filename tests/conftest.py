@@ -39,6 +39,25 @@ def shapes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def repeated_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large layers repeat their first 65,536 random weights: to draw the 130 million of a VGG takes seconds."""
+    uniform, normal = torch.Tensor.uniform_, torch.Tensor.normal_
+
+    def repeating(draw: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def fill(tensor: torch.Tensor, *bounds: float, **named: Any) -> torch.Tensor:
+            if tensor.is_meta or tensor.numel() <= 2**16:
+                return draw(tensor, *bounds, **named)
+            drawn = draw(torch.empty(2**16, dtype=tensor.dtype), *bounds, **named)
+            repeats = -(-tensor.numel() // len(drawn))
+            return tensor.copy_(drawn.repeat(repeats)[: tensor.numel()].view(tensor.shape))
+
+        return fill
+
+    monkeypatch.setattr(torch.Tensor, 'uniform_', repeating(uniform))
+    monkeypatch.setattr(torch.Tensor, 'normal_', repeating(normal))
+
+
+@pytest.fixture
 def ten_seconds() -> Iterator[None]:
     """Fails a test that waits for a pipe."""
 

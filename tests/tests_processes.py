@@ -5,12 +5,15 @@ tool from nothing.
 """
 
 import atexit
+import functools
 import gc
 import io
+import logging
 import multiprocessing
 import os
 import resource
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,18 +23,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mmengine.config import utils
 from mmengine.runner import runner
 from yapf.yapflib import yapf_api
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SERVER = multiprocessing.get_context('forkserver')
-SERVER.set_forkserver_preload(['auglocal_mm', 'auglocal_mm.analysis', 'auglocal_mm.studies', 'mmdet.models'])
+PRELOADED = ['auglocal_mm', 'auglocal_mm.analysis', 'auglocal_mm.studies', 'mmdet.models', 'tests_processes']
+SERVER.set_forkserver_preload(PRELOADED)
 # Each full collection visits a million objects of imported libraries, and finds nothing.
 gc.set_threshold(100_000, 50, 1000)
+gc.freeze()
 # MMEngine formats the config nine times a training, which takes as long as a small one.
 yapf_api.FormatCode = lambda code, **_: (code, True)
 # It asks several programs for their versions at the start of every training.
 runner.collect_env = dict
+# It reads dozens of YAML files for each config that starts from one of MMDetection's.
+utils.load = functools.cache(utils.load)
 
 
 class Started:
@@ -72,7 +80,8 @@ class _ForkingPopen(subprocess.Popen):
     """Forks, too, where a process starts Python with a script."""
 
     def _execute_child(self, args: Any, executable: Any, preexec: Any, close: Any, pass_fds: Any, *rest: Any) -> None:
-        if args[0] != sys.executable or not args[1].endswith('.py'):
+        script = list(args[1 + (args[1] == '-u') :])  # torchrun asks for no buffers
+        if args[0] != sys.executable or not script[0].endswith('.py'):
             super()._execute_child(args, executable, preexec, close, pass_fds, *rest)
             return
         cwd, env, _, _, _, *pipes = rest[:11]
@@ -81,7 +90,7 @@ class _ForkingPopen(subprocess.Popen):
         if not self.pid:
             for copy, number in passed.items():
                 os.dup2(copy, number)
-            become(args[1:], cwd or '.', env or dict(os.environ), [pipes[0], pipes[3], pipes[5]])
+            become(script, cwd or '.', env or dict(os.environ), [pipes[0], pipes[3], pipes[5]])
         for copy in passed:
             os.close(copy)
         self._child_created = True
@@ -100,6 +109,9 @@ def become(
         os.environ.clear()
         os.environ.update(environment)
         os.chdir(folder)
+        logging.disable(logging.NOTSET)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         sys.argv = list(arguments)
         paths = filter(None, environment['PYTHONPATH'].split(os.pathsep))
         sys.path[:0] = [str(Path(arguments[0]).resolve().parent), *paths]

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
+from auglocal_mm.local.shapes import NormsUncomputed
 from auglocal_mm.local.state import State
 from auglocal_mm.models import ImageClassifier
 
@@ -78,7 +79,7 @@ def _count(network: nn.Module, function: Callable[[State], T], state: State) -> 
         for module in network.modules()
         if isinstance(module, _BatchNorm)
     ]
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False) as counter, NormsUncomputed():
         outputs = function(state)
     for hook in hooks:
         hook.remove()

@@ -67,7 +67,7 @@ def feature_shapes(
     features = torch.empty(2, 3, image_size, image_size, device='meta')
     for layer in layers:
         try:
-            with _NormsUncomputed():
+            with NormsUncomputed():
                 features = functional_call(layer.module, _without_data(layer.module), (features,))
         except (RuntimeError, TypeError, ValueError, AssertionError) as error:
             raise InputError(
@@ -101,8 +101,8 @@ def _refuse_channels_last(shapes: Sequence[FeatureShape]) -> None:
         )
 
 
-class _NormsUncomputed(TorchFunctionMode):
-    """Norms keep the shape; on tensors without data PyTorch takes milliseconds for each."""
+class NormsUncomputed(TorchFunctionMode):
+    """A context for forward passes that need shapes alone: a norm keeps them, but takes milliseconds on the meta device."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if function is functional.batch_norm:

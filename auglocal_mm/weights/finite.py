@@ -15,9 +15,13 @@ def non_finite(state: Any, name: str = '') -> str | None:
         name: Of ``state``.
     """
     for path, tensor in _tensors(state, name):
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        if tensor.is_floating_point() and tensor.numel() and not _all_finite(tensor):
             return f'{path} is {float(tensor[~torch.isfinite(tensor)][0])}'
     return None
+
+
+def _all_finite(tensor: Tensor) -> bool:
+    return all(torch.isfinite(extreme) for extreme in tensor.aminmax())  # NaN if one value is; no mask of all values
 
 
 def _tensors(state: Any, name: str) -> Iterator[tuple[str, Tensor]]:

@@ -9,6 +9,8 @@ from auglocal_mm.local.state import State
 from auglocal_mm.registry import MODELS
 from auglocal_mm.weights.backbone_file import load_backbone, write_backbone
 
+pytestmark = pytest.mark.usefixtures('repeated_weights')
+
 NETWORKS = {
     'vgg13_bn': 10,
     'vgg19_bn': 16,
@@ -17,9 +19,6 @@ NETWORKS = {
     'regnet_x_400mf': 23,
     'resnet18': 9,
 }
-
-# A VGG's classifier has 120 million weights, which take seconds.
-UNINITIALISED = {name: {'init_weights': False} for name in ('vgg11', 'vgg13_bn', 'vgg19_bn')}
 
 
 @pytest.mark.parametrize(('depth', 'layers'), [(20, 10), (32, 16), (44, 22), (56, 28), (110, 55)])
@@ -46,7 +45,7 @@ def test_torchvisions_networks_are_chains_of_local_layers(name, layers):
     backbone = TorchvisionBackbone(name).eval()
     model = classifier(dict(type='TorchvisionBackbone', name=name), image_size=64)
     assert len(model.layers) == layers
-    network = torchvision.models.get_model(name, weights=None, **UNINITIALISED.get(name, {})).eval()
+    network = torchvision.models.get_model(name, weights=None).eval()
     images = torch.randn(2, 3, 64, 64)
     own = backbone.state_dict()
     network.load_state_dict(own, strict=False)
@@ -120,9 +119,7 @@ def test_exports_load_in_torchvision_with_every_name(tmp_path, name, settings, h
     model = classifier(backbone, head=dict(type=head, num_classes=3), image_size=32 if head == 'ClassTokenHead' else 64)
     meta = dict(auglocal_mm=dict(architecture=model.backbone.architecture))
     write_backbone(tmp_path / 'backbone.pth', dict(state_dict=model.state_dict(), meta=meta))
-    network = torchvision.models.get_model(
-        name, num_classes=3, **settings.get('options', {}), **UNINITIALISED.get(name, {})
-    )
+    network = torchvision.models.get_model(name, num_classes=3, **settings.get('options', {}))
     exported = torch.load(tmp_path / 'backbone.pth')
     assert exported.keys() == network.state_dict().keys()
     for tensor_name, value in network.state_dict().items():  # MNASNet's own loading asks for a version

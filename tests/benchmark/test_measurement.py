@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
+from tests_training import tiny_training
 from torch._dynamo.utils import counters
 from torch.utils._pytree import tree_map
 
@@ -22,16 +23,23 @@ from auglocal_mm.benchmark.summary import add_ratios, against_released, summaris
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import MODELS
 
+SMALL = {'model.image_size': 32, 'train_dataloader.batch_size': 4}
+
+
+@pytest.fixture(autouse=True)
+def scope() -> None:
+    init_default_scope('auglocal_mm')  # as the tools do; another test may have set another one
+
 
 @pytest.fixture
 def config(tiny_config):
-    init_default_scope('auglocal_mm')  # as the tools do; another test may have set another one
-    settings = {'model.image_size': 32, 'train_dataloader.batch_size': 4}
-    return tiny_config(**settings)
+    return tiny_config(**SMALL)
 
 
-@pytest.fixture
-def schemes(config) -> dict[str, Scheme]:
+@pytest.fixture(scope='module')
+def schemes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scheme]:
+    init_default_scope('auglocal_mm')
+    config = tiny_training('auglocal', tmp_path_factory.mktemp('no_images'), **SMALL)
     return {scheme.name: scheme for scheme in training_schemes(config, [0.9, 0.001])}
 
 
@@ -131,8 +139,7 @@ def test_warm_up_is_not_timed(schemes, monkeypatch):
     assert taken[0] is steps[measurement.WARM_UP]
 
 
-def test_a_process_of_its_own_has_a_peak_of_its_own(schemes, monkeypatch):
-    monkeypatch.undo()  # spawned, as for users
+def test_a_process_of_its_own_has_a_peak_of_its_own(schemes):
     ballast = torch.ones(2**28)  # 1 GiB here, which getrusage would count there
     alone = measure_alone(schemes['BP'], 1, 'cpu')
     assert isinstance(alone, Measurement)

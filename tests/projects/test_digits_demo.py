@@ -94,7 +94,7 @@ def tiny_stage(tmp_path: Path, tiny_config, **overrides) -> Stage:
     return Stage('Tiny', str(path))
 
 
-def test_a_stage_trains_with_progress_and_is_not_run_twice(tmp_path, tiny_config, monkeypatch):
+def test_a_stage_trains_with_progress_and_is_resumed(tmp_path, tiny_config, monkeypatch):
     stage = tiny_stage(tmp_path, tiny_config)
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'tools').symlink_to(REPOSITORY / 'tools')
@@ -103,11 +103,12 @@ def test_a_stage_trains_with_progress_and_is_not_run_twice(tmp_path, tiny_config
     run_stages([[stage]], console)
     assert 'Tiny' in console.file.getvalue()
     assert (stage.work_dir / 'backbone.json').is_file()
-    first = (stage.work_dir / 'backbone.pth').read_bytes()
     assert 'Epoch(train) [2][3/3]' in (stage.work_dir / 'output.log').read_text()
+    (tmp_path / 'tools').unlink()
+    (tmp_path / 'tools').mkdir()
+    (tmp_path / 'tools/train.py').write_text('import sys; print(sys.argv[1:])')
     run_stages([[stage]], console)
-    assert 'Epoch(train)' not in (stage.work_dir / 'output.log').read_text()
-    assert (stage.work_dir / 'backbone.pth').read_bytes() == first
+    assert (stage.work_dir / 'output.log').read_text() == f"['{stage.config}', '--resume']\n"
 
 
 FAILS_OR_WAITS = """import sys, time

@@ -150,13 +150,13 @@ class LayerMeter:
             with saved_tensors_hooks(pack, lambda tensor: tensor), counter, meter, costly:
                 outputs = self._forward(layer, own, inputs, read)
             trainable = [tensor for tensor in own.values() if tensor.requires_grad]
+            alone = _backward(outputs, trainable)
             backward = _backward(outputs, [inputs, *(read or {}).values(), *trainable])
             known |= {storage_of(tensor) for tensor in (inputs, outputs, *(read or {}).values())}
             internal = sum(size for storage, size in saved.items() if storage not in known)
             output = outputs.untyped_storage().nbytes()
             convolved = sum(size for storage, size in costly.sizes.items() if storage not in known)
             memory = [internal, convolved, output, max(meter.peak, internal + output)]
-            alone = _backward(self._forward(layer, own, inputs.detach(), read), trainable)
             return [*memory, counter.get_total_flops(), backward, alone], outputs
 
     def _forward(
@@ -190,5 +190,5 @@ def _backward(outputs: Tensor, leaves: list[Tensor]) -> int:
     if not leaves:
         return 0
     with FlopCounterMode(display=False) as counter:
-        torch.autograd.grad(outputs, leaves, torch.empty_like(outputs), allow_unused=True)
+        torch.autograd.grad(outputs, leaves, torch.empty_like(outputs), retain_graph=True, allow_unused=True)
     return counter.get_total_flops()
