@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 import auglocal_mm  # noqa: F401  (before any test imports mmdet)
+from auglocal_mm.planning.costs.layer_cost import LayerCost, LayerMeter
 
 
 @pytest.fixture(autouse=True)
@@ -47,14 +48,31 @@ def repeated_weights(monkeypatch: pytest.MonkeyPatch) -> None:
         def fill(tensor: torch.Tensor, *bounds: float, **named: Any) -> torch.Tensor:
             if tensor.is_meta or tensor.numel() <= 2**16:
                 return draw(tensor, *bounds, **named)
-            drawn = draw(torch.empty(2**16, dtype=tensor.dtype), *bounds, **named)
-            repeats = -(-tensor.numel() // len(drawn))
-            return tensor.copy_(drawn.repeat(repeats)[: tensor.numel()].view(tensor.shape))
+            first, *others = tensor.view(-1).split(2**16)
+            draw(first, *bounds, **named)
+            for part in others:
+                part.copy_(first[: len(part)])
+            return tensor
 
         return fill
 
     monkeypatch.setattr(torch.Tensor, 'uniform_', repeating(uniform))
     monkeypatch.setattr(torch.Tensor, 'normal_', repeating(normal))
+
+
+@pytest.fixture(scope='session')
+def known_costs() -> dict[bool, dict[Any, LayerCost]]:
+    return {False: {}, True: {}}
+
+
+@pytest.fixture
+def costs_measured_once(monkeypatch: pytest.MonkeyPatch, known_costs: dict[bool, dict[Any, LayerCost]]) -> None:
+    """All networks of these tests have the same few layers: each structure is measured for the first of them alone."""
+
+    def initialise(meter: LayerMeter, amp: bool = False) -> None:
+        meter.amp, meter._known = amp, known_costs[amp]
+
+    monkeypatch.setattr(LayerMeter, '__init__', initialise)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -51,7 +52,9 @@ class Started:
         self.arguments = arguments
         self.said = [tempfile.NamedTemporaryFile() for _ in range(2)]  # noqa: SIM115
         names = [file.name for file in self.said]
-        self.process = SERVER.Process(target=_tool, args=(arguments, everything, names, limit_file_size))
+        forkserver.ensure_running()
+        server = forkserver._forkserver._forkserver_address
+        self.process = SERVER.Process(target=_tool, args=(arguments, everything, names, limit_file_size, server))
         self.process.start()
 
     def wait(self, timeout: float = 600) -> subprocess.CompletedProcess:
@@ -65,12 +68,18 @@ class Started:
 
 
 def _tool(
-    arguments: Sequence[str], environment: Mapping[str, str], said: Sequence[str], limit_file_size: int | None
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    said: Sequence[str],
+    limit_file_size: int | None,
+    server: str,
 ) -> None:
     if limit_file_size:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_size,) * 2)
     multiprocessing.set_start_method('fork', force=True)  # the default, which this process was not started with
     multiprocessing.context._concrete_contexts['spawn'] = SERVER
+    forkserver._forkserver._forkserver_address = server  # that of all tests; it would start one of its own
+    forkserver._forkserver.ensure_running = lambda: None
     subprocess.Popen = _ForkingPopen
     streams = [os.open(name, os.O_RDWR) for name in (os.devnull, *said)]
     become(arguments, REPOSITORY, environment, streams)

@@ -21,6 +21,8 @@ from auglocal_mm.registry import MODELS
 
 SIZE, IMAGES = 64, 2
 
+pytestmark = pytest.mark.usefixtures('costs_measured_once', 'repeated_weights')
+
 
 def resnet(depth: int, **settings) -> dict:
     return dict(type='mmdet.ResNet', depth=depth, out_indices=(3,), norm_eval=False, frozen_stages=-1, **settings)
@@ -90,7 +92,7 @@ def test_local_modules_with_segments_in_their_heads():
 def test_the_same_in_bfloat16(monkeypatch):
     """With enough images for their activations to stand out from autocast's copies of the weights, which exist once."""
     monkeypatch.setitem(globals(), 'IMAGES', 8)
-    narrow = resnet(50, base_channels=32)
+    narrow = resnet(50, base_channels=16)
     costs = measure_network(classifier(narrow, image_size=SIZE), SIZE, [2, 3], amp=True)
     for share in (1.0, 0.5, 0.35):
         plan = cheapest_plan(costs, share * backpropagation(costs).activations)

@@ -24,6 +24,8 @@ NAMES = [
     'AugLocal checkpointed',
 ]
 
+pytestmark = pytest.mark.usefixtures('costs_measured_once')
+
 
 @pytest.fixture
 def config(tiny_config, tmp_path) -> str:

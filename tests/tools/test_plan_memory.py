@@ -13,6 +13,8 @@ sys.path.insert(0, str(REPOSITORY / 'tools/analysis_tools'))
 
 import plan_memory
 
+pytestmark = pytest.mark.usefixtures('costs_measured_once')
+
 
 def plan(config, out, *arguments, capsys) -> tuple[dict, str]:
     plan_memory.main([config, '--out', str(out), '--max-depth', '3', *arguments])

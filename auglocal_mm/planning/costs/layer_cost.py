@@ -98,7 +98,7 @@ class LayerMeter:
             dtype: Dtype of the input.
             taps: Shapes and dtypes of the taps that a head also reads; its layer then takes a :class:`State`.
         """
-        known = (key, shape, dtype)
+        known = (key, shape, dtype, tuple((taps or {}).items()))
         if known not in self._known:
             self._known[known] = self._measure(build().train(), shape, dtype, taps)
         return self._known[known]

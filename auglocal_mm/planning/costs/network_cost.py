@@ -103,9 +103,9 @@ def _head(
         key = (structure(modules[copied.source - 1]), copied.stride, copied.pool)
         costs.append(meter.measure(key, partial(copied.build, modules), shape, dtype))
         shape, dtype = costs[-1].output_shape, costs[-1].output_dtype
-    classifier = {'type': 'LinearHead', **settings.get('classifier', {}), 'in_channels': blueprint.channels}
-    build = partial(MODELS.build, {**classifier, 'num_classes': model.head.num_classes})
-    costs.append(meter.measure(('classifier', blueprint.channels), build, shape, dtype))
+    sizes = {'in_channels': blueprint.channels, 'num_classes': model.head.num_classes}
+    classifier = MODELS.build({'type': 'LinearHead', **settings.get('classifier', {}), **sizes})
+    costs.append(meter.measure(structure(classifier), partial(_itself, classifier), shape, dtype))
     return costs
 
 

@@ -3,12 +3,13 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.costs.layer_cost import LayerCost
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
 from auglocal_mm.planning.plan import PlannedModule
-from auglocal_mm.planning.search.heads import head_schedules
+from auglocal_mm.planning.search.heads import HeadSchedule, head_schedules
 from auglocal_mm.planning.search.segments import Schedule, extend, segments_of, start
 
 
@@ -34,16 +35,26 @@ def modules_from(costs: NetworkCosts, first: int, budget: float, only_whole: boo
                 break  # longer modules need even more
             if last in ends:
                 depths = [0] if last + 1 == total else [depth for layer, depth in costs.heads if layer == last]
-                closed = (_close(costs, first, last, states, depth, budget) for depth in depths)
-                found = [module for module in closed if module is not None]
-                options += [min(found, key=lambda each: (each.compute, each.head_parameters))] if found else []
+                closed = (_closed(costs, first, last, states, depth, budget) for depth in depths)
+                found = [each for each in closed if each is not None]
+                options += [_module(costs, first, last, min(found))] if found else []
     return options
 
 
-def _close(
+class _Closed(NamedTuple):
+    """A module's layers with a head, in the order of preference."""
+
+    compute: int
+    head_parameters: int
+    depth: int
+    layers: Schedule
+    head: HeadSchedule
+
+
+def _closed(
     costs: NetworkCosts, first: int, last: int, states: list[Schedule], depth: int, budget: float
-) -> PlannedModule | None:
-    """The cheapest module of these layers with a head of this depth; ``None`` if none fits."""
+) -> _Closed | None:
+    """The cheapest schedules of these layers with a head of this depth; ``None`` if none fits."""
     layers, head = costs.parts(first, last, depth)
     schedules = head_schedules(tuple(head))
     peaks = [schedule.peak for schedule in schedules]
@@ -53,17 +64,23 @@ def _close(
     if not fitting:
         return None
     state, schedule = min(fitting, key=lambda pair: pair[0].extra + pair[1].extra)
-    compute = layers[0].backward_without_input + sum(layer.backward for layer in layers[1:] + head)
+    backward = layers[0].backward_without_input + sum(layer.backward for layer in layers[1:] + head)
+    compute = backward + state.extra + schedule.extra + sum(layer.forward for layer in layers + head)
+    return _Closed(compute, sum(layer.parameters for layer in head), depth, state, schedule)
+
+
+def _module(costs: NetworkCosts, first: int, last: int, closed: _Closed) -> PlannedModule:
+    layers, _ = costs.parts(first, last, closed.depth)
     module = PlannedModule(
         first,
         last,
-        depth,
-        tuple(each.shifted(first) for each in segments_of(state)),
-        schedule.segments,
-        compute + state.extra + schedule.extra + sum(layer.forward for layer in layers + head),
+        closed.depth,
+        tuple(each.shifted(first) for each in segments_of(closed.layers)),
+        closed.head.segments,
+        closed.compute,
         0.0,
-        sum(layer.parameters for layer in layers + head),
-        sum(layer.parameters for layer in head),
+        sum(layer.parameters for layer in layers) + closed.head_parameters,
+        closed.head_parameters,
     )
     return replace(module, activations=peak_of(costs, module))
 
