@@ -1,5 +1,6 @@
 """Finds the first of many tensors that is not finite."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,7 +22,7 @@ def non_finite(state: Any, name: str = '') -> str | None:
 
 
 def _all_finite(tensor: Tensor) -> bool:
-    return all(torch.isfinite(extreme) for extreme in tensor.aminmax())  # NaN if one value is; no mask of all values
+    return all(math.isfinite(extreme) for extreme in tensor.aminmax())  # NaN if one value is; no mask of all values
 
 
 def _tensors(state: Any, name: str) -> Iterator[tuple[str, Tensor]]:

@@ -13,7 +13,14 @@ sys.path.insert(0, str(REPOSITORY / 'tools/analysis_tools'))
 
 import plan_memory
 
+from auglocal_mm.planning.search import frontier
+
 pytestmark = pytest.mark.usefixtures('costs_measured_once')
+
+
+@pytest.fixture(autouse=True)
+def fewer_budgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frontier, 'SHARES', frontier.SHARES[::4])
 
 
 def plan(config, out, *arguments, capsys) -> tuple[dict, str]:
