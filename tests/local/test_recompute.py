@@ -1,3 +1,5 @@
+import functools
+
 import pytest
 import torch
 from tests_models import cifar_resnet, classifier
@@ -9,12 +11,12 @@ from auglocal_mm.local.recompute import Checkpointed
 from auglocal_mm.local.step import local_step
 from auglocal_mm.planning.costs.activation_meter import ActivationMeter
 
-METHODS = [
-    None,
-    dict(type='AugLocalHead', depth=3),
-    dict(type='AugLocalHead', depth=4, checkpointed='all'),
-    dict(type='AugLocalHead', depth=4, checkpointed='norms'),
-]
+METHODS = {
+    'BP': None,
+    'AugLocal': dict(type='AugLocalHead', depth=3),
+    'heads': dict(type='AugLocalHead', depth=4, checkpointed='all'),
+    'norms of heads': dict(type='AugLocalHead', depth=4, checkpointed='norms'),
+}
 
 
 def trained(heads=None, **settings):
@@ -29,7 +31,12 @@ def trained(heads=None, **settings):
     return gradients, dict(model.named_buffers()), meter.peak
 
 
-@pytest.mark.parametrize('heads', METHODS, ids=['BP', 'AugLocal', 'heads', 'norms of heads'])
+@functools.cache
+def trained_plainly(method: str):
+    return trained(METHODS[method])
+
+
+@pytest.mark.parametrize('method', METHODS)
 @pytest.mark.parametrize(
     'names',
     [
@@ -39,12 +46,12 @@ def trained(heads=None, **settings):
         ['layer3.2', ['stem', 'stem'], {'norms': 'layer1.2'}, {'norms': 'layer2.0'}],
     ],
 )
-def test_gradients_and_statistics_equal_those_without_checkpointing(heads, names):
-    plain, checkpointed = trained(heads), trained(heads, checkpointed=names)
+def test_gradients_and_statistics_equal_those_without_checkpointing(method, names):
+    plain, checkpointed = trained_plainly(method), trained(METHODS[method], checkpointed=names)
     for kind in (0, 1):
         assert plain[kind].keys() == checkpointed[kind].keys()
         assert all(torch.equal(plain[kind][name], checkpointed[kind][name]) for name in plain[kind])
-    everywhere = heads is None or names in ('all', 'norms')  # else perhaps not in the module with the peak
+    everywhere = method == 'BP' or names in ('all', 'norms')  # else perhaps not in the module with the peak
     assert checkpointed[2] < plain[2] if everywhere else checkpointed[2] <= plain[2]
 
 

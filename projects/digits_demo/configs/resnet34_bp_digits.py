@@ -1,9 +1,9 @@
-# ResNet-34 by backpropagation on 1,437 handwritten digits of 32x32, for two CPU cores.
+# ResNet-34, half as wide, by backpropagation on 1,437 handwritten digits of 32x32, for two CPU cores.
 _base_ = '../../../configs/bp/resnet34_bp_1xb256-200e_in1k.py'
 data_root = '{{$DIGITS:data/digits}}/digits'
 epochs = 5
 
-model = dict(head=dict(num_classes=10))
+model = dict(backbone=dict(base_channels=32), head=dict(num_classes=10))
 train_dataloader = dict(
     batch_size=32,
     num_workers=0,

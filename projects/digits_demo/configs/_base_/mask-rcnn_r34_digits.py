@@ -1,15 +1,15 @@
 # A small Mask R-CNN R-34 FPN on scenes of digits, for two CPU cores. Configs that inherit it set the backbone's weights.
 _base_ = '../../../../configs/_base_/benchmarks/mask-rcnn_r34_fpn_8xb2-1x-adamw_coco.py'
 data_root = '{{$DIGITS:data/digits}}/scenes'
-epochs = 4
-channels = 64
+epochs = 3
+channels = 48
 norm = dict(type='GN', num_groups=8)  # the scale of features differs between backbones
 classes = tuple('0123456789')
 
 model = dict(
     # Random weights need batch statistics, so all backbones use them.
-    backbone=dict(norm_eval=False),
-    neck=dict(out_channels=channels, num_outs=4, norm_cfg=norm),
+    backbone=dict(norm_eval=False, base_channels=32),
+    neck=dict(in_channels=[32, 64, 128, 256], out_channels=channels, num_outs=4, norm_cfg=norm),
     rpn_head=dict(
         in_channels=channels,
         feat_channels=channels,
