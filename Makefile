@@ -12,7 +12,7 @@ setup: $(INSTALLED)
 # mmcv is built without seeing torch, which leaves its compiled operators out: seconds instead of minutes.
 $(INSTALLED): setup.py constraints.txt
 	$(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,demo]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev,demo]'
 	touch $@
 
 demo: setup

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -15,6 +16,7 @@ from torch._dynamo.utils import counters
 from torch.utils._pytree import tree_map
 
 from auglocal_mm.benchmark import measurement
+from auglocal_mm.benchmark import schemes as schemes_module
 from auglocal_mm.benchmark.benchmark_report import to_markdown
 from auglocal_mm.benchmark.iteration import random_batch, training_step
 from auglocal_mm.benchmark.measurement import Measurement, measure, measure_alone
@@ -26,9 +28,12 @@ from auglocal_mm.registry import MODELS
 SMALL = {'model.image_size': 32, 'train_dataloader.batch_size': 4}
 
 
-@pytest.fixture(autouse=True)
-def scope() -> None:
+@pytest.fixture(autouse=True, scope='module')
+def settings() -> Iterator[None]:
     init_default_scope('auglocal_mm')  # as the tools do; another test may have set another one
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schemes_module, 'DEPTHS', (2, 3))  # fewer heads to measure
+        yield
 
 
 @pytest.fixture
@@ -38,7 +43,6 @@ def config(tiny_config):
 
 @pytest.fixture(scope='module')
 def schemes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scheme]:
-    init_default_scope('auglocal_mm')
     config = tiny_training('auglocal', tmp_path_factory.mktemp('no_images'), **SMALL)
     return {scheme.name: scheme for scheme in training_schemes(config, [0.9, 0.001])}
 
