@@ -5,7 +5,7 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 INSTALLED := .venv/.installed-$(VERSION)
 BIN := .venv/bin
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test lint style types tests clean
 
 setup: $(INSTALLED)
 
@@ -18,13 +18,20 @@ $(INSTALLED): setup.py constraints.txt
 demo: setup
 	$(BIN)/python projects/digits_demo/run_demo.py
 
-lint: setup
+lint: style types
+
+style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: setup
 	$(BIN)/mypy
 
+test: style
+	$(MAKE) --no-print-directory --jobs 2 types tests
+
 # Two processes on one thread each: threads of two processes that share two cores wait for each other.
-test: lint
+tests: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 clean:

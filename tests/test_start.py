@@ -1,6 +1,6 @@
 """Tools start with their own imports: nothing of this package and of MMDetection has been imported before.
 
-``tools/train.py`` and ``test.py`` are started without any imports in ``engine/test_two_processes.py``.
+``tools/train.py`` is started without any imports in ``projects/test_digits_demo.py``.
 """
 
 import os

@@ -45,6 +45,7 @@ def train(config, *hooks: Hook) -> Runner:
     for hook in hooks:
         runner.register_hook(hook)
     runner.train()
+    del runner.train_loop.dataloader_iterator  # so that its workers end now, and not when garbage is collected
     return runner
 
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -23,27 +22,18 @@ def free_port() -> str:
         return str(free.getsockname()[1])
 
 
-def dist_train(config, processes: int) -> None:
-    """Trains from nothing, as a user does; this takes the seconds of everyone's imports."""
-    paths = os.pathsep.join([os.path.dirname(sys.executable), os.environ['PATH']])
-    modules = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / 'tests')])
-    environment = {**os.environ, 'PATH': paths, 'PYTHONPATH': modules, 'PORT': free_port(), 'OMP_NUM_THREADS': '1'}
-    command = ['bash', 'tools/dist_train.sh', f'{config.work_dir}.py', str(processes), '--work-dir', config.work_dir]
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
-def dist_test(config, processes: int, checkpoint: str, folder: Path) -> str:
-    """What is said by the processes that ``dist_test.sh`` starts; they have their imports already."""
+def dist(script: str, config, folder: Path, *arguments: str) -> str:
+    """What is said by the processes that a script of ``tools`` starts; they have their imports already."""
     recorder = folder / 'python'
     recorder.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     recorder.chmod(0o755)
-    command = ['bash', 'tools/dist_test.sh', f'{config.work_dir}.py', checkpoint, str(processes)]
+    command = ['bash', f'tools/{script}', f'{config.work_dir}.py', *arguments, '--work-dir', config.work_dir]
     paths = os.pathsep.join([str(folder), os.environ['PATH']])
-    done = subprocess.run(command, cwd=REPOSITORY, env={'PATH': paths}, capture_output=True, text=True, check=True)
-    tested = Started(*done.stdout.splitlines(), '--work-dir', config.work_dir, PORT=free_port()).wait()
-    assert tested.returncode == 0, tested.stderr[-3000:]
-    return tested.stdout + tested.stderr
+    started = subprocess.run(command, cwd=REPOSITORY, env={'PATH': paths}, capture_output=True, text=True, check=True)
+    modules = str(REPOSITORY / 'tests')
+    done = Started(*started.stdout.splitlines(), PORT=free_port(), PYTHONPATH=modules).wait()
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout + done.stderr
 
 
 def train(config, processes: int, *options: str, checkpoint: str = 'epoch_2.pth') -> dict[str, torch.Tensor]:
@@ -122,12 +112,12 @@ def test_all_processes_validate_the_network_that_is_exported_and_tested(tiny_con
         },
     )
     config.dump(f'{config.work_dir}.py')
-    dist_train(config, 2)
+    dist('dist_train.sh', config, tmp_path, '2')
     ours, theirs = (torch.load(f'{config.work_dir}/buffers_{rank}.pth') for rank in range(2))
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
     exported = torch.load(f'{config.work_dir}/backbone.pth')
     assert torch.equal(exported['bn1.running_mean'], ours['backbone.bn1.running_mean'])
-    said = dist_test(config, 2, f'{config.work_dir}/epoch_2.pth', tmp_path)
+    said = dist('dist_test.sh', config, tmp_path, f'{config.work_dir}/epoch_2.pth', '2')
     (log,) = Path(config.work_dir).glob('*/vis_data/scalars.json')
     validated = [line for line in map(json.loads, log.read_text().splitlines()) if 'accuracy/top1' in line]
     assert f'accuracy/top1: {validated[-1]["accuracy/top1"]:.4f}' in said
