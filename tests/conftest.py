@@ -1,4 +1,4 @@
-"""Hooks of all tests. The process that hands tests to others imports no more than this."""
+"""Hooks of all tests."""
 
 import gc
 
@@ -6,9 +6,8 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Loads the fixtures, with seconds of imports, where tests run."""
-    if hasattr(config, 'workerinput') or not config.getoption('numprocesses', None):
-        config.pluginmanager.import_plugin('tests_fixtures')
+    """Loads the fixtures: first in the process that starts the others, since yapf's cache is not safe to write twice."""
+    config.pluginmanager.import_plugin('tests_fixtures')
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
