@@ -9,7 +9,8 @@ BIN := .venv/bin
 
 setup: $(INSTALLED)
 
-# mmcv is built without seeing torch, which leaves its compiled operators out: seconds instead of minutes.
+# mmcv is built without seeing torch, which leaves its compiled operators out: seconds instead of minutes. Python compiles
+# what is imported when it is first imported, a small part of what is installed.
 $(INSTALLED): setup.py constraints.txt
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[dev,demo]'
@@ -27,6 +28,7 @@ style: setup
 types: setup
 	$(BIN)/mypy
 
+# Types are checked beside the tests: both start on one core.
 test: style
 	$(MAKE) --no-print-directory --jobs 2 types tests
 

@@ -210,8 +210,8 @@ CHANGES = [
     Change(
         'nothing that is not finite is saved',
         'weights/finite.py',
-        'not _all_finite(tensor)',
-        'not tensor.numel()',
+        'tensor.aminmax()',
+        'tensor.aminmax()[:1]',
         'tests/engine/hooks/test_checkpoint_hook.py',
     ),
     Change(

@@ -32,9 +32,8 @@ def test_the_chosen_plan_trains_as_it_stands(tiny_config, tmp_path, capsys):
     settings = {'model.image_size': 32, 'model.backbone.depth': 101, 'model.backbone.base_channels': 8}
     base = tiny_config(**settings)
     config = write(base, tmp_path / 'tiny.py')
-    data, printed = plan(
-        config, tmp_path / 'out', '--max-depth', '2', '--batch-size', '24', '--budget', '11MiB', capsys=capsys
-    )
+    arguments = ['--max-depth', '2', '--batch-size', '24', '--budget', '11MiB']
+    data, printed = plan(config, tmp_path / 'out', *arguments, capsys=capsys)
     assert 'BP with checkpointing' in printed and '## Chosen: K = ' in printed
     chosen = data['chosen']
     assert chosen['memory']['total'] <= 11 * 2**20 < data['backpropagation']['memory']['total']
@@ -83,8 +82,8 @@ def test_the_written_config_has_what_the_command_line_changed(tiny_config, tmp_p
         '--budget',
         '12MiB',
         '--cfg-options',
-        *options,
     ]
+    arguments += options
     data, _ = plan(config, tmp_path / 'out', *arguments, capsys=capsys)
     assert len(data['chosen']['modules']) > 1
     (snippet,) = (tmp_path / 'out').glob('*_planned.py')

@@ -186,7 +186,7 @@ class _CostlyResults(TorchDispatchMode):
 
 
 def _backward(outputs: Tensor, leaves: list[Tensor]) -> int:
-    """FLOPs of the gradients of ``leaves``."""
+    """FLOPs of the gradients of ``leaves``; the graph is kept."""
     if not leaves:
         return 0
     with FlopCounterMode(display=False) as counter:

@@ -104,8 +104,8 @@ def _head(
         costs.append(meter.measure(key, partial(copied.build, modules), shape, dtype))
         shape, dtype = costs[-1].output_shape, costs[-1].output_dtype
     sizes = {'in_channels': blueprint.channels, 'num_classes': model.head.num_classes}
-    classifier = MODELS.build({'type': 'LinearHead', **settings.get('classifier', {}), **sizes})
-    costs.append(meter.measure(structure(classifier), partial(_itself, classifier), shape, dtype))
+    classifier = {'type': 'LinearHead', **settings.get('classifier', {}), **sizes}
+    costs.append(meter.measure(str(classifier), partial(MODELS.build, classifier), shape, dtype))
     return costs
 
 
