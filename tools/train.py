@@ -59,7 +59,7 @@ def apply_arguments(config: Config, arguments: argparse.Namespace) -> None:
 @command_line_tool
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
-    config = load_config(options)
+    config = load_config(options, for_training=not options.check)
     apply_arguments(config, options)
     if options.check:
         check_run(config)

@@ -11,6 +11,7 @@ from auglocal_mm.datasets.collate import collate_images
 from auglocal_mm.datasets.image_folder import ImageFolder
 from auglocal_mm.datasets.labelled_images import LabelledImages
 from auglocal_mm.datasets.load_image import LoadImageFromFile
+from auglocal_mm.datasets.replica_sampler import replica_sampler
 from auglocal_mm.datasets.torchvision_dataset import TorchvisionDataset
 from auglocal_mm.datasets.transforms import build_transform
 from auglocal_mm.datasets.wrappers import ClassBalancedDataset, ConcatDataset, RepeatDataset
@@ -26,4 +27,5 @@ __all__ = [
     'TorchvisionDataset',
     'build_transform',
     'collate_images',
+    'replica_sampler',
 ]

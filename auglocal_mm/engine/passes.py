@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from mmengine.dataset import InfiniteSampler
-from mmengine.dist import get_world_size
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import Sampler
+
+from auglocal_mm.runtime.grid import num_replicas
 
 
 def counts_iterations(runner: Runner) -> bool:
@@ -17,7 +18,7 @@ def finished_passes(runner: Runner, iterations: int) -> int:
     """Number of complete passes over the training images after so many iterations."""
     loader = runner.train_dataloader
     if counts_iterations(runner) and isinstance(loader.sampler, InfiniteSampler):
-        return iterations * loader.batch_size * get_world_size() // len(loader.dataset)
+        return iterations * loader.batch_size * num_replicas() // len(loader.dataset)
     return iterations // len(loader)
 
 

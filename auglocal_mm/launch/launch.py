@@ -13,6 +13,7 @@ from mmengine.config import Config
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.accidents import accident_message, end, stop_signals
+from auglocal_mm.launch.layer_parallel import set_up_layer_parallel
 from auglocal_mm.launch.process_group import RANKS, join_processes
 from auglocal_mm.launch.work_dir import keep_users_config
 from auglocal_mm.models.classifiers import is_classifier
@@ -40,7 +41,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
-def load_config(arguments: argparse.Namespace) -> Config:
+def load_config(arguments: argparse.Namespace, for_training: bool = False) -> Config:
     """Reads the config, applies the command line, and adapts it to this machine.
 
     Raises:
@@ -60,6 +61,8 @@ def load_config(arguments: argparse.Namespace) -> Config:
         if (config.get(loader) or {}).get('num_workers'):
             config[loader].setdefault('timeout', WAIT_FOR_BATCH)
     join_processes(config)
+    if for_training:
+        set_up_layer_parallel(config)
     return keep_users_config(config)
 
 

@@ -1,6 +1,5 @@
 """The check that no gradient crosses a module boundary, against plain autograd. Plain PyTorch."""
 
-import itertools
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -39,10 +38,8 @@ def isolation_errors(modules: Sequence[LocalModule], images: Tensor, labels: Ten
         for parameter in everything:
             parameter.grad = None
 
-    indices = itertools.count()
-
-    def same_draws() -> AbstractContextManager[None]:
-        torch.manual_seed(next(indices))
+    def same_draws(index: int) -> AbstractContextManager[None]:
+        torch.manual_seed(index)
         return nullcontext()
 
     local_step(modules, images, labels, measure, same_draws)

@@ -19,9 +19,13 @@ class Head(nn.Module, ABC):
 
     Attributes:
         taps: Names of the taps that the loss reads besides the features.
+        reads_images: Whether the loss reads ``Targets.images``.
+        looks_ahead: Whether the loss reads the parameters of the next local module.
     """
 
     taps: ClassVar[Sequence[str]] = ()
+    reads_images: bool = False
+    looks_ahead: ClassVar[bool] = False
 
     def logits(self, state: State) -> Tensor:
         """The prediction (N, classes) from the state after the local module."""

@@ -11,6 +11,8 @@ from auglocal_mm.local.state import State, Targets
 
 Update = Callable[[int, Tensor], None]
 """Takes the index of a local module and its loss: runs backward, steps its parameters, frees their gradients."""
+Context = Callable[[int], AbstractContextManager[None]]
+"""Takes the index of a local module; its forward pass and loss run in what it returns, backward does not."""
 
 
 def local_step(
@@ -18,7 +20,7 @@ def local_step(
     images: Tensor,
     labels: Any,
     update: Update,
-    context: Callable[[], AbstractContextManager[None]] = nullcontext,
+    context: Context = lambda index: nullcontext(),
 ) -> list[dict[str, Tensor]]:
     """One training iteration, module by module (section 3.1)::
 
@@ -34,18 +36,43 @@ def local_step(
         images: (N, 3, H, W).
         labels: (N,), or other targets that the heads' losses take.
         update: Called as soon as a module's loss is known.
-        context: Returns the context of forward and loss, such as autocast. Backward runs outside it.
+        context: The context of forward and loss, such as autocast.
 
     Returns:
         The output of each head's ``loss`` (``'loss'`` and diagnostics), detached and still on the device.
     """
+    return train_modules(modules, State(images), Targets(labels, images), update, context)
+
+
+def train_modules(
+    modules: Sequence[LocalModule],
+    state: State,
+    targets: Targets,
+    update: Update,
+    context: Context,
+    send: Callable[[State], None] = lambda state: None,
+) -> list[dict[str, Tensor]]:
+    """The part of the local step of some consecutive modules.
+
+    Args:
+        modules: In order.
+        state: The input of the first of them, without a graph.
+        targets: Of their losses.
+        update: As in :func:`local_step`, with indices in ``modules``.
+        context: As in :func:`local_step`, with indices in ``modules``.
+        send: Takes the output of the last of them before its backward pass, which nobody need wait for.
+
+    Returns:
+        As :func:`local_step`.
+    """
     results = []
-    state, targets = State(images), Targets(labels, images)
     for index, module in enumerate(modules):
-        with context():
+        with context(index):
             state = module(state)
             losses = module.loss(state, targets)
         state = state.detach()
+        if index == len(modules) - 1:
+            send(state)
         update(index, losses['loss'])
         results.append({name: value.detach() for name, value in losses.items()})
     return results

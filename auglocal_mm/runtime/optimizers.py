@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce_params, get_world_size
+from mmengine.dist import all_reduce_params
 from mmengine.optim import ApexOptimWrapper, DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.module import LocalModule
 from auglocal_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
+from auglocal_mm.runtime.grid import num_replicas, replica_group
 from auglocal_mm.runtime.memory_order import keep_memory_order
 
 Clip = Callable[[Sequence[nn.Parameter]], Tensor | None]
@@ -29,12 +30,17 @@ class LocalOptimWrapper(OptimWrapperDict):
     Args:
         wrappers: In the order of the modules; they do not clip gradients themselves.
         clip: Clips the gradients of one module.
+
+    Attributes:
+        norms: Of each module's gradients before clipping, by update.
+        elsewhere: States of the wrappers whose modules another process trains, while a checkpoint is written.
     """
 
     def __init__(self, wrappers: Mapping[str, OptimWrapper], clip: Clip | None = None) -> None:
         super().__init__(**wrappers)
         self.clip = clip
         self.norms: list[list[Tensor]] = [[] for _ in wrappers]
+        self.elsewhere: dict[str, dict[str, Any]] = {}
 
     def update_module(self, index: int, loss: Tensor) -> None:
         """Runs backward from a module's loss; then, unless gradients accumulate, steps its parameters and frees its gradients.
@@ -56,6 +62,10 @@ class LocalOptimWrapper(OptimWrapperDict):
                 self.norms[index].append(norm)
         wrapper.step()
         wrapper.zero_grad()
+
+    def state_dict(self) -> dict[str, dict[str, Any]]:
+        """The state of each wrapper by the name of its module."""
+        return {**super().state_dict(), **self.elsewhere}
 
     def take_norms(self) -> Tensor:
         """Norms of each module's gradients before clipping, since the last call: (updates, K), on the CPU.
@@ -131,10 +141,10 @@ def each_wrapper(optim_wrapper: OptimWrapper) -> list[OptimWrapper]:
 
 
 def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Replaces each gradient by its mean over all processes, in one all-reduce."""
+    """Replaces each gradient by its mean over the processes that train the same module, in one all-reduce."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if get_world_size() > 1 and gradients:
-        all_reduce_params(gradients, op='mean')
+    if num_replicas() > 1 and gradients:
+        all_reduce_params(gradients, op='mean', group=replica_group())
 
 
 def _clip(wrapper: OptimWrapper) -> Clip | None:

@@ -1,5 +1,6 @@
 """Runs local modules one after the other, in one process."""
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -13,6 +14,6 @@ from auglocal_mm.runtime.executor import Executor
 class SequentialExecutor(Executor):
     """Runs :func:`auglocal_mm.local.step.local_step`: each module is updated before the next one runs."""
 
-    def step(self, images: Tensor, labels: Any) -> list[dict[str, Tensor]]:
+    def step(self, images: Tensor, labels: Any, seed: int = 0) -> list[dict[str, Tensor]]:
         """One training iteration; see :class:`Executor`."""
-        return local_step(self.modules, images, labels, self.optim_wrapper.update_module, self.context)
+        return local_step(self.modules, images, labels, self.optim_wrapper.update_module, partial(self.context, seed))

@@ -25,6 +25,7 @@ READ_BESIDE = (
     *(
         'compile',
         'custom_imports',
+        'layer_parallel',
         'sync_bn',
         'find_unused_parameters',
         'model_wrapper_cfg',

@@ -153,7 +153,7 @@ def test_forward_and_loss_run_in_the_context_and_backward_outside(batch):
         inside.append(torch.is_autocast_enabled('cpu'))
         loss.backward()
 
-    local_step(modules[:1], batch[0].float(), batch[1], update, lambda: torch.autocast('cpu', torch.bfloat16))
+    local_step(modules[:1], batch[0].float(), batch[1], update, lambda _: torch.autocast('cpu', torch.bfloat16))
     assert inside == [True, False]
 
 

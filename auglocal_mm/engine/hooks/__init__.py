@@ -8,7 +8,9 @@ from auglocal_mm.engine.hooks.evaluation_record_hook import EvaluationRecordHook
 from auglocal_mm.engine.hooks.export_backbone_hook import ExportBackboneHook
 from auglocal_mm.engine.hooks.finite_loss_hook import FiniteLossHook
 from auglocal_mm.engine.hooks.freeze_auxiliary_hook import FreezeAuxiliaryHook
+from auglocal_mm.engine.hooks.layer_parallel_hook import LayerParallelHook
 from auglocal_mm.engine.hooks.primary_ema_hook import PrimaryEMAHook
+from auglocal_mm.engine.hooks.sync_buffers_hook import SyncBuffersHook
 
 __all__ = [
     'AugLocalHook',
@@ -19,5 +21,7 @@ __all__ = [
     'ExportBackboneHook',
     'FiniteLossHook',
     'FreezeAuxiliaryHook',
+    'LayerParallelHook',
     'PrimaryEMAHook',
+    'SyncBuffersHook',
 ]

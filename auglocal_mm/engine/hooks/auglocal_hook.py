@@ -12,8 +12,11 @@ from torch import Tensor
 from auglocal_mm.engine.conflicts import refuse_conflicts
 from auglocal_mm.engine.local_log import log_statistics
 from auglocal_mm.engine.local_statistics import LocalStatistics
+from auglocal_mm.engine.passes import counts_iterations
 from auglocal_mm.registry import HOOKS
 from auglocal_mm.runtime import build_executor
+from auglocal_mm.runtime.executor import mixed_seed
+from auglocal_mm.runtime.grid import replica_index
 
 
 @HOOKS.register_module()
@@ -49,7 +52,7 @@ class AugLocalHook(Hook):
         if is_model_wrapper(runner.model):
             # Gradients are averaged module by module; DDP's buckets would keep a copy of all of them.
             runner.model = runner.model.module
-        self.model = runner.model
+        self.runner, self.model = runner, runner.model
         self.executor = build_executor(self.model, runner.optim_wrapper, runner.cfg, self.executor_config)
         self.statistics = LocalStatistics()
         self.model.train_step = self.train_step
@@ -64,9 +67,21 @@ class AugLocalHook(Hook):
         Returns:
             Nothing for the log: MMEngine would read it from the device in every iteration.
         """
-        data = self.model.data_preprocessor(data, training=True)
-        self.statistics.add(self.executor.step(data['inputs'], data['data_samples']))
+        seed = mixed_seed(self.runner.seed, self.runner.iter, replica_index())
+        images: Any = None
+        labels: Any = None
+        if data is not None:  # otherwise another process reads the images
+            data = self.model.data_preprocessor(data, training=True)
+            images, labels = data['inputs'], data['data_samples']
+        results = self.executor.step(images, labels, seed)
+        if self.executor.has_all_results:
+            self.statistics.add(results)
         return {}
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Tells the executor how many iterations follow."""
+        by_iteration = counts_iterations(runner)
+        self.executor.expect(runner.max_iters - runner.iter if by_iteration else len(runner.train_dataloader))
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Mapping[str, Any] | None = None

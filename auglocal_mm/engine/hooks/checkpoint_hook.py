@@ -6,22 +6,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import all_reduce_params, get_world_size, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
-from mmengine.hooks import SyncBuffersHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import Tensor
 
 from auglocal_mm.engine.checkpoint import NONE_YET, check_resumable, latest_checkpoint
 from auglocal_mm.engine.divergence import divergence
+from auglocal_mm.engine.hooks.sync_buffers_hook import SyncBuffersHook, average_buffers
 from auglocal_mm.engine.resumed_settings import apply_settings
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import atomic_write, write_text
 from auglocal_mm.private import checkpoint_to_load
 from auglocal_mm.registry import HOOKS
+from auglocal_mm.runtime.grid import num_replicas
 from auglocal_mm.runtime.memory_order import like
 from auglocal_mm.runtime.optimizers import average_gradients, each_wrapper
 from auglocal_mm.weights.finite import non_finite
@@ -87,6 +88,9 @@ class CheckpointHook(MMEngineCheckpointHook):
         """Saves after an epoch, if it is time."""
         if self.by_epoch:
             average_gradients(list(runner.model.parameters()))
+        due = self.every_n_epochs(runner, self.interval, self.save_begin)
+        if self.by_epoch and (due or (self.save_last and self.is_last_train_epoch(runner))):
+            runner.call_hook('before_write_checkpoint')
         super().after_train_epoch(runner)
         self.kept = self.last_ckpt or self.kept
 
@@ -98,25 +102,32 @@ class CheckpointHook(MMEngineCheckpointHook):
         if not self.by_epoch and (due or (self.save_last and self.is_last_train_iter(runner))):
             average_gradients(list(runner.model.parameters()))
             if any(isinstance(hook, SyncBuffersHook) for hook in runner.hooks):
-                all_reduce_params(runner.model.buffers(), op='mean')
+                average_buffers(runner.model)
+            runner.call_hook('before_write_checkpoint')
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         self.kept = self.last_ckpt or self.kept
+
+    def after_val_epoch(self, runner: Runner, metrics: Any) -> None:
+        """Saves the best checkpoint so far, if it is asked for."""
+        if self.save_best is not None:
+            runner.call_hook('before_write_checkpoint')
+        super().after_val_epoch(runner, metrics)
 
     def _here(self, path: str) -> str:
         return self.file_backend.join_path(self.out_dir, osp.basename(path))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Records the number of processes, on which the total batch size depends, the type of the optimizer, and gradients
+        """Records the number of replicas, on which the total batch size depends, the type of the optimizer, and gradients
         that are still being accumulated.
 
         Raises:
             InputError: Something in the checkpoint is not finite; it is not written.
         """
-        checkpoint['meta']['world_size'] = get_world_size()
+        checkpoint['meta']['world_size'] = num_replicas()
         if 'optimizer' in checkpoint:
             named = unwrapped(runner.model).named_parameters()
             gradients = {name: p.grad.cpu() for name, p in named if p.grad is not None}
-            checkpoint.setdefault('local_learning', {})['gradients'] = gradients
+            checkpoint.setdefault('local_learning', {}).setdefault('gradients', {}).update(gradients)
             checkpoint['meta']['optimizer'] = type(each_wrapper(runner.optim_wrapper)[0].optimizer).__name__
             checkpoint['meta']['first_scale'] = self.first_scale
         found = _non_finite_state(checkpoint)
@@ -160,7 +171,7 @@ def _non_finite_state(checkpoint: Mapping[str, Any]) -> str | None:
 
 
 def _compare_processes(checkpoint: Mapping[str, Any]) -> None:
-    before, now = checkpoint['meta'].get('world_size', get_world_size()), get_world_size()
+    before, now = checkpoint['meta'].get('world_size', num_replicas()), num_replicas()
     if before != now:
         print_log(
             f'The checkpoint is of a training by {before} processes, now there are {now}: unless batch_size of the config is '

@@ -5,7 +5,6 @@ import logging
 import os
 from typing import Any
 
-from mmengine.dist import get_world_size
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -20,6 +19,7 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.coco_metric import CocoMetric, MMDetCocoMetric, check_order
 from auglocal_mm.launch.node import once_per_node
 from auglocal_mm.registry import HOOKS
+from auglocal_mm.runtime.grid import num_replicas
 
 CHECKED = 5000
 """About how many images of a data set have their size checked before training: all of COCO's validation set."""
@@ -89,7 +89,7 @@ def check_training_data(batches: DataLoader, model: Any, validation: tuple[Any, 
     dataset: Any = batches.dataset
     if not len(batches):
         raise InputError(
-            f'the training data have {len(dataset)} images, which do not fill one batch of {get_world_size()} processes '
+            f'the training data have {len(dataset)} images, which do not fill one batch of {num_replicas()} processes '
             f'with {batches.batch_size} each: nothing would be trained; lower train_dataloader.batch_size'
         )
     check_classes(dataset, model)

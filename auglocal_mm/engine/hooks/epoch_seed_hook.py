@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import DistSamplerSeedHook
 from mmengine.runner import Runner, set_random_seed
@@ -10,6 +9,8 @@ from mmengine.runner import Runner, set_random_seed
 from auglocal_mm.datasets.wrappers import inner_datasets
 from auglocal_mm.engine.passes import PassSampler, counts_iterations, finished_passes
 from auglocal_mm.registry import HOOKS
+from auglocal_mm.runtime.executor import mixed_seed
+from auglocal_mm.runtime.grid import replica_index
 
 
 @HOOKS.register_module()
@@ -50,6 +51,4 @@ def _set_epoch(runner: Runner, epoch: int) -> None:
 
 
 def _seed_generators(seed: int, step: int) -> None:
-    (mixed,) = np.random.SeedSequence([seed, step]).generate_state(1)
-    # Less than 2**32 with the rank of the process, which is added.
-    set_random_seed(int(mixed) // 2, diff_rank_seed=True)
+    set_random_seed(mixed_seed(seed, step) // 2 + replica_index())  # less than 2**32

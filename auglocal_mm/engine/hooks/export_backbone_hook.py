@@ -55,6 +55,7 @@ class ExportBackboneHook(Hook):
         """Exports the trained backbone, after the last validation if the run was stopped before it."""
         if runner.val_loop is not None and self.measured[0] != runner.iter:
             runner.val_loop.run()
+        runner.call_hook('before_write_checkpoint')
         self._export(runner)
 
     @master_only

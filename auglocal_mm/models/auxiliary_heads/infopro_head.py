@@ -67,6 +67,7 @@ class InfoProHead(AuxiliaryHead):
     """
 
     terms = ('cross_entropy', 'reconstruction')
+    reads_images = True
 
     def __init__(
         self,
@@ -100,6 +101,7 @@ class AugLocalInfoProHead(AugLocalHead):
     """AugLocal's auxiliary network with InfoPro's reconstruction loss; it takes the keys of :class:`AugLocalHead`."""
 
     terms = ('cross_entropy', 'reconstruction')
+    reads_images = True
 
     def __init__(self, placement: Placement, depth: int, **kwargs: object) -> None:
         super().__init__(placement, depth, **kwargs)  # type: ignore[arg-type]

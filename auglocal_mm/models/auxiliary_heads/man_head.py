@@ -35,6 +35,7 @@ class MANHead(AuxiliaryHead):
 
     started: Tensor
     head: AuxiliaryHead
+    looks_ahead = True
 
     def __init__(
         self, placement: Placement, head: Mapping[str, Any], momentum: float = 0.999, loss_weights: Any = None
@@ -53,6 +54,7 @@ class MANHead(AuxiliaryHead):
         self.momentum_layer = copy.deepcopy(neighbour).requires_grad_(False)
         self.bias_layer = _fresh(neighbour, placement)
         self.head = MODELS.build({**head, 'placement': replace(placement, layer=placement.layer + 1)})
+        self.reads_images = self.head.reads_images
         self.register_buffer('started', torch.tensor(0))  # not a boolean: buffers are averaged over processes
 
     def forward(self, features: Tensor) -> Tensor:

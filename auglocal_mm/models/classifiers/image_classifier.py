@@ -67,6 +67,7 @@ class ImageClassifier(BaseModel):
         names = [layer.name for layer in layers]
         self.shapes = feature_shapes(layers, image_size, self.adapter.channel_dim)
         check_chain(layers, self.backbone, image_size)
+        self.image_size = image_size
         self.segments = resolve_segments(names, checkpointed)
         self.head = MODELS.build({'in_channels': self.shapes[-1].channels, **head})
         self.auxiliary_heads: ModuleList | None = None

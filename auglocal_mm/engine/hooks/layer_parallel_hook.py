@@ -1,0 +1,246 @@
+"""Makes a training layer-parallel: divides the local modules among processes, and puts them together where all are needed."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import SyncBuffersHook as MMEngineSyncBuffersHook
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+from mmengine.utils import apply_to
+from torch import Tensor, distributed, nn
+from torch.utils.data import DataLoader
+
+from auglocal_mm.engine.hooks.auglocal_hook import AugLocalHook
+from auglocal_mm.engine.hooks.sync_buffers_hook import SyncBuffersHook
+from auglocal_mm.engine.passes import counts_iterations
+from auglocal_mm.engine.unwrapped import unwrapped
+from auglocal_mm.errors import InputError
+from auglocal_mm.launch.node import once_per_node
+from auglocal_mm.local.module import LocalModule
+from auglocal_mm.registry import HOOKS
+from auglocal_mm.runtime.grid import current_grid
+from auglocal_mm.runtime.optimizers import each_wrapper
+from auglocal_mm.runtime.ownership import Ownership
+from auglocal_mm.runtime.split import balanced_split, module_seconds, stages_of_splits
+
+TIMED_IMAGES = 8
+"""Number of images on which local modules are timed for the split."""
+
+
+@HOOKS.register_module()
+class LayerParallelHook(Hook):
+    """Trains the local modules of :class:`AugLocalHook` on several processes at the same time.
+
+    The tools add it where the config has ``layer_parallel``. The life of a run::
+
+        before_run:              choose the modules of every stage
+        before_train:            free what other stages train; stages after the first read no images
+        before_val_epoch:        copy the primary network from its owners, since each process validates its share of the images
+        after_val_epoch:         free it
+        before_write_checkpoint: send everything to the first process, which writes it
+
+    Args:
+        splits: Indices of the local modules with which the second and all further processes begin; by default those with
+            which the slowest process takes the least time, measured before training.
+    """
+
+    priority = 'ABOVE_NORMAL'  # before the hooks that exchange or save weights
+
+    def __init__(self, splits: Sequence[int] | None = None) -> None:
+        self.splits = splits
+
+    def before_run(self, runner: Runner) -> None:
+        """Divides the modules, and has :class:`AugLocalHook` train those of this process.
+
+        Raises:
+            InputError: There are more processes than modules, wrong splits, or a setting that layer-parallel training cannot
+                follow.
+        """
+        grid = current_grid()
+        assert grid is not None, 'layer_parallel is set'
+        self.grid, self.network = grid, unwrapped(runner.model)
+        self.gradients: dict[str, Tensor] = {}
+        trainers = [hook for hook in runner.hooks if isinstance(hook, AugLocalHook)]
+        once_per_node(lambda: self._refuse_conflicts(runner, trainers))
+        modules = self.network.local_modules()
+        if self.splits is None:
+            seconds = self._measure(modules)
+            stages = balanced_split(seconds, grid.num_stages)
+        else:
+            seconds, stages = None, stages_of_splits(self.splits, len(modules))
+        print_log(owners_text([module.name for module in modules], stages, seconds), 'current')
+        self.ownership = Ownership(self.network, modules, stages, grid)
+        self.stages, self.names = stages, [module.name for module in modules]
+        batch_size = runner.train_dataloader.batch_size
+        trainers[0].executor_config = {'type': 'LayerParallelExecutor', 'stages': stages, 'batch_size': batch_size}
+
+    def _refuse_conflicts(self, runner: Runner, trainers: Sequence[AugLocalHook]) -> None:
+        if not trainers or getattr(self.network, 'auxiliary_heads', None) is None:
+            raise InputError(
+                'layer_parallel divides local modules among processes, but nothing trains any; add model.auxiliary_heads and '
+                "custom_hooks=[dict(type='AugLocalHook')], or remove layer_parallel"
+            )
+        if trainers[0].executor_config:
+            raise InputError(
+                f'AugLocalHook.executor is {trainers[0].executor_config}, and layer_parallel is an executor too; remove either'
+            )
+        modules = self.network.local_modules()
+        if len(modules) < self.grid.num_stages:
+            raise InputError(
+                f'layer_parallel is {self.grid.num_stages}, but there are {len(modules)} local modules; use at most as many '
+                'processes, or more modules (model.partition)'
+            )
+        ahead = [module.name for module in modules if module.head.looks_ahead]
+        if ahead:
+            raise InputError(
+                f'the head of {ahead[0]} ({type(modules[0].head).__name__}) reads the weights of the next local module in every '
+                'iteration, which another process has; train it without layer_parallel'
+            )
+        if self.splits is not None:
+            stages_of_splits(self.splits, len(modules))
+        if any(isinstance(hook, EMAHook) and hook.ema_cfg.get('update_buffers') for hook in runner.hooks):
+            raise InputError('EMAHook.update_buffers is True, which layer_parallel does not support; set it to False')
+        if any(type(hook) is MMEngineSyncBuffersHook for hook in runner.hooks):
+            raise InputError(
+                "default_hooks.sync_buffers averages the statistics of different modules; set its type to 'auglocal_mm."
+                f"{SyncBuffersHook.__name__}'"
+            )
+
+    def _measure(self, modules: Sequence[LocalModule]) -> list[float]:
+        """Seconds of each module, on average over all processes."""
+        device = next(self.network.parameters()).device
+        side, was_training = self.network.image_size, self.network.training
+        self.network.train()
+        images = torch.randn(TIMED_IMAGES, 3, side, side, generator=torch.Generator()).to(device)
+        seconds = module_seconds(modules, images, torch.zeros(TIMED_IMAGES, dtype=torch.long, device=device))
+        self.network.train(was_training)
+        total = torch.tensor(seconds, device=device)
+        distributed.all_reduce(total)
+        return (total / distributed.get_world_size()).tolist()
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Takes the optimizer states of this stage alone from a checkpoint."""
+        for name in self._foreign():
+            if name in checkpoint.get('optimizer', {}):
+                checkpoint['optimizer'][name]['state'] = {}
+        gradients = checkpoint.get('local_learning', {}).get('gradients', {})
+        for name in [name for name in gradients if not self.ownership.is_own(name)]:
+            del gradients[name]
+
+    def before_train(self, runner: Runner) -> None:
+        """Frees what other stages train, and stops reading images where they arrive as features."""
+        averages = [hook.ema_model.module for hook in runner.hooks if isinstance(hook, EMAHook)]
+        self.networks = [self.network, *averages]
+        self.collected: list[dict[str, Tensor]] = [{} for _ in self.networks]
+        self._release()
+        for name in self._foreign():
+            runner.optim_wrapper[name].optimizer.state.clear()
+        for index, network in enumerate(self.networks):
+            network.register_state_dict_post_hook(partial(self._complete, index))
+        if self.grid.stage > 0:
+            loop = runner.train_loop
+            loop.dataloader = WithoutImages(loop.dataloader)
+            if counts_iterations(runner):
+                loop.dataloader_iterator = itertools.repeat(None)
+
+    def _complete(self, index: int, network: nn.Module, state: dict[str, Tensor], prefix: str, _: Any) -> None:
+        """Puts what other stages have sent into the state of a network, while a checkpoint is written."""
+        for name, value in self.collected[index].items():
+            if prefix + name in state:  # not every buffer is in a checkpoint
+                state[prefix + name] = value
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Frees what was sent for a checkpoint."""
+        self.collected = [{} for _ in self.networks]
+        self.gradients = {}
+        runner.optim_wrapper.elsewhere = {}
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        """Gives every process the primary network."""
+        for network in self.networks:
+            self.ownership.borrow(network)
+
+    def after_val_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
+        """Frees it."""
+        self._release()
+
+    def before_write_checkpoint(self, runner: Runner) -> None:
+        """Sends weights, statistics, optimizer states and gradients to the first process."""
+        if self.grid.replica > 0:
+            return
+        wrappers, foreign = dict(zip(self.names, each_wrapper(runner.optim_wrapper), strict=True)), self._foreign()
+        states = {name: _on_cpu(each.state_dict()) for name, each in wrappers.items() if name not in foreign}
+        gradients = {name: p.grad.cpu() for name, p in self.network.named_parameters() if p.grad is not None}
+        weights = [self.ownership.own_state(network) for network in self.networks]
+        for average in weights[1:]:  # their statistics are those of the network
+            average.update({name: weights[0][name] for name, _ in self.network.named_buffers() if name in average})
+        for theirs, optimizers, accumulated in self.ownership.collect((weights, states, gradients)):
+            for collected, network in zip(self.collected, theirs, strict=True):
+                collected.update(network)
+            runner.optim_wrapper.elsewhere.update(optimizers)
+            self.gradients.update(accumulated)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Adds gradients that other stages are still accumulating."""
+        if 'optimizer' in checkpoint:
+            checkpoint.setdefault('local_learning', {}).setdefault('gradients', {}).update(self.gradients)
+
+    def _foreign(self) -> list[str]:
+        """Names of the local modules that other stages train."""
+        return [name for name, stage in zip(self.names, self.stages, strict=True) if stage != self.grid.stage]
+
+    def _release(self) -> None:
+        for network in self.networks:
+            self.ownership.release(network)
+
+
+class WithoutImages:
+    """Stands for a data loader where nothing is read: ``None`` in place of every batch.
+
+    Args:
+        loader: What it stands for; it has the same length and attributes.
+    """
+
+    def __init__(self, loader: DataLoader) -> None:
+        self.loader = loader
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.loader, name)
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[None]:
+        return itertools.repeat(None, len(self.loader))
+
+
+def owners_text(names: Sequence[str], stages: Sequence[int], seconds: Sequence[float] | None) -> str:
+    """Which process trains which modules, and what the split can give at best.
+
+    Args:
+        names: Of the local modules.
+        stages: Of the local modules.
+        seconds: Of each module in an iteration, if they were measured.
+    """
+    num_stages = stages[-1] + 1
+    lines = []
+    for stage in range(num_stages):
+        own = [index for index, each in enumerate(stages) if each == stage]
+        share = f', {sum(seconds[index] for index in own) / sum(seconds):.0%} of the time' if seconds else ''
+        lines.append(
+            f'process {num_stages - 1 - stage}: {names[own[0]]} to {names[own[-1]]} ({len(own)} local modules{share})'
+        )
+    if seconds:
+        slowest = max(
+            sum(s for s, each in zip(seconds, stages, strict=True) if each == stage) for stage in range(num_stages)
+        )
+        lines.append(f'{num_stages} processes can be at most {sum(seconds) / slowest:.2f} times as fast as one.')
+    return '\n'.join(['Layer-parallel training of each replica:', *lines])
+
+
+def _on_cpu(state: Any) -> Any:
+    return apply_to(state, lambda value: isinstance(value, Tensor), lambda value: value.cpu())

@@ -1,0 +1,94 @@
+"""Which stage trains which local modules: the split whose slowest stage is as fast as possible."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
+import torch
+from torch import Tensor
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.local.module import LocalModule
+from auglocal_mm.local.state import State, Targets
+
+ROUNDS = 3
+"""How often every module is timed, after one round that warms up."""
+
+
+def balanced_split(costs: Sequence[float], num_stages: int) -> list[int]:
+    """The stage of each module, in order, such that the largest sum of costs of a stage is as small as possible.
+
+    Exact, by dynamic programming over the number of stages and of modules in them.
+
+    Args:
+        costs: Of the modules, such as seconds.
+        num_stages: At most the number of modules.
+    """
+    sums, count = [0.0, *accumulate(costs)], len(costs)
+    best = {(0, 0): (0.0, 0)}  # the slowest stage, and where the last one begins, by stages and modules
+    for stages in range(1, num_stages + 1):
+        for last in range(stages, count - num_stages + stages + 1):
+            starts = [first for first in range(stages - 1, last) if (stages - 1, first) in best]
+            best[stages, last] = min(
+                (max(best[stages - 1, first][0], sums[last] - sums[first]), first) for first in starts
+            )
+    stages_of, last = [0] * count, count
+    for stages in range(num_stages, 0, -1):
+        first = best[stages, last][1]
+        stages_of[first:last] = [stages - 1] * (last - first)
+        last = first
+    return stages_of
+
+
+def stages_of_splits(splits: Sequence[int], num_modules: int) -> list[int]:
+    """The stage of each module, from the indices of the modules with which stages but the first begin.
+
+    Raises:
+        InputError: They are not in order, or out of range.
+    """
+    edges = [0, *splits, num_modules]
+    if any(not isinstance(split, int) for split in splits) or any(a >= b for a, b in pairwise(edges)):
+        raise InputError(
+            f'layer_parallel.splits is {list(splits)}; expected increasing indices of local modules from 1 to {num_modules - 1}, '
+            'each the first one of the next process'
+        )
+    return [sum(index >= split for split in splits) for index in range(num_modules)]
+
+
+def module_seconds(modules: Sequence[LocalModule], images: Tensor, labels: Tensor) -> list[float]:
+    """The time of each module's forward and backward pass. Weights, statistics and random numbers stay as they are.
+
+    Args:
+        modules: In order.
+        images: (N, 3, H, W).
+        labels: (N,).
+    """
+    buffers = [buffer for module in modules for buffer in module.buffers()]
+    before = [buffer.clone() for buffer in buffers]
+    seconds = []
+    with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
+        for _ in range(ROUNDS + 1):
+            seconds.append(_round(modules, State(images), Targets(labels, images)))
+    for buffer, value in zip(buffers, before, strict=True):
+        buffer.copy_(value)
+    return [statistics.median(times) for times in zip(*seconds[1:], strict=True)]
+
+
+def _round(modules: Sequence[LocalModule], state: State, targets: Targets) -> list[float]:
+    seconds = []
+    for module in modules:
+        start = _now(state.features)
+        state = module(state)
+        module.loss(state, targets)['loss'].backward()
+        state = state.detach()
+        seconds.append(_now(state.features) - start)
+        module.zero_grad(set_to_none=True)
+    return seconds
+
+
+def _now(tensor: Tensor) -> float:
+    """The time when ``tensor`` is computed."""
+    if tensor.is_cuda:
+        torch.cuda.synchronize(tensor.device)
+    return time.perf_counter()
