@@ -1,5 +1,7 @@
 """Hooks that write down what a test wants to see of every process."""
 
+from pathlib import Path
+
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
@@ -13,3 +15,16 @@ class WriteBuffersHook(Hook):
     def after_val_epoch(self, runner, metrics=None) -> None:
         buffers = dict(unwrapped(runner.model).named_buffers())
         torch.save(buffers, f'{runner.work_dir}/buffers_{get_rank()}.pth')
+
+
+@HOOKS.register_module()
+class CountStateHook(Hook):
+    """Writes how many bytes of weights, statistics and optimizer state a process has."""
+
+    priority = 'VERY_LOW'
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        tensors = [*runner.model.parameters(), *runner.model.buffers()]
+        for wrapper in runner.optim_wrapper.values():
+            tensors += [v for state in wrapper.optimizer.state.values() for v in state.values() if torch.is_tensor(v)]
+        Path(runner.work_dir, f'state_{get_rank()}.txt').write_text(str(sum(t.nbytes for t in tensors)))

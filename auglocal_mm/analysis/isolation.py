@@ -2,21 +2,26 @@
 
 import logging
 import sys
+from collections.abc import Sequence
 
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 from rich.console import Console
+from torch import Tensor
 
 from auglocal_mm.analysis.annotation_check import check_annotations
 from auglocal_mm.analysis.partition_table import module_costs, to_table
 from auglocal_mm.datasets.in_process import in_process
 from auglocal_mm.engine.hooks.data_check_hook import check_classes
 from auglocal_mm.errors import InputError
+from auglocal_mm.launch.layer_parallel import layer_parallel_settings
 from auglocal_mm.local.isolation import isolation_errors
+from auglocal_mm.local.module import LocalModule
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.registry import MODELS
+from auglocal_mm.runtime.split import balanced_split, check_stages, module_seconds, owners_text, stages_of_splits
 
 TOLERANCE = 1e-4
 """Two float32 gradients whose relative difference is at most this are equal up to rounding."""
@@ -50,6 +55,7 @@ def check_run(config: Config) -> None:
     if len(modules) == 1:
         console.print('One local module: this is backpropagation, with no module boundary to check.')
         return
+    _print_owners(config, modules, inputs, labels, console)
     errors = isolation_errors(modules, inputs, labels)
     crossed = [module.name for module, error in zip(modules, errors, strict=True) if error > TOLERANCE]
     if crossed:
@@ -61,6 +67,18 @@ def check_run(config: Config) -> None:
         f'Isolation holds on a batch of {len(labels)}: every gradient is that of its own local loss '
         f'(largest relative difference {max(errors):.1e}).'
     )
+
+
+def _print_owners(
+    config: Config, modules: Sequence[LocalModule], images: Tensor, labels: Tensor, console: Console
+) -> None:
+    """Which process would train which modules, if the config is layer-parallel, by times measured here."""
+    num_stages, splits = layer_parallel_settings(config)
+    if num_stages > 1:
+        check_stages(modules, num_stages, splits)
+        seconds = module_seconds(modules, images, labels)
+        stages = balanced_split(seconds, num_stages) if splits is None else stages_of_splits(splits, len(modules))
+        console.print(owners_text([module.name for module in modules], stages, seconds))
 
 
 def _init_quietly(model: ImageClassifier) -> None:

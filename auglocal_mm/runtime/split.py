@@ -56,6 +56,27 @@ def stages_of_splits(splits: Sequence[int], num_modules: int) -> list[int]:
     return [sum(index >= split for split in splits) for index in range(num_modules)]
 
 
+def check_stages(modules: Sequence[LocalModule], num_stages: int, splits: Sequence[int] | None) -> None:
+    """Checks that so many stages can train ``modules``.
+
+    Raises:
+        InputError: There are more stages than modules, wrong splits, or a head that reads what another stage has.
+    """
+    if len(modules) < num_stages:
+        raise InputError(
+            f'layer_parallel is {num_stages}, but there are {len(modules)} local modules; use at most as many processes, or more '
+            'modules (model.partition)'
+        )
+    ahead = next((module for module in modules if module.head.looks_ahead), None)
+    if ahead is not None:
+        raise InputError(
+            f'the head of {ahead.name} ({type(ahead.head).__name__}) reads the weights of the next local module in every '
+            'iteration, which another process may have; train it without layer_parallel'
+        )
+    if splits is not None:
+        stages_of_splits(splits, len(modules))
+
+
 def module_seconds(modules: Sequence[LocalModule], images: Tensor, labels: Tensor) -> list[float]:
     """The time of each module's forward and backward pass. Weights, statistics and random numbers stay as they are.
 
@@ -73,6 +94,26 @@ def module_seconds(modules: Sequence[LocalModule], images: Tensor, labels: Tenso
     for buffer, value in zip(buffers, before, strict=True):
         buffer.copy_(value)
     return [statistics.median(times) for times in zip(*seconds[1:], strict=True)]
+
+
+def owners_text(names: Sequence[str], stages: Sequence[int], seconds: Sequence[float] | None) -> str:
+    """Which process trains which modules, and what the split can give at best.
+
+    Args:
+        names: Of the local modules.
+        stages: Of the local modules.
+        seconds: Of each module in an iteration, if they were measured.
+    """
+    num_stages, lines, totals = stages[-1] + 1, ['Layer-parallel training of each replica:'], []
+    for stage in range(num_stages):
+        own = [index for index, each in enumerate(stages) if each == stage]
+        modules = names[own[0]] if len(own) == 1 else f'{names[own[0]]} to {names[own[-1]]} ({len(own)} local modules)'
+        totals.append(sum(seconds[index] for index in own) if seconds else 0.0)
+        share = f', {totals[-1] / sum(seconds):.0%} of the time' if seconds else ''
+        lines.append(f'process {num_stages - 1 - stage}: {modules}{share}')
+    if seconds:
+        lines.append(f'{num_stages} processes can be at most {sum(totals) / max(totals):.2f} times as fast as one.')
+    return '\n'.join(lines)
 
 
 def _round(modules: Sequence[LocalModule], state: State, targets: Targets) -> list[float]:

@@ -3,23 +3,17 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 import torch
+from tests_groups import ended, free_port, start, train
 from tests_processes import Started
 from tests_support import REPOSITORY, assert_error
 
 GROUP_NORM = {'model.backbone.norm_cfg': dict(type='GN', num_groups=4)}
 """A norm without statistics of the batch."""
-
-
-def free_port() -> str:
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        return str(free.getsockname()[1])
 
 
 def dist(script: str, config, folder: Path, *arguments: str) -> str:
@@ -36,22 +30,6 @@ def dist(script: str, config, folder: Path, *arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def train(config, processes: int, *options: str, checkpoint: str = 'epoch_2.pth') -> dict[str, torch.Tensor]:
-    """Weights after a training by several processes."""
-    for done in start(config, processes, *options):
-        assert done.returncode == 0, done.stderr[-3000:]
-    return torch.load(f'{config.work_dir}/{checkpoint}', weights_only=False)['state_dict']
-
-
-def start(config, processes: int, *options: str) -> list[subprocess.CompletedProcess]:
-    """A training by processes that have what torchrun gives them."""
-    config.dump(f'{config.work_dir}.py')
-    group = {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': free_port(), 'WORLD_SIZE': str(processes)}
-    command = ('tools/train.py', f'{config.work_dir}.py', '--launcher', 'pytorch', *options)
-    ranks = [Started(*command, **group, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(processes)]
-    return [rank.wait() for rank in ranks]
-
-
 # Rounding that accumulates moves weights by up to 4e-5 on some CPUs; without the average they differ by 1e-3.
 @pytest.mark.parametrize(('accumulative_counts', 'rtol', 'atol'), [(1, 1e-4, 1e-6), (2, 1e-3, 1e-4)])
 def test_two_processes_equal_one(tiny_config, tmp_path, accumulative_counts, rtol, atol):
@@ -66,7 +44,7 @@ def test_two_processes_equal_one(tiny_config, tmp_path, accumulative_counts, rto
                 'optim_wrapper.clip_grad': dict(max_norm=1.0),
             },
         )
-        states.append(train(config, processes))
+        states.append(train(config, processes)['state_dict'])
     one, two = states
     assert one.keys() == two.keys()
     for name in one:
@@ -76,11 +54,11 @@ def test_two_processes_equal_one(tiny_config, tmp_path, accumulative_counts, rto
 def test_resume_equals_never_stopped_while_gradients_accumulate(tiny_config, tmp_path):
     """An epoch of three iterations ends between the two of an update."""
     settings = {**GROUP_NORM, 'train_dataloader.batch_size': 4, 'optim_wrapper.accumulative_counts': 2}
-    whole = train(tiny_config(work_dir=str(tmp_path / 'whole'), **settings), 2)
+    whole = train(tiny_config(work_dir=str(tmp_path / 'whole'), **settings), 2)['state_dict']
     first = str(tmp_path / 'whole' / 'epoch_1.pth')
     pending = torch.load(first, weights_only=False)['local_learning']['gradients']
     assert pending, 'or there is nothing to test'
-    resumed = train(tiny_config(work_dir=str(tmp_path / 'resumed'), **settings), 2, '--resume', first)
+    resumed = train(tiny_config(work_dir=str(tmp_path / 'resumed'), **settings), 2, '--resume', first)['state_dict']
     assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
 
 
@@ -96,7 +74,7 @@ def test_a_run_by_iterations_that_is_resumed_has_the_statistics_of_all_processes
     for name, options in (('whole', []), ('resumed', ['--resume', str(tmp_path / 'whole' / 'iter_2.pth')])):
         config = tiny_config(work_dir=str(tmp_path / name), **settings)
         config.train_cfg = dict(by_epoch=False, max_iters=3, val_interval=3)
-        states.append(train(config, 2, *options, checkpoint='iter_3.pth'))
+        states.append(train(config, 2, *options, checkpoint='iter_3.pth')['state_dict'])
     assert [name for name in states[0] if not torch.equal(states[0][name], states[1][name])] == []
     exported = torch.load(tmp_path / 'whole' / 'backbone.pth')
     assert torch.equal(exported['bn1.running_var'], states[0]['backbone.bn1.running_var'])
@@ -126,7 +104,7 @@ def test_all_processes_validate_the_network_that_is_exported_and_tested(tiny_con
 def test_bad_data_end_both_processes_with_one_message(tiny_config, image_folder):
     shutil.rmtree(image_folder / 'val' / 'dog')
     config = tiny_config(**{'train_dataloader.batch_size': 4})
-    first, second = start(config, 2)
+    first, second = ended(start(config, 2))
     assert_error(first, 'dog')
     assert second.returncode == 1
     assert 'error' not in second.stderr

@@ -24,6 +24,7 @@ class Change(NamedTuple):
 STEP = 'tests/local/test_step.py'
 RIVALS = 'tests/models/test_rival_heads.py'
 OPTIMIZERS = 'tests/runtime/test_optimizers.py'
+PARALLEL = 'tests/engine/test_layer_parallel.py'
 CHANGES = [
     Change(
         'no gradient crosses a module boundary',
@@ -84,8 +85,8 @@ CHANGES = [
     Change(
         'two processes equal one',
         'runtime/optimizers.py',
-        "all_reduce_params(gradients, op='mean')",
-        "all_reduce_params(gradients, op='sum')",
+        "all_reduce_params(gradients, op='mean', group=replica_group())",
+        "all_reduce_params(gradients, op='sum', group=replica_group())",
         'tests/engine/test_two_processes.py::test_two_processes_equal_one',
     ),
     Change(
@@ -276,5 +277,47 @@ CHANGES = [
         'os.close(_held.pop())',
         '_held.pop()',
         'tests/files/test_lock.py::test_data_workers_of_a_killed_training_do_not_keep_it',
+    ),
+    Change(
+        'a module draws the same random numbers wherever it runs',
+        'runtime/executor.py',
+        'torch.manual_seed(mixed_seed(seed, index))',
+        'mixed_seed(seed, index)',
+        f'{PARALLEL}::test_the_weights_are_those_of_one_process',
+    ),
+    Change(
+        'features arrive in the layout in which they were computed',
+        'runtime/message.py',
+        'values.as_strided((samples, *self.shape), (each, *self.strides))',
+        'values.view(samples, *self.shape)',
+        'tests/runtime/test_message.py',
+    ),
+    Change(
+        'a process has only the weights that it trains',
+        'runtime/ownership.py',
+        'tensor.data = tensor.new_zeros(1)',
+        'pass',
+        f'{PARALLEL}::test_a_process_has_only_the_weights_that_it_trains',
+    ),
+    Change(
+        'layer-parallel training validates the whole network',
+        'runtime/ownership.py',
+        'tensor.data.copy_(values.view(shape))',
+        'tensor.data.zero_()',
+        f'{PARALLEL}::test_the_weights_are_those_of_one_process',
+    ),
+    Change(
+        'one replica sees the same images in all of its processes',
+        'datasets/replica_sampler.py',
+        'built.rank, built.world_size = replica_index(), num_replicas()',
+        'pass',
+        f'{PARALLEL}::test_replicas_of_two_stages_equal_two_processes',
+    ),
+    Change(
+        'the split is the one whose slowest process is fastest',
+        'runtime/split.py',
+        'max(best[stages - 1, first][0], sums[last] - sums[first])',
+        'best[stages - 1, first][0] + sums[last] - sums[first]',
+        'tests/runtime/test_split.py::test_no_split_has_a_faster_slowest_stage',
     ),
 ]

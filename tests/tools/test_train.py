@@ -87,12 +87,13 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(tiny_config, tmp_path
 
 
 def test_check_prints_the_partition_and_trains_nothing(tiny_config, tmp_path):
-    config = tiny_config()
+    config = tiny_config(layer_parallel=2)
     done = tool('tools/train.py', write(config, tmp_path / 'tiny.py'), '--check', '--work-dir', str(tmp_path / 'none'))
     assert done.returncode == 0, done.stderr[-2000:]
     assert '9 local modules' in done.stdout
     assert 'layer4.1' in done.stdout
     assert 'Isolation holds on a batch of 8' in done.stdout
+    assert 'process 1: stem' in done.stdout and '2 processes can be at most' in done.stdout
     assert 'init_weights' not in done.stdout + done.stderr  # which MMEngine says of every weight
     assert not (tmp_path / 'none').exists()
 

@@ -25,7 +25,7 @@ from auglocal_mm.registry import HOOKS
 from auglocal_mm.runtime.grid import current_grid
 from auglocal_mm.runtime.optimizers import each_wrapper
 from auglocal_mm.runtime.ownership import Ownership
-from auglocal_mm.runtime.split import balanced_split, module_seconds, stages_of_splits
+from auglocal_mm.runtime.split import balanced_split, check_stages, module_seconds, owners_text, stages_of_splits
 
 TIMED_IMAGES = 8
 """Number of images on which local modules are timed for the split."""
@@ -88,20 +88,7 @@ class LayerParallelHook(Hook):
             raise InputError(
                 f'AugLocalHook.executor is {trainers[0].executor_config}, and layer_parallel is an executor too; remove either'
             )
-        modules = self.network.local_modules()
-        if len(modules) < self.grid.num_stages:
-            raise InputError(
-                f'layer_parallel is {self.grid.num_stages}, but there are {len(modules)} local modules; use at most as many '
-                'processes, or more modules (model.partition)'
-            )
-        ahead = [module.name for module in modules if module.head.looks_ahead]
-        if ahead:
-            raise InputError(
-                f'the head of {ahead[0]} ({type(modules[0].head).__name__}) reads the weights of the next local module in every '
-                'iteration, which another process has; train it without layer_parallel'
-            )
-        if self.splits is not None:
-            stages_of_splits(self.splits, len(modules))
+        check_stages(self.network.local_modules(), self.grid.num_stages, self.splits)
         if any(isinstance(hook, EMAHook) and hook.ema_cfg.get('update_buffers') for hook in runner.hooks):
             raise InputError('EMAHook.update_buffers is True, which layer_parallel does not support; set it to False')
         if any(type(hook) is MMEngineSyncBuffersHook for hook in runner.hooks):
@@ -216,30 +203,6 @@ class WithoutImages:
 
     def __iter__(self) -> Iterator[None]:
         return itertools.repeat(None, len(self.loader))
-
-
-def owners_text(names: Sequence[str], stages: Sequence[int], seconds: Sequence[float] | None) -> str:
-    """Which process trains which modules, and what the split can give at best.
-
-    Args:
-        names: Of the local modules.
-        stages: Of the local modules.
-        seconds: Of each module in an iteration, if they were measured.
-    """
-    num_stages = stages[-1] + 1
-    lines = []
-    for stage in range(num_stages):
-        own = [index for index, each in enumerate(stages) if each == stage]
-        share = f', {sum(seconds[index] for index in own) / sum(seconds):.0%} of the time' if seconds else ''
-        lines.append(
-            f'process {num_stages - 1 - stage}: {names[own[0]]} to {names[own[-1]]} ({len(own)} local modules{share})'
-        )
-    if seconds:
-        slowest = max(
-            sum(s for s, each in zip(seconds, stages, strict=True) if each == stage) for stage in range(num_stages)
-        )
-        lines.append(f'{num_stages} processes can be at most {sum(seconds) / slowest:.2f} times as fast as one.')
-    return '\n'.join(['Layer-parallel training of each replica:', *lines])
 
 
 def _on_cpu(state: Any) -> Any:
