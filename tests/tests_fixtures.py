@@ -15,7 +15,10 @@ from torch import nn
 from torch.nn import functional
 
 import auglocal_mm  # noqa: F401  (before any test imports mmdet)
+from auglocal_mm.local import blueprint
+from auglocal_mm.local.layer_copy import copy_layer
 from auglocal_mm.planning.costs.layer_cost import LayerCost, LayerMeter
+from auglocal_mm.planning.costs.structure import structure
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +39,24 @@ def shapes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(functional, 'batch_norm', batch_norm)
     for name in ('kaiming_uniform_', 'kaiming_normal_', 'uniform_'):
         monkeypatch.setattr(nn.init, name, lambda tensor, *_, **__: tensor)
+
+
+@pytest.fixture(scope='module')
+def copied_layers() -> dict[Any, nn.Module]:
+    return {}
+
+
+@pytest.fixture
+def layers_copied_once(monkeypatch: pytest.MonkeyPatch, copied_layers: dict[Any, nn.Module]) -> None:
+    """Heads that are only built and counted share their layers: each structure is copied for the first of them alone."""
+
+    def copy_once(layer: nn.Module, *settings: Any) -> nn.Module:
+        key = (structure(layer), next(layer.parameters()).device, *settings)
+        if key not in copied_layers:
+            copied_layers[key] = copy_layer(layer, *settings)
+        return copied_layers[key]
+
+    monkeypatch.setattr(blueprint, 'copy_layer', copy_once)
 
 
 @pytest.fixture
