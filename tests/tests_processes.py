@@ -41,10 +41,6 @@ os.fsync = lambda file: None
 runner.collect_env = dict
 # It reads dozens of YAML files for each config that starts from one of MMDetection's.
 utils.load = functools.cache(utils.load)
-# PyTorch takes back every operator that its libraries have registered when a process ends.
-for finalizer in list(weakref.finalize._registry):
-    if finalizer.peek()[1].__module__ == 'torch.library':
-        finalizer.atexit = False
 
 
 class Started:
@@ -134,6 +130,9 @@ def become(
     except BaseException:
         traceback.print_exc()
     finally:
+        for finalizer in list(weakref.finalize._registry):
+            # PyTorch would take back every operator that its libraries have registered.
+            finalizer.atexit &= finalizer.peek()[1].__module__ != 'torch.library'
         threading._shutdown()
         atexit._run_exitfuncs()
         sys.stdout.flush()
