@@ -19,19 +19,17 @@ import sys
 import tempfile
 import threading
 import traceback
+import weakref
 from collections.abc import Mapping, Sequence
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mmengine.config import utils
 from mmengine.runner import runner
+from tests_server import ADDRESS, SERVER, start, use
 from yapf.yapflib import yapf_api
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-SERVER = multiprocessing.get_context('forkserver')
-PRELOADED = ['auglocal_mm', 'auglocal_mm.analysis', 'auglocal_mm.studies', 'mmdet.models', 'tests_processes']
-SERVER.set_forkserver_preload(PRELOADED)
 # Each full collection visits a million objects of imported libraries, and finds nothing.
 gc.set_threshold(100_000, 50, 1000)
 gc.freeze()
@@ -50,13 +48,12 @@ class Started:
 
     def __init__(self, *arguments: str, limit_file_size: int | None = None, **environment: str) -> None:
         paths = os.pathsep.join([str(REPOSITORY), environment.pop('PYTHONPATH', '')])
+        start()
         everything = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': paths, **environment}
         self.arguments = arguments
         self.said = [tempfile.NamedTemporaryFile() for _ in range(2)]  # noqa: SIM115
         names = [file.name for file in self.said]
-        forkserver.ensure_running()
-        server = forkserver._forkserver._forkserver_address
-        self.process = SERVER.Process(target=_tool, args=(arguments, everything, names, limit_file_size, server))
+        self.process = SERVER.Process(target=_tool, args=(arguments, everything, names, limit_file_size))
         self.process.start()
 
     def wait(self, timeout: float = 600) -> subprocess.CompletedProcess:
@@ -74,14 +71,12 @@ def _tool(
     environment: Mapping[str, str],
     said: Sequence[str],
     limit_file_size: int | None,
-    server: str,
 ) -> None:
     if limit_file_size:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_file_size,) * 2)
     multiprocessing.set_start_method('fork', force=True)  # the default, which this process was not started with
     multiprocessing.context._concrete_contexts['spawn'] = SERVER
-    forkserver._forkserver._forkserver_address = server  # that of all tests; it would start one of its own
-    forkserver._forkserver.ensure_running = lambda: None
+    use(environment[ADDRESS])
     subprocess.Popen = _ForkingPopen
     streams = [os.open(name, os.O_RDWR) for name in (os.devnull, *said)]
     become(arguments, REPOSITORY, environment, streams)
@@ -135,6 +130,9 @@ def become(
     except BaseException:
         traceback.print_exc()
     finally:
+        for finalizer in list(weakref.finalize._registry):
+            # PyTorch would take back every operator that its libraries have registered.
+            finalizer.atexit &= finalizer.peek()[1].__module__ != 'torch.library'
         threading._shutdown()
         atexit._run_exitfuncs()
         sys.stdout.flush()

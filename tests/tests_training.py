@@ -1,5 +1,7 @@
 """A folder of tiny images, and the config of a training that fits it and takes a second."""
 
+import copy
+import functools
 import itertools
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,14 @@ CONFIGS = {
 NUMBERS = itertools.count()
 
 
+def stages(number: int) -> dict[str, Any]:
+    """Settings of a ResNet with so many stages; four are those of other libraries."""
+    settings = dict(
+        num_stages=number, strides=(1, 2, 2, 2)[:number], dilations=(1,) * number, out_indices=(number - 1,)
+    )
+    return {f'model.backbone.{key}': value for key, value in settings.items()}
+
+
 def write_images(folder: Path) -> Path:
     """train/ with 3 classes x 8 and val/ with 3 classes x 2 random 32x32 images."""
     generator = np.random.default_rng(0)
@@ -29,12 +39,19 @@ def write_images(folder: Path) -> Path:
     return folder
 
 
+@functools.cache
+def read_config(method: str) -> Config:
+    """The config of the repository, read once: it has five files."""
+    return Config.fromfile(REPOSITORY / CONFIGS[method])
+
+
 def tiny_training(method: str, images: Path, **overrides: Any) -> Config:
-    """The config of a two-epoch training of a narrow ResNet-18: three iterations of eight images an epoch."""
-    config = Config.fromfile(REPOSITORY / CONFIGS[method])
+    """The config of a two-epoch training of three stages of a narrow ResNet-18: three iterations of eight images an epoch."""
+    config = copy.deepcopy(read_config(method))
     settings: dict[str, Any] = {
         'model.backbone.depth': 18,
         'model.backbone.base_channels': 8,
+        **stages(3),
         'model.head.num_classes': 3,
         'train_cfg.max_epochs': 2,
         'param_scheduler.T_max': 2,

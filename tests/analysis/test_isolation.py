@@ -17,7 +17,7 @@ def test_one_module_has_no_boundary(tiny_config, capsys):
 
 
 def test_a_chain_that_leaves_a_layer_out_is_refused(tiny_config):
-    chain = [dict(stem=['conv1', 'bn1', 'relu', 'maxpool']), 'layer1.*', 'layer2.*', 'layer3.*', 'layer4.0']
+    chain = [dict(stem=['conv1', 'bn1', 'relu', 'maxpool']), 'layer1.*', 'layer2.*', 'layer3.0']
     config = tiny_config(**{'model.partition': dict(chain=chain)})
     with pytest.raises(InputError, match=r'(?=.*\bResNet\b)(?=.*partition\.chain)'):
         isolation.check_run(config)

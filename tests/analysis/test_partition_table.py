@@ -21,8 +21,8 @@ def test_flops_and_parameters_agree_with_hand_counts(tiny_config):
     assert (stem.parameters, stem.flops) == (3 * 64 * 49 + 128, 2 * 3 * 64 * 49 * 32 * 32)
     # A BasicBlock of 64 channels on 16x16: two 3x3 convolutions.
     assert (block.parameters, block.flops) == (2 * (64 * 64 * 9 + 128), 2 * 2 * 64 * 64 * 9 * 16 * 16)
-    # The last module's head is the classifier itself: 512 x 3 weights, 3 biases.
-    assert (table[-1].head_parameters, table[-1].head_flops, table[-1].auxiliary) == (512 * 3 + 3, 2 * 512 * 3, 'fc')
+    # The last module's head is the classifier itself: 256 x 3 weights, 3 biases.
+    assert (table[-1].head_parameters, table[-1].head_flops, table[-1].auxiliary) == (256 * 3 + 3, 2 * 256 * 3, 'fc')
 
 
 def test_every_parameter_is_counted_once(tiny_config):

@@ -11,7 +11,7 @@ import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
-from tests_training import tiny_training
+from tests_training import stages, tiny_training
 from torch._dynamo.utils import counters
 from torch.utils._pytree import tree_map
 
@@ -172,6 +172,7 @@ def test_configs_of_the_schemes(tiny_config):
     """Each scheme takes its part of a config's chain, split points and checkpointing."""
     chain = [dict(stem=['conv1', 'bn1', 'relu', 'maxpool']), 'layer1.*', 'layer2.*', 'layer3.*', 'layer4.*']
     settings = {
+        **stages(4),
         'model.image_size': 32,
         'model.partition': dict(chain=chain, split_points=['layer1.1', 'layer3.0']),
         'model.checkpointed': ['stem'],

@@ -1,5 +1,6 @@
 import pytest
 from mmengine.runner import Runner
+from tests_training import stages
 
 from auglocal_mm.errors import InputError
 
@@ -9,7 +10,7 @@ ONE_PIXEL = {'train_dataloader.dataset.transforms': [dict(type='Resize', size=32
 @pytest.mark.parametrize('method', ['bp', 'auglocal'])
 def test_one_image_of_one_pixel_in_the_last_stage_is_refused(tiny_config, method):
     config = tiny_config(
-        method, **ONE_PIXEL, **{'train_dataloader.batch_size': 23, 'train_dataloader.drop_last': False}
+        method, **ONE_PIXEL, **stages(4), **{'train_dataloader.batch_size': 23, 'train_dataloader.drop_last': False}
     )
     with pytest.raises(InputError, match=r'\b1\b.*batch_size=23.*drop_last=True'):
         Runner.from_cfg(config).train()

@@ -27,15 +27,17 @@ METHODS = {
     'MAN': dict(type='MANHead', head=dict(type='InfoProHead')),
 }
 
+SIDE = 16
+
 
 def batch(images: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(images, 3, 32, 32, generator=generator), torch.arange(images) % 10
+    return torch.randn(images, 3, SIDE, SIDE, generator=generator), torch.arange(images) % 10
 
 
 @pytest.mark.parametrize('heads', METHODS.values(), ids=METHODS)
 def test_every_parameter_of_every_module_learns_from_its_own_loss_alone(heads):
-    model = classifier(cifar_resnet(), heads)
+    model = classifier(cifar_resnet(), heads, image_size=SIDE)
     model.init_weights()
     model.double()
     images, labels = batch(4)
@@ -61,7 +63,7 @@ def test_every_method_starts_from_the_same_primary_network(heads):
 @pytest.mark.parametrize('heads', METHODS.values(), ids=METHODS)
 def test_the_loss_falls(heads):
     torch.manual_seed(0)
-    model = classifier(cifar_resnet(), heads)
+    model = classifier(cifar_resnet(), heads, image_size=SIDE)
     model.init_weights()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
     images, labels = batch(10)

@@ -4,6 +4,7 @@ import torchvision
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from tests_models import classifier
+from tests_training import stages
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -49,7 +50,7 @@ def test_auxiliary_heads_are_unused_in_validation(tiny_config):
 
 @pytest.mark.parametrize('depth', [18, 50])
 def test_validation_equals_torchvision_and_mmdet_with_the_exported_weights(tiny_config, depth):
-    overrides = {'model.backbone.depth': depth, 'model.backbone.base_channels': 64}
+    overrides = {**stages(4), 'model.backbone.depth': depth, 'model.backbone.base_channels': 64}
     config = tiny_config(**overrides)
     model = build(config).double()
     images = torch.randn(4, 3, 64, 64, dtype=torch.float64)

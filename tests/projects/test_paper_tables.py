@@ -16,7 +16,7 @@ sys.path.insert(0, str(REPOSITORY / 'projects/paper_tables'))
 
 from cifar10_jpeg import unpack
 
-pytestmark = pytest.mark.usefixtures('shapes_alone')
+pytestmark = pytest.mark.usefixtures('shapes_alone', 'layers_copied_once')
 PROJECT = 'projects/paper_tables'
 FILES = sorted((REPOSITORY / PROJECT / 'studies').glob('*.py'))
 BUILT: set[str] = set()

@@ -33,7 +33,7 @@ def run(name: str, *arguments: str, out: Path) -> dict:
 def test_cka_of_a_network_with_itself_is_one(trained, tmp_path):
     config, checkpoint, _ = trained
     data = run('compare_cka', config, checkpoint, config, checkpoint, out=tmp_path / 'out')
-    assert len(data['cka']) == len(data['layers']) == 9
+    assert len(data['cka']) == len(data['layers']) == 7
     assert data['mean_of_equal_layers'] == pytest.approx(1)
 
 
@@ -94,13 +94,13 @@ def test_cka_of_other_depths_is_refused(trained, tiny_config, tmp_path):
         '--out',
         str(tmp_path),
     )
-    assert_error(done, '9 local layers', '17')
+    assert_error(done, '7 local layers', '14')
 
 
 def test_linear_probes_of_every_layer(trained, tmp_path):
     config, checkpoint, _ = trained
     data = run('linear_probe', config, checkpoint, out=tmp_path / 'out')
-    assert len(data['top1']) == 9
+    assert len(data['top1']) == 7
     assert (data['train_images'], data['images']) == (24, 6)
     assert data['top1'][0] > 60  # the classes of the toy images are colours
 

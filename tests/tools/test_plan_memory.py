@@ -12,6 +12,7 @@ from tests_support import REPOSITORY, write
 sys.path.insert(0, str(REPOSITORY / 'tools/analysis_tools'))
 
 import plan_memory
+from tests_training import stages
 
 from auglocal_mm.planning.search import frontier
 
@@ -30,7 +31,7 @@ def plan(config, out, *arguments, capsys) -> tuple[dict, str]:
 
 def test_the_chosen_plan_trains_as_it_stands(tiny_config, tmp_path, capsys):
     settings = {'model.image_size': 32, 'model.backbone.depth': 101, 'model.backbone.base_channels': 8}
-    base = tiny_config(**settings)
+    base = tiny_config(**stages(4), **settings)
     config = write(base, tmp_path / 'tiny.py')
     arguments = ['--max-depth', '2', '--batch-size', '24', '--budget', '11MiB']
     data, printed = plan(config, tmp_path / 'out', *arguments, capsys=capsys)

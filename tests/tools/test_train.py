@@ -7,6 +7,7 @@ import subprocess
 import pytest
 import torch
 from tests_support import REPOSITORY, assert_error, tool, write
+from tests_training import stages
 
 KILLER = """
 import os, signal
@@ -90,8 +91,8 @@ def test_check_prints_the_partition_and_trains_nothing(tiny_config, tmp_path):
     config = tiny_config(layer_parallel=2)
     done = tool('tools/train.py', write(config, tmp_path / 'tiny.py'), '--check', '--work-dir', str(tmp_path / 'none'))
     assert done.returncode == 0, done.stderr[-2000:]
-    assert '9 local modules' in done.stdout
-    assert 'layer4.1' in done.stdout
+    assert '7 local modules' in done.stdout
+    assert 'layer3.1' in done.stdout
     assert 'Isolation holds on a batch of 8' in done.stdout
     assert 'process 1: stem' in done.stdout and '2 processes can be at most' in done.stdout
     assert 'init_weights' not in done.stdout + done.stderr  # which MMEngine says of every weight
@@ -126,7 +127,7 @@ def test_a_wrong_number_of_classes_is_refused(tiny_config, tmp_path):
 @pytest.mark.parametrize(
     ('override', 'words'),
     [
-        ('model.partition.num_local_modules=99', ('num_local_modules is 99', '1 (BP) to 9')),
+        ('model.partition.num_local_modules=99', ('num_local_modules is 99', '1 (BP) to 7')),
         ('model.partition.split_points=[5,2]', ('ascending',)),
         ('model.partition.split_points=[layer9.9]', ('layer9.9', 'unknown')),
         ('model.auxiliary_heads.depth=1', ('depth is 1',)),
@@ -194,9 +195,11 @@ class Hostile:
 
 
 def test_a_checkpoint_of_another_depth_is_refused(tiny_config, tmp_path):
-    done = tool('tools/train.py', write(tiny_config('bp'), tmp_path / 'a.py'), '--work-dir', str(tmp_path / 'a'))
+    done = tool(
+        'tools/train.py', write(tiny_config('bp', **stages(4)), tmp_path / 'a.py'), '--work-dir', str(tmp_path / 'a')
+    )
     assert done.returncode == 0, done.stderr[-2000:]
-    config = write(tiny_config('bp', **{'model.backbone.depth': 34}), tmp_path / 'b.py')
+    config = write(tiny_config('bp', **stages(4), **{'model.backbone.depth': 34}), tmp_path / 'b.py')
     assert_error(tool('tools/test.py', config, str(tmp_path / 'a' / 'epoch_2.pth')), 'ResNet-18', 'ResNet-34')
 
 

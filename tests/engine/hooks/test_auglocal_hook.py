@@ -4,17 +4,10 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.runner import Runner
+from tests_training import stages
 from torch import Tensor
 
 from auglocal_mm.errors import InputError
-
-TWO_STAGES = {
-    'model.backbone.num_stages': 2,
-    'model.backbone.strides': (1, 2),
-    'model.backbone.dilations': (1, 1),
-    'model.backbone.out_indices': (1,),
-}
-"""Half of the network, where its depth does not matter."""
 
 
 def train(config) -> Runner:
@@ -134,7 +127,7 @@ def test_same_seed_same_losses(tiny_config, tmp_path):
     ],
 )
 def test_resume_equals_never_stopped(tiny_config, tmp_path, settings):
-    settings = {**TWO_STAGES, **settings}
+    settings = {**stages(2), **settings}
     uninterrupted = train(tiny_config(work_dir=str(tmp_path / 'whole'), **settings))
     # Stopped after the first of two epochs: the second run finds the checkpoint of the whole one's first epoch.
     stopped = tiny_config(work_dir=str(tmp_path / 'resumed'), **settings)
