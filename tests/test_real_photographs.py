@@ -61,10 +61,10 @@ def test_pretraining_transfer_and_comparison(tmp_path):
         'optim_wrapper.optimizer.lr=0.05',
     ]
     groups = []
-    for method in ('bp', 'auglocal-d5'):
+    for method, heads in (('bp', []), ('auglocal-d5', ['model.auxiliary_heads.depth=2'])):
         work_dir = tmp_path / method
         config = str(CONFIGS / f'resnet34_{method}_tiny-imagenet10-64px.py')
-        run('tools/train.py', config, '--work-dir', str(work_dir), '--cfg-options', *narrow, **environment)
+        run('tools/train.py', config, '--work-dir', str(work_dir), '--cfg-options', *narrow, *heads, **environment)
         description = json.loads((work_dir / 'backbone.json').read_text())
         assert description['accuracy']['accuracy/top1'] > 20, 'ten classes: chance is 10 %'
         detector = tmp_path / f'detector_{method}'
