@@ -35,7 +35,6 @@ class Ownership:
         self.layouts: dict[str, tuple[torch.Size, tuple[int, ...]]] = {
             name: (tensor.shape, tensor.stride()) for name, tensor in _tensors(network)
         }
-        self.elsewhere: Tensors = {}
 
     def is_own(self, name: str) -> bool:
         """Whether this process trains a parameter; those that nobody trains are everyone's."""
