@@ -1,5 +1,8 @@
 """Hooks that write down what a test wants to see of every process."""
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import torch
@@ -7,6 +10,7 @@ from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
 from auglocal_mm.engine.unwrapped import unwrapped
+from auglocal_mm.launch import watch
 from auglocal_mm.registry import HOOKS
 
 
@@ -28,3 +32,20 @@ class CountStateHook(Hook):
         for wrapper in runner.optim_wrapper.values():
             tensors += [v for state in wrapper.optimizer.state.values() for v in state.values() if torch.is_tensor(v)]
         Path(runner.work_dir, f'state_{get_rank()}.txt').write_text(str(sum(t.nbytes for t in tensors)))
+
+
+@HOOKS.register_module()
+class SignalHook(Hook):
+    """Sends a signal to a process after an iteration, unless torchrun has started it again."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, rank: int, completed: int, number: str, silence: float = watch.SILENCE) -> None:
+        self.rank, self.completed, self.number = rank, completed, number
+        watch.SILENCE = silence
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        again = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') != '0'
+        if get_rank() == self.rank and runner.iter + 1 == self.completed and not again:
+            time.sleep(3 * watch.BEAT)
+            os.kill(os.getpid(), getattr(signal, self.number))

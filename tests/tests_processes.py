@@ -94,6 +94,8 @@ class _ForkingPopen(subprocess.Popen):
         passed = {os.dup(number): number for number in pass_fds}  # locks close theirs in forked children
         self.pid = os.fork()
         if not self.pid:
+            if rest[16]:  # start_new_session
+                os.setsid()
             for copy, number in passed.items():
                 os.dup2(copy, number)
             become(script, cwd or '.', env or dict(os.environ), [pipes[0], pipes[3], pipes[5]])

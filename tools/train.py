@@ -1,6 +1,7 @@
 """Trains a classifier (by backpropagation or local learning) or a detector from a config."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from contextlib import nullcontext
 
@@ -49,11 +50,16 @@ def apply_arguments(config: Config, arguments: argparse.Namespace) -> None:
             raise InputError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config; add it')
         config.auto_scale_lr.enable = True
     resume = arguments.resume or ('auto' if config.get('resume') and not config.get('load_from') else None)
+    if os.environ.get('TORCHELASTIC_RESTART_COUNT', '0') != '0':  # torchrun has started it again
+        resume = latest_checkpoint(config.work_dir, _out_dir(config)) or resume
     if resume:
-        out_dir = config.get('default_hooks', {}).get('checkpoint', {}).get('out_dir')
-        found = latest_checkpoint(config.work_dir, out_dir) if resume == 'auto' else resume
+        found = latest_checkpoint(config.work_dir, _out_dir(config)) if resume == 'auto' else resume
         config.resume = found is not None  # MMEngine would follow any path in last_checkpoint
         config.load_from = found or config.get('load_from')
+
+
+def _out_dir(config: Config) -> str | None:
+    return config.get('default_hooks', {}).get('checkpoint', {}).get('out_dir')
 
 
 @command_line_tool

@@ -4,12 +4,14 @@ import multiprocessing
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
 import torch
+
+from auglocal_mm.launch.watch import close_watch, leave_word_to_watch, tell_others
 
 ALONE = 'another process of this training ended; its own message says why'
 IN_WORKERS = (
@@ -37,12 +39,35 @@ IN_GROUPS = (
 
 def accident_message(error: Exception) -> str | None:
     """What happened, or ``None`` for any other error."""
-    known = (*IN_WORKERS, *(IN_GROUPS if torch.distributed.is_initialized() else ()))
+    return _message(error, IN_WORKERS) or _group_message(error)
+
+
+def _group_message(error: BaseException) -> str | None:
+    return _message(error, IN_GROUPS) if torch.distributed.is_initialized() else None
+
+
+def _message(error: BaseException, known: Sequence[tuple[str, str]]) -> str | None:
     for pattern, message in known if isinstance(error, RuntimeError) else ():
         found = re.search(pattern, str(error))
         if found:
             return message.format(*found.groups())
     return None
+
+
+@contextmanager
+def all_processes_end() -> Iterator[None]:
+    """At the end of what is done in it, waits for the other processes; an error of this process ends them, too.
+
+    An error that another process has caused is left to the watch, which knows more.
+    """
+    try:
+        yield
+        close_watch()
+    except BaseException as error:
+        if _group_message(error):
+            leave_word_to_watch()
+        tell_others()
+        raise
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.launch.accidents import accident_message, end, stop_signals
+from auglocal_mm.launch.accidents import accident_message, all_processes_end, end, stop_signals
 from auglocal_mm.launch.layer_parallel import set_up_layer_parallel
 from auglocal_mm.launch.process_group import RANKS, join_processes
 from auglocal_mm.launch.work_dir import keep_users_config
@@ -111,7 +111,7 @@ def command_line_tool(main: Callable[[Sequence[str] | None], None]) -> Callable[
         os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
         warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
         try:
-            with stop_signals():
+            with stop_signals(), all_processes_end():
                 main(arguments)
         except (InputError, FileNotFoundError, OSError) as error:
             end(f'error: {_message(error)}', 1)

@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.launch.watch import start_watch
 from auglocal_mm.runtime.grid import arrange_processes, forget_grid
 
 
@@ -19,10 +20,11 @@ def layer_parallel_settings(config: Config) -> tuple[int, Sequence[int] | None]:
     given = config.get('layer_parallel') or 1
     settings = dict(given) if isinstance(given, Mapping) else {'num': given}
     number, splits = settings.pop('num', None), settings.pop('splits', None)
+    number = get_world_size() if number == 'auto' else number
     if settings or not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise InputError(
-            f'layer_parallel is {given!r}; expected a number of processes, or dict(num=4, splits=[3, 7, 12]) with the indices of '
-            'the local modules with which the second and all further ones begin'
+            f"layer_parallel is {given!r}; expected a number of processes, 'auto' for all of them, or dict(num=4, splits=[3, 7, "
+            '12]) with the indices of the local modules with which the second and all further ones begin'
         )
     if splits is not None and (not isinstance(splits, Sequence) or len(splits) != number - 1):
         raise InputError(f'layer_parallel.splits is {splits!r}; expected {number - 1} indices for {number} processes')
@@ -51,6 +53,7 @@ def set_up_layer_parallel(config: Config) -> None:
     forget_grid()
     if number == 1:
         return
+    start_watch()
     arrange_processes(number)
     hooks = list(config.get('custom_hooks') or [])
     config.custom_hooks = [*hooks, dict(type='auglocal_mm.LayerParallelHook', splits=splits)]

@@ -9,11 +9,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.dist import init_dist
 from mmengine.utils.dl_utils import set_multi_processing
+from torch.distributed import PrefixStore, TCPStore
 
 from auglocal_mm.errors import InputError
 
@@ -49,10 +51,22 @@ def join_processes(config: Config) -> None:
     with _said_if_it_takes_long(), _failures_as_sentences():
         if torch.cuda.is_available():
             set_multi_processing(**config.get('env_cfg', {}).get('mp_cfg', {}), distributed=True)
-            init_dist(config.launcher, **settings)
+            init_dist(config.launcher, **settings, **_store_of_restart())
         else:
             limit = settings.get('timeout')
-            torch.distributed.init_process_group('gloo', timeout=limit and timedelta(seconds=limit))
+            torch.distributed.init_process_group(
+                'gloo', timeout=limit and timedelta(seconds=limit), **_store_of_restart()
+            )
+
+
+def _store_of_restart() -> dict[str, Any]:
+    """What ``init_process_group`` needs when torchrun has restarted the processes: its store has their old addresses."""
+    attempt = os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')
+    if attempt == '0' or os.environ.get('TORCHELASTIC_USE_AGENT_STORE') != 'True':
+        return {}
+    store = TCPStore(os.environ['MASTER_ADDR'], int(os.environ['MASTER_PORT']), is_master=False)
+    rank, size = int(os.environ['RANK']), int(os.environ['WORLD_SIZE'])
+    return {'store': PrefixStore(f'attempt_{attempt}', store), 'rank': rank, 'world_size': size}
 
 
 def end_with_parent() -> None:

@@ -20,6 +20,7 @@ from auglocal_mm.engine.passes import counts_iterations
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.node import once_per_node
+from auglocal_mm.launch.watch import completed_iterations
 from auglocal_mm.local.module import LocalModule
 from auglocal_mm.registry import HOOKS
 from auglocal_mm.runtime.grid import current_grid
@@ -145,6 +146,12 @@ class LayerParallelHook(Hook):
         self.collected = [{} for _ in self.networks]
         self.gradients = {}
         runner.optim_wrapper.elsewhere = {}
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Mapping[str, Any] | None = None
+    ) -> None:
+        """Notes the progress of this process."""
+        completed_iterations(runner.iter + 1)
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Gives every process the primary network."""
