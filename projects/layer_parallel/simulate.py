@@ -22,7 +22,9 @@ DEVICES = (2, 4, 8, 16, 32, 64)
 BANDWIDTHS = (1, 10, 25, 100, 400)
 """Gbit/s."""
 USUAL = 25
-"""The bandwidth at which jitter and stragglers are tried."""
+"""The bandwidth at which the measured thread, jitter and stragglers are tried."""
+SOME = (4, 16, 64)
+"""Numbers of devices with which jitter and stragglers are tried."""
 SLOWNESS = tuple(product((0.0, 0.05, 0.2), (1.0, 1.5, 2.0)))
 """Jitter, and the factor of the straggler."""
 GPU_RATE = 1000.0
@@ -110,13 +112,14 @@ def simulate() -> Simulation:
     networks = read_measurement().networks
     gpu = GPU_RATE * Cuts(networks['ResNet-101'], 'BP').whole().total
     rows: list[Row] = []
-    for (name, parts), (device, speed) in product(networks.items(), ((CPU, 1.0), (GPU, gpu))):
-        trainings = Trainings(name, parts, device, speed)
-        rows += trainings.on_one_device()
-        places = list(product(DEVICES, BANDWIDTHS))
-        for devices, bandwidth in track(places, description=f'{name}, {device}'):
-            slowness = SLOWNESS if (bandwidth, device) == (USUAL, GPU) else SLOWNESS[:1]
-            rows += trainings.in_parallel(devices, bandwidth, slowness)
+    for name, parts in networks.items():
+        thread, assumed = Trainings(name, parts, CPU, 1.0), Trainings(name, parts, GPU, gpu)
+        rows += [*thread.on_one_device(), *assumed.on_one_device()]
+        for devices in track(DEVICES, description=name):
+            rows += thread.in_parallel(devices, USUAL, SLOWNESS[:1])
+            for bandwidth in BANDWIDTHS:
+                tried = bandwidth == USUAL and devices in SOME
+                rows += assumed.in_parallel(devices, bandwidth, SLOWNESS if tried else SLOWNESS[:1])
     return Simulation(gpu_speed=gpu, rows=rows)
 
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, inf
+from typing import NamedTuple
 
 from auglocal_mm.runtime.link import LIMIT
 
@@ -63,8 +64,7 @@ class Link:
         return 2 * (devices - 1) * (self.seconds(size / devices) + self.latency)
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One iteration of one stage.
 
     Attributes:
@@ -130,7 +130,7 @@ def layer_parallel(
             ]
             end = max(event.end for event in own) + average
             for replica, event in enumerate(own):
-                events[replica][index].append(Event(event.start, event.sent, event.arrived, end))
+                events[replica][index].append(event._replace(end=end))
     return events
 
 

@@ -5,15 +5,23 @@ import sys
 from itertools import combinations, pairwise
 
 import pytest
+import torch
+from tests_models import cifar_resnet, classifier
 from tests_support import REPOSITORY
 
+from auglocal_mm.planning.costs import layer_seconds
 from auglocal_mm.runtime.link import LIMIT
 from auglocal_mm.runtime.split import balanced_split
 
 sys.path.insert(0, str(REPOSITORY / 'projects/layer_parallel'))
 
+import fill_readme
+import measure
+import records
 from layouts import Cuts, best_cuts
 from module_seconds import Layer, Network, Part
+from rates import Setting, data_parallel_rate, layer_parallel_rate, pipeline_rate
+from simulate import Trainings
 from simulation import (
     BUCKET,
     Link,
@@ -86,8 +94,8 @@ def test_replicas_wait_for_each_other_and_average():
 
 
 def test_jitter_has_mean_one_and_costs_less_where_more_may_wait():
-    factors = slowness(3, 4000, jitter=0.2)
-    assert factors == slowness(3, 4000, jitter=0.2) != slowness(3, 4000, jitter=0.2, seed=1)
+    factors = slowness(3, 1500, jitter=0.2)
+    assert factors == slowness(3, 1500, jitter=0.2) != slowness(3, 1500, jitter=0.2, seed=1)
     values = [value for row in factors for value in row]
     assert statistics.mean(values) == pytest.approx(1.0, abs=0.01)
     assert statistics.stdev(values) == pytest.approx(0.2, abs=0.01)
@@ -174,3 +182,100 @@ def test_the_cut_of_a_sum_is_that_of_the_executor():
         split = balanced_split(costs, number)
         sums = [sum(cost for cost, stage in zip(costs, split, strict=True) if stage == each) for each in range(number)]
         assert max(sum(costs[a : b + 1]) for a, b in edges) == max(sums)
+
+
+def test_rates_are_those_of_a_second_of_devices():
+    setting = Setting(device='any', devices=4, bandwidth=10**9)
+    stages = [Stage(0.5, 0.5, output=8, gradients=8), Stage(1.0, 1.0, gradients=8)]
+    # Two replicas of two stages, the slower of which needs two seconds for an image on the measured thread.
+    assert layer_parallel_rate(stages, setting, speed=10.0) == pytest.approx(10.0, rel=1e-4)
+    assert data_parallel_rate(stages, setting, speed=10.0) == pytest.approx(4 * 10.0 / 3.0, rel=1e-4)
+    equal = [Stage(0.5, 1.0, output=8, gradients=8), Stage(0.5, 1.0, gradients=8)]
+    assert pipeline_rate(equal, setting, speed=10.0) == pytest.approx(4 * 10.0 / 3.0 * 8 / 9, rel=1e-4)
+
+
+def test_a_straggler_and_jitter_slow_every_method():
+    nominal = Setting(device='any', devices=4, bandwidth=100)
+    stages = [Stage(1.0, 1.0, output=8), Stage(1.0, 1.0)]
+    for rate in (layer_parallel_rate, data_parallel_rate, pipeline_rate):
+        best = rate(stages, nominal, 1.0)
+        assert rate(stages, nominal.model_copy(update=dict(straggler=2.0)), 1.0) == pytest.approx(best / 2, rel=0.07)
+        assert 0.7 * best < rate(stages, nominal.model_copy(update=dict(jitter=0.2)), 1.0) < best
+
+
+def test_the_best_layout_of_every_method():
+    trainings = Trainings('toy', network(), 'any', 1e-6)  # so slow that links do not matter
+    rows = list(trainings.in_parallel(4, 25, [(0.0, 1.0), (0.0, 2.0)]))
+    assert [(row.method, row.straggler) for row in rows[:4]] == [
+        ('data-parallel BP', 1.0),
+        ('data-parallel BP', 2.0),
+        ('pipelined BP', 1.0),
+        ('pipelined BP', 2.0),
+    ]
+    assert rows[0].speedup == pytest.approx(4.0, rel=1e-4) and rows[1].speedup == pytest.approx(2.0, rel=1e-4)
+    local = [row for row in rows if row.method == 'layer-parallel']
+    assert [(row.scheme, row.heads) for row in local] == [('layer by layer', 'light')] * 2 + [('coarse', 'light')] * 2
+    bp = trainings.bp.whole().total
+    for row in local[::2]:
+        cuts = Cuts(network(), row.scheme, 'light').best(4, lambda stage: stage.total)
+        bounds = {stages: 4 // stages * bp / max(stage.total for stage in cut) for stages, cut in cuts.items()}
+        best = max((2, 4), key=bounds.__getitem__)
+        assert (row.stages, row.speedup) == (best, pytest.approx(bounds[best], rel=1e-4))
+        assert row.one_replica == pytest.approx(bounds[4], rel=1e-4)
+    sequential = [row for row in trainings.on_one_device() if row.method == 'sequential']
+    assert [row.speedup for row in sequential] == [
+        pytest.approx(bp / sum(Cuts(network(), 'coarse', 'light').stage(n, n).total for n in range(5)))
+    ]
+
+
+def test_records_are_written_and_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, 'PATH', tmp_path / 'simulation.json')
+    rows = list(Trainings('toy', network(), 'any', 1.0).in_parallel(2, 25, [(0.0, 1.0), (0.2, 1.0)]))
+    records.write_simulation(records.Simulation(gpu_speed=2.0, rows=rows))
+    read = records.read_simulation()
+    assert len(read.rows) == len(rows)
+    assert read.one(method='data-parallel BP').rate == pytest.approx(rows[0].rate, rel=1e-4)
+    assert [row.jitter for row in read.find(method='data-parallel BP', jitter=None)] == [0.0, 0.2]
+
+
+def test_the_tables_of_the_readme_are_those_of_the_results():
+    fill_readme.main(['--check'])
+    text = fill_readme.README.read_text()
+    assert {name for _, name, _ in fill_readme.PLACE.findall(text)} == set(fill_readme.TABLES)
+
+
+def test_a_table_that_is_out_of_date_is_found_and_written(tmp_path, monkeypatch, capsys):
+    readme = tmp_path / 'README.md'
+    readme.write_text('before\n<!-- table: costs -->\nold\n<!-- end -->\nafter\n')
+    monkeypatch.setattr(fill_readme, 'README', readme)
+    with pytest.raises(SystemExit):
+        fill_readme.main(['--check'])
+    assert str(readme) in capsys.readouterr().err
+    fill_readme.main([])
+    assert readme.read_text().startswith('before\n<!-- table: costs -->\n|  | local layers')
+    readme.write_text('<!-- table: nothing -->\n<!-- end -->\n')
+    with pytest.raises(SystemExit):
+        fill_readme.main([])
+    assert 'nothing' in capsys.readouterr().err
+
+
+def test_nothing_is_faster_than_its_devices():
+    rows = records.read_simulation().rows
+    assert {row.devices for row in rows} == {1, 2, 4, 8, 16, 32, 64}
+    for row in rows:
+        if row.method in ('BP', 'data-parallel BP', 'pipelined BP'):
+            assert row.speedup <= row.devices * 1.01
+
+
+def test_measured_times_are_those_of_an_image(monkeypatch):
+    ticks = iter(range(10_000))
+    monkeypatch.setattr(layer_seconds.time, 'thread_time', lambda: float(next(ticks)))
+    monkeypatch.setattr(measure, 'IMAGE_SIZE', 32)
+    timer = layer_seconds.PassTimer(torch.device('cpu'), amp=False, rounds=1)
+    model = classifier(cifar_resnet(20))
+    found = measure.measure_network(model, ('DGL', 'AugLocal d=2'), timer)
+    assert [len(heads) for heads in found.heads.values()] == [9, 9]
+    assert found.layers[1].forward == found.layers[1].start_backward == 1 / measure.BATCH_SIZES['DGL']
+    assert found.heads['AugLocal d=2'][0].backward == 1 / measure.BATCH_SIZES['AugLocal d=2']
+    assert (found.layers[1].output, found.layers[1].parameters) == (4 * 16 * 32 * 32, 2 * 16 * 16 * 9 + 4 * 16)
+    assert found.classifier.parameters == 64 * 10 + 10
