@@ -20,7 +20,7 @@ IMAGES = 1024
 """In an iteration, on all devices together: the batch size of the paper's ResNet-34."""
 LATENCY = 20e-6
 """Seconds, of every message."""
-ITERATIONS = 100
+ITERATIONS = 50
 """Simulated with jitter, after the first fill; a fifth of them where devices wait for each other in every iteration."""
 MICRO_BATCHES = 4
 """For each stage of a pipeline."""
@@ -65,8 +65,9 @@ def layer_parallel_rate(stages: Sequence[Stage], setting: Setting, speed: float)
     """
     replicas, fill = setting.devices // len(stages), len(stages) + 10
     scaled = [stage.scaled(IMAGES / replicas, speed) for stage in stages]
-    slow = setting.slowness(len(stages), fill + (ITERATIONS if setting.jitter else 10))
-    events = layer_parallel(scaled, setting.link, list(zip(*slow, strict=True)), replicas)
+    slow = list(zip(*setting.slowness(len(stages), fill + (ITERATIONS if setting.jitter else 10)), strict=True))
+    groups = {tuple(slow[first : first + len(stages)]) for first in range(0, setting.devices, len(stages))}
+    events = layer_parallel(scaled, setting.link, list(groups), replicas)
     return IMAGES / seconds_per_iteration(events, fill)
 
 

@@ -23,7 +23,7 @@ BANDWIDTHS = (1, 10, 25, 100, 400)
 """Gbit/s."""
 USUAL = 25
 """The bandwidth at which the measured thread, jitter and stragglers are tried."""
-SOME = (4, 16, 64)
+SOME = (4, 16)
 """Numbers of devices with which jitter and stragglers are tried."""
 SLOWNESS = tuple(product((0.0, 0.05, 0.2), (1.0, 1.5, 2.0)))
 """Jitter, and the factor of the straggler."""

@@ -104,7 +104,7 @@ def slowness(
 
 
 def layer_parallel(
-    stages: Sequence[Stage], link: Link, slow: Sequence[Sequence[float]], replicas: int = 1
+    stages: Sequence[Stage], link: Link, slow: Sequence[Sequence[Sequence[float]]], replicas: int = 1
 ) -> list[list[list[Event]]]:
     """Layer-parallel local learning, as :class:`auglocal_mm.runtime.LayerParallelExecutor` runs it.
 
@@ -114,21 +114,20 @@ def layer_parallel(
     Args:
         stages: Of each replica.
         link: Between consecutive stages, and between replicas.
-        slow: By device and iteration, see :func:`slowness`; the devices of the first replica come first.
-        replicas: How many.
+        slow: By replica, stage and iteration, see :func:`slowness`; replicas of equal slowness need be given only once.
+        replicas: How many there are.
 
     Returns:
-        Events by replica, stage and iteration.
+        Events by replica in ``slow``, stage and iteration.
     """
-    events: list[list[list[Event]]] = [[[] for _ in stages] for _ in range(replicas)]
-    for iteration in range(len(slow[0])):
+    events: list[list[list[Event]]] = [[[] for _ in stages] for _ in slow]
+    for iteration in range(len(slow[0][0])):
         for index, stage in enumerate(stages):
-            average = link.all_reduce(stage.gradients, replicas) if replicas > 1 else 0.0
             own = [
-                _event(stages, index, link, slow[replica * len(stages) + index][iteration], events[replica], iteration)
-                for replica in range(replicas)
+                _event(stages, index, link, slow[replica][index][iteration], events[replica], iteration)
+                for replica in range(len(slow))
             ]
-            end = max(event.end for event in own) + average
+            end = max(event.end for event in own) + link.all_reduce(stage.gradients, replicas)
             for replica, event in enumerate(own):
                 events[replica][index].append(event._replace(end=end))
     return events

@@ -38,33 +38,33 @@ NONE = Link()
 
 
 def test_the_slowest_stage_sets_the_pace():
-    events = layer_parallel(STAGES, NONE, slowness(3, 12))
+    events = layer_parallel(STAGES, NONE, [slowness(3, 12)])
     assert seconds_per_iteration(events, fill=4) == pytest.approx(5.0)
 
 
 def test_the_first_fill_is_the_sum_of_what_comes_before_each_sending():
-    (events,) = layer_parallel(STAGES, Link(bandwidth=2.0, latency=0.25), slowness(3, 1))
+    (events,) = layer_parallel(STAGES, Link(bandwidth=2.0, latency=0.25), [slowness(3, 1)])
     assert [event[0].start for event in events] == [0.0, 1.0 + 2.0 + 0.25, 3.25 + 2.0 + 1.0 + 0.25]
     assert events[-1][0].end == 6.5 + 3.0
 
 
 def test_a_slow_link_sets_the_pace():
-    events = layer_parallel(STAGES, Link(bandwidth=0.5), slowness(3, 12))
+    events = layer_parallel(STAGES, Link(bandwidth=0.5), [slowness(3, 12)])
     assert seconds_per_iteration(events, fill=4) == pytest.approx(4.0 / 0.5)
 
 
 def test_latency_does_not_change_the_pace():
-    events = layer_parallel(STAGES, Link(bandwidth=2.0, latency=1.0), slowness(3, 40))
+    events = layer_parallel(STAGES, Link(bandwidth=2.0, latency=1.0), [slowness(3, 40)])
     assert seconds_per_iteration(events, fill=20) == pytest.approx(5.0)
 
 
 def test_an_iteration_ends_after_its_losses_of_the_previous_stage():
-    (events,) = layer_parallel([Stage(1.0, 9.0), Stage(1.0, 1.0)], Link(latency=0.5), slowness(2, 1))
+    (events,) = layer_parallel([Stage(1.0, 9.0), Stage(1.0, 1.0)], Link(latency=0.5), [slowness(2, 1)])
     assert events[1][0].end == 10.5
 
 
 def test_no_more_than_the_limit_is_on_its_way():
-    (events,) = layer_parallel([Stage(1.0, 0.0), Stage(10.0, 0.0)], NONE, slowness(2, 12))
+    (events,) = layer_parallel([Stage(1.0, 0.0), Stage(10.0, 0.0)], NONE, [slowness(2, 12)])
     first, second = events
     for iteration in range(LIMIT, 12):
         assert first[iteration].sent >= first[iteration - LIMIT].arrived
@@ -75,21 +75,22 @@ def test_no_more_than_the_limit_is_on_its_way():
 
 
 def test_a_fast_receiver_holds_nobody_back():
-    (events,) = layer_parallel([Stage(1.0, 1.0), Stage(0.5, 0.5)], NONE, slowness(2, 5))
+    (events,) = layer_parallel([Stage(1.0, 1.0), Stage(0.5, 0.5)], NONE, [slowness(2, 5)])
     assert [event.end for event in events[0]] == [2.0, 4.0, 6.0, 8.0, 10.0]
 
 
 @pytest.mark.parametrize('device', [0, 1, 2])
 def test_a_straggler_slows_all_to_its_pace(device):
-    events = layer_parallel([Stage(1.0, 1.0)] * 3, NONE, slowness(3, 12, straggler=1.5, slow_device=device))
+    events = layer_parallel([Stage(1.0, 1.0)] * 3, NONE, [slowness(3, 12, straggler=1.5, slow_device=device)])
     assert seconds_per_iteration(events, fill=4) == pytest.approx(3.0)
 
 
 def test_replicas_wait_for_each_other_and_average():
     stages = [Stage(1.0, 1.0, gradients=8.0)] * 2
-    alone = layer_parallel(stages, Link(4.0), slowness(2, 12))
+    alone = layer_parallel(stages, Link(4.0), [slowness(2, 12)])
     assert seconds_per_iteration(alone, fill=4) == pytest.approx(2.0)
-    both = layer_parallel(stages, Link(4.0), slowness(4, 12, straggler=2.0, slow_device=3), replicas=2)
+    slow = slowness(4, 12, straggler=2.0, slow_device=3)
+    both = layer_parallel(stages, Link(4.0), [slow[:2], slow[2:]], replicas=2)
     assert seconds_per_iteration(both, fill=4) == pytest.approx(4.0 + 8.0 / 4.0)
 
 
@@ -99,7 +100,7 @@ def test_jitter_has_mean_one_and_costs_less_where_more_may_wait():
     values = [value for row in factors for value in row]
     assert statistics.mean(values) == pytest.approx(1.0, abs=0.01)
     assert statistics.stdev(values) == pytest.approx(0.2, abs=0.01)
-    pace = seconds_per_iteration(layer_parallel([Stage(1.0, 1.0)] * 3, NONE, factors), fill=10)
+    pace = seconds_per_iteration(layer_parallel([Stage(1.0, 1.0)] * 3, NONE, [factors]), fill=10)
     in_step = statistics.mean(2.0 * max(each) for each in zip(*factors, strict=True))
     assert 2.0 < pace < in_step
 
