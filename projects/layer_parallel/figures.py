@@ -62,6 +62,6 @@ def _lines(axes: Axes, simulation: Simulation, key: str, **values: object) -> No
     for label, (own, style) in LINES.items():
         rows: list[Row] = simulation.find(**values, **own, **free)
         points = sorted({getattr(row, key): row.speedup for row in rows}.items())
-        axes.plot(*zip(*points, strict=True), style, label=label, markersize=4)
+        axes.plot(*(zip(*points, strict=True) if points else ([], [])), style, label=label, markersize=4)
     names = {'devices': 'devices', 'bandwidth': 'Gbit/s', 'jitter': 'jitter', 'straggler': 'factor of the straggler'}
     axes.set_xlabel(names[key])
