@@ -89,15 +89,15 @@ class ImageClassifier(BaseModel):
                 f'model.partition sets {", ".join(options)}, but model.auxiliary_heads is missing; give both or neither'
             )
         self._read = {tap for each in (self.head, *(self.auxiliary_heads or [])) for tap in getattr(each, 'taps', ())}
-        self._layout = torch.channels_last if channels_last else torch.contiguous_format
-        self.to(memory_format=self._layout)
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.to(memory_format=self.layout)
         self.train()
 
     def init_weights(self) -> None:
         """Initialises all weights to the same values in every layout: random numbers fill tensors in memory order."""
         self.to(memory_format=torch.contiguous_format)
         super().init_weights()
-        self.to(memory_format=self._layout)
+        self.to(memory_format=self.layout)
 
     def _build_auxiliary_head(
         self, config: dict[str, Any], layers: list[LocalLayer], module: int, normalisation: dict[str, Any]
