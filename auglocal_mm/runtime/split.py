@@ -1,8 +1,9 @@
 """Which stage trains which local modules: the split whose slowest stage is as fast as possible."""
 
+import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 
 import torch
@@ -16,29 +17,45 @@ ROUNDS = 3
 """How often every module is timed, after one round that warms up."""
 
 
+def best_cut(count: int, num_stages: int, cost: Callable[[int, int], float]) -> list[tuple[int, int]] | None:
+    """The contiguous cut whose stage of largest cost is as cheap as possible.
+
+    Exact, by dynamic programming over the number of stages and of elements in them.
+
+    Args:
+        count: Number of elements.
+        num_stages: At most ``count``.
+        cost: Of a stage, by the indices of its first and its last element; infinite if there can be no such stage.
+
+    Returns:
+        The first and the last element of every stage; ``None`` if every cut has a stage of infinite cost.
+    """
+    best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {(0, 0): (0.0, [])}
+    for stages in range(1, num_stages + 1):
+        for end in range(stages, count - num_stages + stages + 1):
+            choices: list[tuple[float, list[tuple[int, int]]]] = []
+            for first in range(stages - 1, end):
+                slowest, before = best.get((stages - 1, first), (math.inf, []))
+                # Nothing better can follow from a stage that is slower than the best so far.
+                if slowest < min((choice[0] for choice in choices), default=math.inf):
+                    choices.append((max(slowest, cost(first, end - 1)), [*before, (first, end - 1)]))
+            if choices:
+                best[stages, end] = min(choices, key=lambda choice: choice[0])
+    slowest, cut = best.get((num_stages, count), (math.inf, []))
+    return cut if slowest < math.inf else None
+
+
 def balanced_split(costs: Sequence[float], num_stages: int) -> list[int]:
     """The stage of each module, in order, such that the largest sum of costs of a stage is as small as possible.
-
-    Exact, by dynamic programming over the number of stages and of modules in them.
 
     Args:
         costs: Of the modules, such as seconds.
         num_stages: At most the number of modules.
     """
-    sums, count = [0.0, *accumulate(costs)], len(costs)
-    best = {(0, 0): (0.0, 0)}  # the slowest stage, and where the last one begins, by stages and modules
-    for stages in range(1, num_stages + 1):
-        for last in range(stages, count - num_stages + stages + 1):
-            starts = [first for first in range(stages - 1, last) if (stages - 1, first) in best]
-            best[stages, last] = min(
-                (max(best[stages - 1, first][0], sums[last] - sums[first]), first) for first in starts
-            )
-    stages_of, last = [0] * count, count
-    for stages in range(num_stages, 0, -1):
-        first = best[stages, last][1]
-        stages_of[first:last] = [stages - 1] * (last - first)
-        last = first
-    return stages_of
+    sums = [0.0, *accumulate(costs)]
+    cut = best_cut(len(costs), num_stages, lambda first, last: sums[last + 1] - sums[first])
+    assert cut is not None
+    return [stage for stage, (first, last) in enumerate(cut) for _ in range(first, last + 1)]
 
 
 def stages_of_splits(splits: Sequence[int], num_modules: int) -> list[int]:

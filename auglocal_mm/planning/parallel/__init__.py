@@ -1,0 +1,1 @@
+"""Plans for several devices: layer-parallel local learning and its rivals."""

@@ -1,0 +1,215 @@
+"""Plans layer-parallel training on several devices: local modules, heads, what they recompute, and which device has which.
+
+Predicts time, memory and traffic beside those of one device, data-parallel BP and pipelined BP, from times measured here or
+from a given speed. Needs no data.
+"""
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from plan_memory import given_options, measure, optimizer_states, read_training
+from torch import nn
+
+from auglocal_mm.analysis.tables import write_report
+from auglocal_mm.errors import InputError
+from auglocal_mm.files.atomic import write_text
+from auglocal_mm.launch.launch import command_line_tool
+from auglocal_mm.planning.costs.layer_seconds import measure_seconds
+from auglocal_mm.planning.costs.network_cost import NetworkCosts
+from auglocal_mm.planning.parallel.devices import Devices, parse_bandwidth, parse_latency
+from auglocal_mm.planning.parallel.predictions import all_predictions, fastest_by_bandwidth, layer_parallel
+from auglocal_mm.planning.parallel.report import advice, predictions_table, stages_table, to_json
+from auglocal_mm.planning.parallel.stages import ParallelPlan, fastest_stages
+from auglocal_mm.planning.parallel.timed_costs import UNIFORM, costs_at_speed, timed_costs, with_heads
+from auglocal_mm.planning.search.frontier import Training
+from auglocal_mm.planning.search.plans import backpropagation
+from auglocal_mm.planning.sizes import format_size, parse_size
+from auglocal_mm.planning.training_config import given_settings, kept_settings, to_config, to_text
+from auglocal_mm.registry import MODELS
+from auglocal_mm.settings.cfg_options import CfgOptions
+
+AUGLOCAL = 'AugLocalHead'
+UNIFORM_HEADS = ('DGLHead', 'InfoProHead', 'PredSimHead')
+BANDWIDTHS = [1e9 * number for number in (1, 2.5, 5, 10, 25, 50, 100, 200, 400)]
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of the command line.
+
+    Raises:
+        InputError: An option is out of range.
+    """
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config')
+    parser.add_argument('--devices', type=int, required=True, metavar='P', help='number of devices')
+    parser.add_argument(
+        '--bandwidth', default='25Gbit', help='of a link in each direction, per second; default: 25Gbit'
+    )
+    parser.add_argument('--latency', default='20us', help='of a message; default: 20us')
+    parser.add_argument('--device-memory', help='memory of each device, such as 24GiB; default: unlimited')
+    parser.add_argument('--tflops', type=float, help='speed of a device; default: times are measured here')
+    parser.add_argument(
+        '--heads',
+        nargs='+',
+        default=[AUGLOCAL, 'DGLHead'],
+        choices=(AUGLOCAL, *UNIFORM_HEADS),
+        help='kinds of auxiliary heads to choose from; default: AugLocalHead DGLHead',
+    )
+    parser.add_argument('--batch-size', type=int, help="images in an iteration; default: the config's")
+    parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
+    parser.add_argument('--min-depth', type=int, default=2, help='minimum depth d of the heads of AugLocal')
+    parser.add_argument('--max-depth', type=int, default=5, help='maximum depth d of the heads of AugLocal')
+    parser.add_argument('--amp', action='store_true', help='plan for bfloat16 forward passes')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
+    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of the config')
+    options = parser.parse_args(arguments)
+    if options.devices < 2:
+        raise InputError(f'--devices is {options.devices}, expected at least 2; for one device use plan_memory.py')
+    if options.tflops is not None and options.tflops <= 0:
+        raise InputError(
+            f'--tflops is {options.tflops:g}; expected the TFLOP/s that a device reaches in training, as in 20'
+        )
+    if not 2 <= options.min_depth <= options.max_depth:
+        raise InputError(
+            f'--min-depth is {options.min_depth} and --max-depth {options.max_depth}; expected 2 <= min-depth <= max-depth'
+        )
+    return options
+
+
+def candidates(config: Config, options: argparse.Namespace, training: Training) -> dict[str, NetworkCosts]:
+    """The network with heads of each kind, its times in place of FLOPs."""
+    depths = range(options.min_depth, options.max_depth + 1)
+    measured = measure(config, depths, training.amp)
+    model = MODELS.build({**config.model, 'auxiliary_heads': None, 'partition': _chain_only(config)})
+    kinds = {}
+    for kind in options.heads:
+        costs = measured
+        if kind != AUGLOCAL:
+            costs = with_heads(measured, model, config.model.image_size, {'type': kind}, training.amp)
+        if options.tflops is not None:
+            kinds[kind] = costs_at_speed(costs, options.tflops * 1e12)
+            continue
+        heads = _configs(kind, depths, kept_settings(config.model))
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        seconds = measure_seconds(
+            model,
+            config.model.image_size,
+            training.batch_size,
+            {str(depth): head for depth, head in heads.items()},
+            device,
+            training.amp,
+        )
+        kinds[kind] = timed_costs(costs, seconds, {depth: str(depth) for depth in heads})
+    return kinds
+
+
+def _configs(kind: str, depths: Sequence[int], keep: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    if kind == AUGLOCAL:
+        return {depth: {'type': kind, 'depth': depth, **keep} for depth in depths}
+    return {UNIFORM: {'type': kind}}
+
+
+def _chain_only(config: Config) -> dict[str, Any] | None:
+    chain = (config.model.get('partition') or {}).get('chain')
+    return {'chain': chain} if chain else None
+
+
+def update_seconds(states: int) -> float:
+    """Seconds of the optimizer for one parameter, measured here."""
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    weight = nn.Parameter(torch.zeros(2**22, device=device))
+    weight.grad = torch.zeros_like(weight)
+    optimizer = torch.optim.SGD([weight], 0.1, momentum=0.9) if states < 2 else torch.optim.AdamW([weight])
+    seconds = []
+    for _ in range(4):
+        start = time.perf_counter()
+        optimizer.step()
+        if device == 'cuda':
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds) / weight.numel()
+
+
+def choose(
+    kinds: Mapping[str, NetworkCosts], training: Training, devices: Devices
+) -> tuple[NetworkCosts, ParallelPlan]:
+    """The fastest plan of all kinds of heads.
+
+    Raises:
+        InputError: There are fewer local layers than devices, or no plan fits the memory of the devices.
+    """
+    layers = len(next(iter(kinds.values())).layers)
+    if layers < devices.number:
+        raise InputError(
+            f'--devices is {devices.number}, but the network has {layers} local layers; give at most as many, and train several '
+            'replicas with the rest'
+        )
+    plans = [(costs, fastest_stages(costs, kind, training, devices)) for kind, costs in kinds.items()]
+    found = [(layer_parallel(costs, plan, training, devices), costs, plan) for costs, plan in plans if plan is not None]
+    if not found:
+        raise InputError(
+            f'no plan fits into {format_size(devices.memory)} on each of {devices.number} devices for a batch of '
+            f'{training.batch_size}; give a smaller --batch-size, more --devices or a larger --device-memory'
+        )
+    _, costs, plan = min(found, key=lambda each: each[0].seconds)
+    return costs, plan
+
+
+def planned_settings(
+    plan: ParallelPlan, names: Sequence[str], config: Config, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The settings that the command line and the plan change."""
+    keep = kept_settings(config.model) if plan.heads == AUGLOCAL else {}
+    planned = to_config(plan.plan, names, config.model, keep, config.get('custom_hooks', []))
+    if plan.heads != AUGLOCAL:
+        planned['model']['auxiliary_heads'] = {'_delete_': True, 'type': plan.heads}
+    settings = given_settings(config, given)
+    parallel = {'num': len(plan.stages), 'splits': plan.splits}
+    model = {**settings.get('model', {}), **planned['model']}
+    return {**settings, **planned, 'model': model, 'layer_parallel': parallel}
+
+
+@command_line_tool
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Reads the command line, searches, and writes the report and the config of the plan."""
+    options = parse_arguments(arguments)
+    given = given_options(options)
+    config = read_training(options.config, given)
+    memory = parse_size(options.device_memory) if options.device_memory else float('inf')
+    links = parse_bandwidth(options.bandwidth), parse_latency(options.latency)
+    states = optimizer_states(config)
+    updates = update_seconds(states) if options.tflops is None else 0.0
+    devices = Devices(options.devices, *links, memory, updates)
+    amp = config.optim_wrapper.get('type', 'OptimWrapper').endswith('AmpOptimWrapper')
+    training = Training(config.train_dataloader.batch_size, states, amp)
+    costs, plan = choose(candidates(config, options, training), training, devices)
+    reference = backpropagation(costs)
+    predictions = all_predictions(costs, reference, plan, training, devices)
+    by_bandwidth = fastest_by_bandwidth(costs, reference, plan, training, devices, BANDWIDTHS)
+    name = Path(options.config).stem
+    snippet = options.out / f'{name}_parallel.py'
+    sections = [
+        f'# {name}: {devices.number} devices, links of {options.bandwidth}/s, batch {training.batch_size}, '
+        f'{config.model.image_size} pixels',
+        predictions_table(predictions, training, devices),
+        advice(predictions, devices, by_bandwidth),
+        f'## The plan: {plan.heads}, K = {len(plan.plan.modules)}',
+        stages_table(costs, plan, training, devices),
+        f'`torchrun --nproc_per_node {devices.number} tools/train.py {snippet} --launcher pytorch` trains it. How accurate it '
+        'becomes is not predicted: few modules with light heads learn something else than many with deep ones.',
+    ]
+    settings = planned_settings(plan, costs.names, config, given)
+    data = {**to_json(predictions, plan, training, devices), 'config': settings}
+    write_report(options.out, 'plan', '\n\n'.join(sections) + '\n', data, None)
+    comment = f'{devices.number} devices train its stages at the same time'
+    write_text(snippet, to_text(settings, Path(options.config).resolve(), comment))
+    print(f'wrote {snippet}')
+
+
+if __name__ == '__main__':
+    main()
