@@ -28,12 +28,12 @@ def write_figures(simulation: Simulation, folder: Path) -> None:
     networks = list(dict.fromkeys(row.network for row in simulation.rows))
     by_devices, axes = _figure(networks)
     for each, network in zip(axes, networks, strict=True):
-        _lines(each, simulation, 'devices', network=network, device=GPU, bandwidth=25)
         each.set_xscale('log', base=2)
+        _lines(each, simulation, 'devices', network=network, device=GPU, bandwidth=25)
     by_bandwidth, axes = _figure(titles := ('4 devices', '16 devices'))
     for each, title in zip(axes, titles, strict=True):
-        _lines(each, simulation, 'bandwidth', network='ResNet-101', device=GPU, devices=int(title.split()[0]))
         each.set_xscale('log')
+        _lines(each, simulation, 'bandwidth', network='ResNet-101', device=GPU, devices=int(title.split()[0]))
     by_slowness, axes = _figure(titles := ('jitter', 'straggler'))
     _lines(axes[0], simulation, 'jitter', network='ResNet-101', device=GPU, devices=16, bandwidth=25)
     _lines(axes[1], simulation, 'straggler', network='ResNet-101', device=GPU, devices=16, bandwidth=25)
@@ -63,5 +63,8 @@ def _lines(axes: Axes, simulation: Simulation, key: str, **values: object) -> No
         rows: list[Row] = simulation.find(**values, **own, **free)
         points = sorted({getattr(row, key): row.speedup for row in rows}.items())
         axes.plot(*(zip(*points, strict=True) if points else ([], [])), style, label=label, markersize=4)
+    ticks = sorted({getattr(row, key) for row in simulation.rows} - {0, *((1,) if key == 'devices' else ())})
+    axes.set_xticks(ticks, [f'{tick:g}' for tick in ticks], fontsize=8)
+    axes.minorticks_off()
     names = {'devices': 'devices', 'bandwidth': 'Gbit/s', 'jitter': 'jitter', 'straggler': 'factor of the straggler'}
     axes.set_xlabel(names[key])
