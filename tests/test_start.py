@@ -19,6 +19,8 @@ TOOLS = sorted(
 START = """
 import os, sys
 import imgaug.augmenters, matplotlib.pyplot, mmcv.transforms, mmengine.runner, scipy.io, torch._dynamo, torchvision
+import imagecorruptions, pycocotools.cocoeval, pydantic, rich.progress, safetensors.torch, shapely.geometry
+import sklearn.gaussian_process, sklearn.mixture, torchvision.transforms.v2
 import tests_processes
 assert not {'auglocal_mm', 'mmdet'} & set(sys.modules)
 for command in sys.argv[1:]:
