@@ -17,8 +17,11 @@ TOOLS = sorted(
 )
 # What other libraries import takes most of the time, and is the same for all tools.
 START = """
-import os, sys
+import contextlib, os, sys
 import imgaug.augmenters, matplotlib.pyplot, mmcv.transforms, mmengine.runner, scipy.io, torch._dynamo, torchvision
+import imagecorruptions, pycocotools.cocoeval, pydantic, rich.progress, safetensors.torch, shapely.geometry
+with contextlib.suppress(ImportError):  # MMDetection does without it
+    import sklearn.gaussian_process, sklearn.mixture
 import tests_processes
 assert not {'auglocal_mm', 'mmdet'} & set(sys.modules)
 for command in sys.argv[1:]:

@@ -14,8 +14,9 @@ SERVER.set_forkserver_preload(
 
 def start() -> None:
     """Starts it, once for this process and all that it starts. It imports in the background, and ends with this process."""
-    forkserver.ensure_running()
-    os.environ[ADDRESS] = forkserver._forkserver._forkserver_address
+    server = forkserver._forkserver
+    server.ensure_running()  # what `use` replaces, unlike `forkserver.ensure_running`
+    os.environ[ADDRESS] = server._forkserver_address
 
 
 def use(address: str) -> None:

@@ -1,9 +1,10 @@
-"""Two networks that are no ResNets: one whose pyramid reads four taps, and one of tokens."""
+"""Networks that are no ResNets: one whose pyramid reads four taps, one of tokens, and one that draws random numbers."""
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn import functional
+from torchvision.ops import StochasticDepth
 
 from auglocal_mm.local.layer_copy import copy_structure
 from auglocal_mm.local.state import State
@@ -104,3 +105,21 @@ class TokenNetwork(BaseModule):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.blocks(self.embedding(images))
+
+
+@MODELS.register_module()
+class DroppingNetwork(BaseModule):
+    """Convolutions whose outputs are dropped for random images, in heads that copy them too."""
+
+    chain = ['layers.*']
+
+    def __init__(self, layers: int = 5, width: int = 6) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*(self.layer(width if index else 3, width) for index in range(layers)))
+
+    def layer(self, in_channels: int, width: int) -> nn.Module:
+        convolution = nn.Conv2d(in_channels, width, 3, padding=1, bias=False)
+        return nn.Sequential(convolution, nn.BatchNorm2d(width), nn.ReLU(), StochasticDepth(0.3, 'row'))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images)

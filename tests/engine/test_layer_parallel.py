@@ -14,9 +14,9 @@ SMALL = {'model.image_size': 32}  # for the times of the modules
 AMP = {'optim_wrapper.type': 'auglocal_mm.AmpOptimWrapper'}
 INFOPRO = {'model.auxiliary_heads': dict(_delete_=True, type='InfoProHead')}
 PENDING = {'optim_wrapper.accumulative_counts': 2, 'optim_wrapper.clip_grad': dict(max_norm=1.0)}
-EFFICIENTNET = {
-    'model.backbone': dict(_delete_=True, type='TorchvisionBackbone', name='efficientnet_b0'),  # stochastic depth
-    'model.partition.num_local_modules': 4,
+DROPPING = {
+    'model.backbone': dict(_delete_=True, type='DroppingNetwork'),
+    'custom_imports.imports': ['auglocal_mm', 'tests_toys'],
 }
 BY_ITERATION = {
     'train_cfg': dict(_delete_=True, by_epoch=False, max_iters=4, val_interval=2),
@@ -55,8 +55,8 @@ def assert_same(one: dict, two: dict) -> None:
     [
         (2, {**AMP, 'optim_wrapper.dtype': 'float16', **PENDING}, 'epoch_2.pth'),
         (2, {**INFOPRO, **AVERAGED}, 'epoch_2.pth'),
-        (3, {**EFFICIENTNET, **BY_ITERATION}, 'iter_4.pth'),
-        (7, {}, 'epoch_2.pth'),
+        (3, {**DROPPING, **BY_ITERATION}, 'iter_4.pth'),
+        (4, {'model.partition.num_local_modules': 4}, 'epoch_2.pth'),
     ],
     ids=['float16, clipped and accumulated', 'images and averages', 'stochastic depth', 'a process for each module'],
 )

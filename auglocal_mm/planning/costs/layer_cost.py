@@ -104,17 +104,19 @@ class LayerMeter:
         return self._known[known]
 
     def _measure(self, layer: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, taps: Taps | None) -> LayerCost:
-        # Memory that does not grow with the batch, such as autocast's copies of the weights, cancels out.
-        (few, outputs), (many, _) = (self._measure_batch(layer, (images, *shape), dtype, taps) for images in BATCHES)
-        internal, convolved, output, peak, *flops = ((b - a) / 2 for a, b in zip(few, many, strict=True))
+        # What does not grow with the batch, such as autocast's copies of the weights, cancels out.
+        fewer, more = BATCHES
+        few, gradients, outputs = self._measure_batch(layer, (fewer, *shape), dtype, taps)
+        many, _, _ = self._measure_batch(layer, (more, *shape), dtype, taps, backward=False)
+        internal, convolved, output, peak, forward = ((b - a) / 2 for a, b in zip(few, many, strict=True))
         parameters = sum(parameter.numel() for parameter in layer.parameters())
-        forward, backward, alone = map(int, flops)
+        backward, alone = (flops // fewer for flops in gradients)  # every gradient has a dimension of the batch
         return LayerCost(
             internal,
             convolved,
             output,
             peak,
-            forward,
+            int(forward),
             backward,
             alone,
             parameters,
@@ -123,9 +125,9 @@ class LayerMeter:
         )
 
     def _measure_batch(
-        self, layer: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, taps: Taps | None
-    ) -> tuple[list[int], Tensor]:
-        """The first fields of a :class:`LayerCost`, in its order, for a batch, and the output."""
+        self, layer: nn.Module, shape: tuple[int, ...], dtype: torch.dtype, taps: Taps | None, backward: bool = True
+    ) -> tuple[list[int], list[int], Tensor]:
+        """For a batch: the first fields of a :class:`LayerCost` to ``forward``, those of ``backward``, and the output."""
         with FakeTensorMode(allow_non_fake_inputs=True) as mode:
             inputs = torch.empty(shape, dtype=dtype, requires_grad=True)
             read = (
@@ -150,14 +152,14 @@ class LayerMeter:
             with saved_tensors_hooks(pack, lambda tensor: tensor), counter, meter, costly:
                 outputs = self._forward(layer, own, inputs, read)
             trainable = [tensor for tensor in own.values() if tensor.requires_grad]
-            alone = _backward(outputs, trainable)
-            backward = _backward(outputs, [inputs, *(read or {}).values(), *trainable])
+            leaves = [[inputs, *(read or {}).values(), *trainable], trainable] if backward else []
+            gradients = [_backward(outputs, each) for each in leaves]
             known |= {storage_of(tensor) for tensor in (inputs, outputs, *(read or {}).values())}
             internal = sum(size for storage, size in saved.items() if storage not in known)
             output = outputs.untyped_storage().nbytes()
             convolved = sum(size for storage, size in costly.sizes.items() if storage not in known)
             memory = [internal, convolved, output, max(meter.peak, internal + output)]
-            return [*memory, counter.get_total_flops(), backward, alone], outputs
+            return [*memory, counter.get_total_flops()], gradients, outputs
 
     def _forward(
         self, layer: nn.Module, own: dict[str, Tensor], inputs: Tensor, read: dict[str, Tensor] | None
