@@ -44,7 +44,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     'accumulation': {'optim_wrapper.accumulative_counts': 4},
     'dropout': {
         'model.auxiliary_heads.classifier': DROPOUT,
-        'model.head': dict(_delete_=True, **DROPOUT),
+        'model.head': dict(_delete_=True, num_classes=CLASSES, **DROPOUT),
     },
     'moving average': {'custom_hooks': [HOOK, dict(type='PrimaryEMAHook')]},
     'frozen heads': {'custom_hooks': [HOOK, dict(type='FreezeAuxiliaryHook', start=0.3)]},

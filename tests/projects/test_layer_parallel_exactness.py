@@ -129,6 +129,7 @@ def test_every_case_has_a_config_and_rows_of_its_own(tmp_path):
     cases = exactness_cases.all_cases()
     for case in cases:
         config = exactness_cases.training_config(case, tmp_path)
+        assert config.model.head.num_classes == exactness_cases.CLASSES
         assert config.model.auxiliary_heads.type == exactness_cases.METHODS[case.method]['type']
         assert [other for other in cases if row(2, **case.key).is_of(other)] == [case]
 
