@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
+from torch import distributed, nn
 
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.registry import HOOKS
@@ -28,3 +29,22 @@ class CountStateHook(Hook):
         for wrapper in runner.optim_wrapper.values():
             tensors += [v for state in wrapper.optimizer.state.values() for v in state.values() if torch.is_tensor(v)]
         Path(runner.work_dir, f'state_{get_rank()}.txt').write_text(str(sum(t.nbytes for t in tensors)))
+
+
+@HOOKS.register_module()
+class WriteNormGroupsHook(Hook):
+    """Writes over which processes each SyncBatchNorm takes its statistics, and ends the training, which needs a GPU.
+
+    PyTorch refuses such norms in a DistributedDataParallel on the CPU: they take their place after it is built.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_run(self, runner) -> None:
+        nn.SyncBatchNorm.convert_sync_batchnorm(runner.model)
+
+    def before_train(self, runner) -> None:
+        norms = [each for each in unwrapped(runner.model).modules() if isinstance(each, nn.SyncBatchNorm)]
+        groups = {tuple(distributed.get_process_group_ranks(norm.process_group)) for norm in norms}
+        Path(runner.work_dir, f'groups_{get_rank()}.txt').write_text(str(sorted(groups)))
+        raise SystemExit(0)

@@ -83,6 +83,22 @@ def test_replicas_of_two_stages_equal_two_processes(tiny_config, tmp_path):
     assert_same(*found)
 
 
+def test_synchronised_norms_take_statistics_from_the_replicas_of_a_stage(tiny_config, tmp_path):
+    config = tiny_config(
+        work_dir=str(tmp_path / 'work'),
+        **{
+            **SMALL,
+            'layer_parallel': dict(num=2, splits=[3]),
+            'custom_hooks': [dict(type='AugLocalHook'), dict(type='WriteNormGroupsHook')],
+            'custom_imports.imports': ['auglocal_mm', 'tests_hooks'],
+        },
+    )
+    for done in ended(start(config, 4)):
+        assert done.returncode == 0, done.stderr[-3000:]
+    written = [(tmp_path / f'work/groups_{rank}.txt').read_text() for rank in range(4)]
+    assert written == ['[(0, 2)]', '[(1, 3)]', '[(0, 2)]', '[(1, 3)]']
+
+
 def test_resume_with_another_number_of_processes(tiny_config, tmp_path):
     def run(processes: int, name: str, *options: str) -> dict:
         config = tiny_config(work_dir=str(tmp_path / name), **SMALL, **PENDING)

@@ -22,7 +22,7 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.launch.node import once_per_node
 from auglocal_mm.local.module import LocalModule
 from auglocal_mm.registry import HOOKS
-from auglocal_mm.runtime.grid import current_grid
+from auglocal_mm.runtime.grid import current_grid, synchronise_norms
 from auglocal_mm.runtime.optimizers import each_wrapper
 from auglocal_mm.runtime.ownership import Ownership
 from auglocal_mm.runtime.split import balanced_split, check_stages, module_seconds, owners_text, stages_of_splits
@@ -66,6 +66,7 @@ class LayerParallelHook(Hook):
         self.gradients: dict[str, Tensor] = {}
         trainers = [hook for hook in runner.hooks if isinstance(hook, AugLocalHook)]
         once_per_node(lambda: self._refuse_conflicts(runner, trainers))
+        synchronise_norms(self.network)
         modules = self.network.local_modules()
         if self.splits is None:
             seconds = self._measure(modules)
