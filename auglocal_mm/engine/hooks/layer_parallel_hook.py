@@ -133,7 +133,7 @@ class LayerParallelHook(Hook):
             loop = runner.train_loop
             loop.dataloader = WithoutImages(loop.dataloader)
             if counts_iterations(runner):
-                loop.dataloader_iterator = itertools.repeat(None)
+                loop.dataloader_iterator = NoBatches()
 
     def _complete(self, index: int, network: nn.Module, state: dict[str, Tensor], prefix: str, _: Any) -> None:
         """Puts what other stages have sent into the state of a network, while a checkpoint is written."""
@@ -204,6 +204,16 @@ class WithoutImages:
 
     def __iter__(self) -> Iterator[None]:
         return itertools.repeat(None, len(self.loader))
+
+
+class NoBatches:
+    """Stands for the endless iterator of a training by iterations where nothing is read: ``None`` in place of every batch."""
+
+    def __next__(self) -> None:
+        return None
+
+    def skip_iter(self, num_iters: int) -> None:
+        """Skips the batches of earlier iterations in a resumed training; here there are none."""
 
 
 def _on_cpu(state: Any) -> Any:
