@@ -134,6 +134,14 @@ def test_every_case_has_a_config_and_rows_of_its_own(tmp_path):
         assert [other for other in cases if row(2, **case.key).is_of(other)] == [case]
 
 
+def test_nothing_differs_in_the_results():
+    rows = exactness.read_rows(exactness.HERE / 'results/exactness.json')
+    assert rows and sum(row.different for row in rows) == 0
+    for case in exactness_cases.all_cases():
+        stages = tuple(row.stages for row in rows if row.is_of(case))
+        assert stages in ((), case.stages), case
+
+
 def test_images_that_are_missing_are_told(tmp_path):
     with pytest.raises(InputError) as caught:
         exactness_cases.copy_images(tmp_path / 'photographs', tmp_path / 'images')
