@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
+from torch import distributed, nn
 
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.launch import watch
@@ -49,3 +50,23 @@ class SignalHook(Hook):
         if get_rank() == self.rank and runner.iter + 1 == self.completed and not again:
             time.sleep(3 * watch.BEAT)
             os.kill(os.getpid(), getattr(signal, self.number))
+
+
+@HOOKS.register_module()
+class WriteNormGroupsHook(Hook):
+    """Writes over which processes each SyncBatchNorm takes its statistics, and ends the training, which needs a GPU.
+
+    PyTorch refuses such norms in a DistributedDataParallel on the CPU: they take their place after it is built.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_run(self, runner) -> None:
+        nn.SyncBatchNorm.convert_sync_batchnorm(runner.model)
+
+    def before_train(self, runner) -> None:
+        norms = [each for each in unwrapped(runner.model).modules() if isinstance(each, nn.SyncBatchNorm)]
+        groups = {tuple(distributed.get_process_group_ranks(norm.process_group)) for norm in norms}
+        Path(runner.work_dir, f'groups_{get_rank()}.txt').write_text(str(sorted(groups)))
+        distributed.barrier()
+        raise SystemExit(0)

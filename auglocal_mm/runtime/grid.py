@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from mmengine.dist import get_rank, get_world_size
-from torch import distributed
+from torch import distributed, nn
 from torch.distributed import ProcessGroup
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
@@ -99,3 +99,10 @@ def replica_group() -> ProcessGroup | None:
     """The processes that train the same local modules; ``None`` for all processes."""
     grid = current_grid()
     return None if grid is None else grid.mesh.get_group('data')
+
+
+def synchronise_norms(network: nn.Module) -> None:
+    """Has every SyncBatchNorm take statistics from the processes that train the same local modules, not from all."""
+    for module in network.modules():
+        if isinstance(module, nn.SyncBatchNorm):
+            module.process_group = replica_group()

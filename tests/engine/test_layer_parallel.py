@@ -83,17 +83,37 @@ def test_replicas_of_two_stages_equal_two_processes(tiny_config, tmp_path):
     assert_same(*found)
 
 
-def test_resume_with_another_number_of_processes(tiny_config, tmp_path):
+def test_synchronised_norms_take_statistics_from_the_replicas_of_a_stage(tiny_config, tmp_path):
+    config = tiny_config(
+        work_dir=str(tmp_path / 'work'),
+        **{
+            **SMALL,
+            'layer_parallel': dict(num=2, splits=[3]),
+            'custom_hooks': [dict(type='AugLocalHook'), dict(type='WriteNormGroupsHook')],
+            'custom_imports.imports': ['auglocal_mm', 'tests_hooks'],
+        },
+    )
+    ended(start(config, 4))
+    written = [(tmp_path / f'work/groups_{rank}.txt').read_text() for rank in range(4)]
+    assert written == ['[(0, 2)]', '[(1, 3)]', '[(0, 2)]', '[(1, 3)]']
+
+
+@pytest.mark.parametrize(
+    ('settings', 'first', 'last'),
+    [({}, 'epoch_1.pth', 'epoch_2.pth'), (BY_ITERATION, 'iter_2.pth', 'iter_4.pth')],
+    ids=['by epoch', 'by iteration'],
+)
+def test_resume_with_another_number_of_processes(tiny_config, tmp_path, settings, first, last):
     def run(processes: int, name: str, *options: str) -> dict:
-        config = tiny_config(work_dir=str(tmp_path / name), **SMALL, **PENDING)
+        config = tiny_config(work_dir=str(tmp_path / name), **SMALL, **PENDING, **copy.deepcopy(settings))
         config.layer_parallel = processes
-        return train(config, processes, *options)
+        return train(config, processes, *options, checkpoint=last)
 
     whole = run(1, 'one')
-    resumed = run(3, 'three', '--resume', str(tmp_path / 'one' / 'epoch_1.pth'))
+    resumed = run(3, 'three', '--resume', str(tmp_path / 'one' / first))
     assert_same(whole, resumed)
     run(3, 'whole')
-    assert_same(whole, run(1, 'resumed', '--resume', str(tmp_path / 'whole' / 'epoch_1.pth')))
+    assert_same(whole, run(1, 'resumed', '--resume', str(tmp_path / 'whole' / first)))
 
 
 def test_a_process_has_only_the_weights_that_it_trains(tiny_config, tmp_path):

@@ -23,7 +23,7 @@ from auglocal_mm.launch.node import once_per_node
 from auglocal_mm.launch.watch import completed_iterations
 from auglocal_mm.local.module import LocalModule
 from auglocal_mm.registry import HOOKS
-from auglocal_mm.runtime.grid import current_grid
+from auglocal_mm.runtime.grid import current_grid, synchronise_norms
 from auglocal_mm.runtime.optimizers import each_wrapper
 from auglocal_mm.runtime.ownership import Ownership
 from auglocal_mm.runtime.split import balanced_split, check_stages, module_seconds, owners_text, stages_of_splits
@@ -67,6 +67,7 @@ class LayerParallelHook(Hook):
         self.gradients: dict[str, Tensor] = {}
         trainers = [hook for hook in runner.hooks if isinstance(hook, AugLocalHook)]
         once_per_node(lambda: self._refuse_conflicts(runner, trainers))
+        synchronise_norms(self.network)
         modules = self.network.local_modules()
         if self.splits is None:
             seconds = self._measure(modules)
@@ -133,7 +134,7 @@ class LayerParallelHook(Hook):
             loop = runner.train_loop
             loop.dataloader = WithoutImages(loop.dataloader)
             if counts_iterations(runner):
-                loop.dataloader_iterator = itertools.repeat(None)
+                loop.dataloader_iterator = NoBatches()
 
     def _complete(self, index: int, network: nn.Module, state: dict[str, Tensor], prefix: str, _: Any) -> None:
         """Puts what other stages have sent into the state of a network, while a checkpoint is written."""
@@ -210,6 +211,16 @@ class WithoutImages:
 
     def __iter__(self) -> Iterator[None]:
         return itertools.repeat(None, len(self.loader))
+
+
+class NoBatches:
+    """Stands for the endless iterator of a training by iterations where nothing is read: ``None`` in place of every batch."""
+
+    def __next__(self) -> None:
+        return None
+
+    def skip_iter(self, num_iters: int) -> None:
+        """Skips the batches of earlier iterations in a resumed training; here there are none."""
 
 
 def _on_cpu(state: Any) -> Any:
