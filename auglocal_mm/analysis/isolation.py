@@ -20,6 +20,8 @@ from auglocal_mm.launch.layer_parallel import layer_parallel_settings
 from auglocal_mm.local.isolation import isolation_errors
 from auglocal_mm.local.module import LocalModule
 from auglocal_mm.models import ImageClassifier
+from auglocal_mm.planning.parallel.device_memory import module_memory, split_within
+from auglocal_mm.planning.training_config import optimizer_states
 from auglocal_mm.registry import MODELS
 from auglocal_mm.runtime.split import balanced_split, check_stages, module_seconds, owners_text, stages_of_splits
 
@@ -73,12 +75,20 @@ def _print_owners(
     config: Config, modules: Sequence[LocalModule], images: Tensor, labels: Tensor, console: Console
 ) -> None:
     """Which process would train which modules, if the config is layer-parallel, by times measured here."""
-    num_stages, splits = layer_parallel_settings(config)
-    if num_stages > 1:
-        check_stages(modules, num_stages, splits)
-        seconds = module_seconds(modules, images, labels)
-        stages = balanced_split(seconds, num_stages) if splits is None else stages_of_splits(splits, len(modules))
-        console.print(owners_text([module.name for module in modules], stages, seconds))
+    settings = layer_parallel_settings(config)
+    if settings.num == 1:
+        return
+    check_stages(modules, settings.num, settings.splits)
+    seconds = module_seconds(modules, images, labels)
+    if settings.splits is not None:
+        stages = stages_of_splits(settings.splits, len(modules))
+    elif settings.memory is not None:
+        batch_size = config.train_dataloader.batch_size
+        memory = module_memory(modules, images, labels, batch_size, optimizer_states(config))
+        stages = split_within(seconds, memory, settings.num, settings.memory)
+    else:
+        stages = balanced_split(seconds, settings.num)
+    console.print(owners_text([module.name for module in modules], stages, seconds))
 
 
 def _init_quietly(model: ImageClassifier) -> None:

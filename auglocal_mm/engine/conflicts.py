@@ -4,7 +4,9 @@ from mmengine.model import MMDistributedDataParallel, is_model_wrapper
 from mmengine.runner import Runner
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.launch.layer_parallel import layer_parallel_settings
 from auglocal_mm.runtime import LocalOptimWrapper
+from auglocal_mm.runtime.grid import current_grid
 
 
 def refuse_conflicts(runner: Runner) -> None:
@@ -29,6 +31,11 @@ def refuse_conflicts(runner: Runner) -> None:
         raise InputError(
             f'optim_wrapper is a {type(runner.optim_wrapper).__name__} over all local modules, but each needs its own; set '
             "optim_wrapper=dict(constructor='LocalOptimWrapperConstructor')"
+        )
+    if layer_parallel_settings(runner.cfg).num > 1 and current_grid() is None:
+        raise InputError(
+            'layer_parallel arranges the processes before the Runner is built, as tools/train.py does; train with it, or call '
+            'auglocal_mm.launch.layer_parallel.set_up_layer_parallel(config) before Runner.from_cfg(config)'
         )
     if runner.cfg.get('activation_checkpointing'):
         raise InputError(

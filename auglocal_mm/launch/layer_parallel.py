@@ -2,33 +2,53 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.watch import start_watch
+from auglocal_mm.planning.sizes import parse_size
 from auglocal_mm.runtime.grid import arrange_processes, forget_grid
 
 
-def layer_parallel_settings(config: Config) -> tuple[int, Sequence[int] | None]:
-    """The number of processes that share a network, and the indices of the modules with which they begin, if given.
+@dataclass(frozen=True)
+class LayerParallelSettings:
+    """The key ``layer_parallel``.
+
+    Attributes:
+        num: Number of processes that share a network.
+        splits: Indices of the modules with which the second and all further processes begin, if given.
+        memory: Bytes of each device, if given.
+    """
+
+    num: int
+    splits: Sequence[int] | None = None
+    memory: float | None = None
+
+
+def layer_parallel_settings(config: Config) -> LayerParallelSettings:
+    """What ``layer_parallel`` says; one process where there is none.
 
     Raises:
-        InputError: They are of the wrong type or out of range.
+        InputError: It is of the wrong type, or out of range.
     """
     given = config.get('layer_parallel') or 1
     settings = dict(given) if isinstance(given, Mapping) else {'num': given}
-    number, splits = settings.pop('num', None), settings.pop('splits', None)
+    number, splits, memory = (settings.pop(key, None) for key in ('num', 'splits', 'memory'))
     number = get_world_size() if number == 'auto' else number
     if settings or not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise InputError(
-            f"layer_parallel is {given!r}; expected a number of processes, 'auto' for all of them, or dict(num=4, splits=[3, 7, "
-            '12]) with the indices of the local modules with which the second and all further ones begin'
+            f"layer_parallel is {given!r}; expected a number of processes, 'auto' for all of them, or dict(num=4), with "
+            'splits=[3, 7, 12], the indices of the local modules with which the second and all further ones begin, or with '
+            "memory='24GiB' of each device"
         )
     if splits is not None and (not isinstance(splits, Sequence) or len(splits) != number - 1):
         raise InputError(f'layer_parallel.splits is {splits!r}; expected {number - 1} indices for {number} processes')
-    return number, splits
+    return LayerParallelSettings(
+        number, splits, None if memory is None else parse_size(str(memory), 'layer_parallel.memory')
+    )
 
 
 def set_up_layer_parallel(config: Config) -> None:
@@ -39,7 +59,8 @@ def set_up_layer_parallel(config: Config) -> None:
         SystemExit: In the others then.
     """
     try:
-        number, splits = layer_parallel_settings(config)
+        settings = layer_parallel_settings(config)
+        number = settings.num
         processes = get_world_size()
         if processes % number:
             raise InputError(
@@ -56,7 +77,10 @@ def set_up_layer_parallel(config: Config) -> None:
     start_watch()
     arrange_processes(number)
     hooks = list(config.get('custom_hooks') or [])
-    config.custom_hooks = [*hooks, dict(type='auglocal_mm.LayerParallelHook', splits=splits)]
+    config.custom_hooks = [
+        *hooks,
+        dict(type='auglocal_mm.LayerParallelHook', splits=settings.splits, memory=settings.memory),
+    ]
     loader = config.train_dataloader
     loader.sampler = dict(type='auglocal_mm.replica_sampler', sampler=loader.sampler)
     if 'base_batch_size' in config.get('auto_scale_lr', {}):

@@ -8,7 +8,7 @@ UNITS = {'B': 1} | {f'{letter}B': 1000**power for power, letter in enumerate('KM
 UNITS |= {f'{letter}IB': 1024**power for power, letter in enumerate('KMGT', 1)}
 
 
-def parse_size(text: str) -> float:
+def parse_size(text: str, name: str = 'the budget') -> float:
     """``'8GiB'`` in bytes.
 
     Raises:
@@ -17,7 +17,7 @@ def parse_size(text: str) -> float:
     match = re.fullmatch(r'\s*(\d+\.?\d*|\.\d+)\s*([A-Za-z]*)\s*', text)
     if match is None or match[2].upper() not in UNITS:
         raise InputError(
-            f'the budget is {text!r}; expected a number and one of B, KB, MB, GB, TB, KiB, MiB, GiB, TiB, as in 8GiB'
+            f'{name} is {text!r}; expected a number and one of B, KB, MB, GB, TB, KiB, MiB, GiB, TiB, as in 8GiB'
         )
     return float(match[1]) * UNITS[match[2].upper()]
 

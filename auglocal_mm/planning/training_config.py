@@ -15,6 +15,23 @@ from auglocal_mm.planning.plan import Plan, PlannedModule
 PLANNED = ('type', 'depth', 'pyramid', 'checkpointed')
 """Keys of ``AugLocalHead`` that a plan sets."""
 
+STATES = {'SGD': 1, 'Adam': 2, 'AdamW': 2}
+"""Optimizers, and the states that they keep of each parameter."""
+
+
+def optimizer_states(config: Config) -> int:
+    """Number of states per parameter of the optimizer of ``config``.
+
+    Raises:
+        InputError: The optimizer is unknown.
+    """
+    optimizer = config.optim_wrapper.optimizer
+    if optimizer.type not in STATES:
+        raise InputError(
+            f'optim_wrapper.optimizer.type is {optimizer.type}, whose memory is unknown; choose one of {", ".join(STATES)}'
+        )
+    return STATES[optimizer.type] if optimizer.type != 'SGD' or optimizer.get('momentum') else 0
+
 
 def kept_settings(model: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a model's auxiliary heads that a plan does not change, such as ``downsampling``.

@@ -3,8 +3,10 @@
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import accumulate, pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -94,22 +96,35 @@ def check_stages(modules: Sequence[LocalModule], num_stages: int, splits: Sequen
         stages_of_splits(splits, len(modules))
 
 
-def module_seconds(modules: Sequence[LocalModule], images: Tensor, labels: Tensor) -> list[float]:
+@contextmanager
+def unchanged(modules: Sequence[LocalModule], device: torch.device) -> Iterator[None]:
+    """Running statistics and random numbers are afterwards as they were, and there are no gradients."""
+    buffers = [buffer for module in modules for buffer in module.buffers()]
+    before = [buffer.clone() for buffer in buffers]
+    with torch.random.fork_rng(devices=[device] if device.type == 'cuda' else []):
+        yield
+    for buffer, value in zip(buffers, before, strict=True):
+        buffer.copy_(value)
+    for module in modules:
+        module.zero_grad(set_to_none=True)
+
+
+def module_seconds(
+    modules: Sequence[LocalModule],
+    images: Tensor,
+    labels: Tensor,
+    context: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> list[float]:
     """The time of each module's forward and backward pass. Weights, statistics and random numbers stay as they are.
 
     Args:
         modules: In order.
         images: (N, 3, H, W).
         labels: (N,).
+        context: The context of forward and loss, such as autocast.
     """
-    buffers = [buffer for module in modules for buffer in module.buffers()]
-    before = [buffer.clone() for buffer in buffers]
-    seconds = []
-    with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
-        for _ in range(ROUNDS + 1):
-            seconds.append(_round(modules, State(images), Targets(labels, images)))
-    for buffer, value in zip(buffers, before, strict=True):
-        buffer.copy_(value)
+    with unchanged(modules, images.device):
+        seconds = [_round(modules, State(images), Targets(labels, images), context) for _ in range(ROUNDS + 1)]
     return [statistics.median(times) for times in zip(*seconds[1:], strict=True)]
 
 
@@ -133,12 +148,19 @@ def owners_text(names: Sequence[str], stages: Sequence[int], seconds: Sequence[f
     return '\n'.join(lines)
 
 
-def _round(modules: Sequence[LocalModule], state: State, targets: Targets) -> list[float]:
+def _round(
+    modules: Sequence[LocalModule],
+    state: State,
+    targets: Targets,
+    context: Callable[[], AbstractContextManager[Any]],
+) -> list[float]:
     seconds = []
     for module in modules:
         start = _now(state.features)
-        state = module(state)
-        module.loss(state, targets)['loss'].backward()
+        with context():
+            state = module(state)
+            loss = module.loss(state, targets)['loss']
+        loss.backward()
         state = state.detach()
         seconds.append(_now(state.features) - start)
         module.zero_grad(set_to_none=True)

@@ -56,6 +56,7 @@ def test_what_goes_together_passes(network):
         (runner(model(), ONE), r"OptimWrapper.*constructor='LocalOptimWrapperConstructor'"),
         (runner(model(), activation_checkpointing=['backbone']), 'activation_checkpointing'),
         (runner(model(with_cp=True)), r'backbone\.with_cp'),
+        (runner(model(), layer_parallel=2), 'layer_parallel.*set_up_layer_parallel'),
     ],
 )
 def test_what_does_not_is_refused_by_name(run, words):

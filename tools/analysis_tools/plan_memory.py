@@ -21,25 +21,9 @@ from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.plan_report import describe, plot, to_json, to_markdown
 from auglocal_mm.planning.search.frontier import Frontier, Training, cheapest_within, find_frontier, memory_of
 from auglocal_mm.planning.sizes import format_size, parse_size
-from auglocal_mm.planning.training_config import given_settings, kept_settings, to_config, to_text
+from auglocal_mm.planning.training_config import given_settings, kept_settings, optimizer_states, to_config, to_text
 from auglocal_mm.registry import MODELS
 from auglocal_mm.settings.cfg_options import CfgOptions
-
-STATES = {'SGD': 1, 'Adam': 2, 'AdamW': 2}
-
-
-def optimizer_states(config: Config) -> int:
-    """Number of states per parameter of the optimizer of ``config``.
-
-    Raises:
-        InputError: The optimizer is unknown.
-    """
-    optimizer = config.optim_wrapper.optimizer
-    if optimizer.type not in STATES:
-        raise InputError(
-            f'optim_wrapper.optimizer.type is {optimizer.type}, whose memory is unknown; choose one of {", ".join(STATES)}'
-        )
-    return STATES[optimizer.type] if optimizer.type != 'SGD' or optimizer.get('momentum') else 0
 
 
 def measure(config: Config, depths: Sequence[int], amp: bool = False) -> NetworkCosts:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from plan_memory import given_options, measure, optimizer_states, read_training
+from plan_memory import given_options, measure, read_training
 from torch import nn
 
 from auglocal_mm.analysis.tables import write_report
@@ -29,7 +29,7 @@ from auglocal_mm.planning.parallel.timed_costs import UNIFORM, costs_at_speed, t
 from auglocal_mm.planning.search.frontier import Training
 from auglocal_mm.planning.search.plans import backpropagation
 from auglocal_mm.planning.sizes import format_size, parse_size
-from auglocal_mm.planning.training_config import given_settings, kept_settings, to_config, to_text
+from auglocal_mm.planning.training_config import given_settings, kept_settings, optimizer_states, to_config, to_text
 from auglocal_mm.registry import MODELS
 from auglocal_mm.settings.cfg_options import CfgOptions
 

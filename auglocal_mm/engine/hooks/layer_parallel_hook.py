@@ -22,6 +22,8 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.launch.node import once_per_node
 from auglocal_mm.launch.watch import completed_iterations
 from auglocal_mm.local.module import LocalModule
+from auglocal_mm.planning.parallel.device_memory import module_memory, split_within
+from auglocal_mm.planning.training_config import optimizer_states
 from auglocal_mm.registry import HOOKS
 from auglocal_mm.runtime.grid import current_grid, synchronise_norms
 from auglocal_mm.runtime.optimizers import each_wrapper
@@ -47,12 +49,13 @@ class LayerParallelHook(Hook):
     Args:
         splits: Indices of the local modules with which the second and all further processes begin; by default those with
             which the slowest process takes the least time, measured before training.
+        memory: Bytes of each device, which no process may need more of.
     """
 
     priority = 'ABOVE_NORMAL'  # before the hooks that exchange or save weights
 
-    def __init__(self, splits: Sequence[int] | None = None) -> None:
-        self.splits = splits
+    def __init__(self, splits: Sequence[int] | None = None, memory: float | None = None) -> None:
+        self.splits, self.memory = splits, memory
 
     def before_run(self, runner: Runner) -> None:
         """Divides the modules, and has :class:`AugLocalHook` train those of this process.
@@ -69,11 +72,7 @@ class LayerParallelHook(Hook):
         once_per_node(lambda: self._refuse_conflicts(runner, trainers))
         synchronise_norms(self.network)
         modules = self.network.local_modules()
-        if self.splits is None:
-            seconds = self._measure(modules)
-            stages = balanced_split(seconds, grid.num_stages)
-        else:
-            seconds, stages = None, stages_of_splits(self.splits, len(modules))
+        stages, seconds = self._choose_stages(runner, modules)
         print_log(owners_text([module.name for module in modules], stages, seconds), 'current')
         self.ownership = Ownership(self.network, modules, stages, grid)
         self.stages, self.names = stages, [module.name for module in modules]
@@ -99,17 +98,30 @@ class LayerParallelHook(Hook):
                 f"{SyncBuffersHook.__name__}'"
             )
 
-    def _measure(self, modules: Sequence[LocalModule]) -> list[float]:
-        """Seconds of each module, on average over all processes."""
-        device = next(self.network.parameters()).device
-        side, was_training = self.network.image_size, self.network.training
+    def _choose_stages(
+        self, runner: Runner, modules: Sequence[LocalModule]
+    ) -> tuple[Sequence[int], Sequence[float] | None]:
+        """The stage of every module, and their times where they decide."""
+        if self.splits is not None:
+            return stages_of_splits(self.splits, len(modules)), None
+        was_training = self.network.training
         self.network.train()
+        device, side = next(self.network.parameters()).device, self.network.image_size
         images = torch.randn(TIMED_IMAGES, 3, side, side, generator=torch.Generator()).to(device)
-        seconds = module_seconds(modules, images, torch.zeros(TIMED_IMAGES, dtype=torch.long, device=device))
+        labels = torch.zeros(TIMED_IMAGES, dtype=torch.long, device=device)
+        wrapper = each_wrapper(runner.optim_wrapper)[0]
+        own = module_seconds(modules, images, labels, partial(wrapper.optim_context, self.network))
+        seconds = torch.tensor(own, device=device)
+        distributed.all_reduce(seconds)  # the sum over all processes, which decide alike
+        stages = balanced_split(seconds.tolist(), self.grid.num_stages)
+        if self.memory is not None:
+            batch_size, states = runner.train_dataloader.batch_size, optimizer_states(runner.cfg)
+            memory = module_memory(modules, images, labels, batch_size, states)
+            choose = partial(split_within, seconds.tolist(), memory, self.grid.num_stages, self.memory)
+            once_per_node(choose)
+            stages = choose()
         self.network.train(was_training)
-        total = torch.tensor(seconds, device=device)
-        distributed.all_reduce(total)
-        return (total / distributed.get_world_size()).tolist()
+        return stages, (seconds / distributed.get_world_size()).tolist()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Takes the optimizer states of this stage alone from a checkpoint."""

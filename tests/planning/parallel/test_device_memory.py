@@ -1,0 +1,77 @@
+"""The split that fits a device is the best there is, by trying all; its memory is that of a real step."""
+
+import itertools
+
+import pytest
+import torch
+from tests_models import cifar_resnet, classifier
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.local.state import State
+from auglocal_mm.planning.costs.activation_meter import ActivationMeter
+from auglocal_mm.planning.parallel.device_memory import ModuleMemory, module_memory, split_within
+
+SECONDS = [3.0, 1.0, 1.0, 1.0]
+MEMORY = [ModuleMemory(10, 5), ModuleMemory(20, 5), ModuleMemory(30, 50), ModuleMemory(40, 5)]
+
+
+def needed(stages) -> float:
+    runs = [[each for each, stage in zip(MEMORY, stages, strict=True) if stage == k] for k in (0, 1)]
+    return max(sum(each.fixed for each in run) + max(each.passing for each in run) for run in runs)
+
+
+@pytest.mark.parametrize(('limit', 'split'), [(1000, 1), (130, 2), (110, 3), (100, None)])
+def test_the_fastest_split_that_fits_is_chosen(limit, split):
+    fitting = [k for k in (1, 2, 3) if needed([int(index >= k) for index in range(4)]) <= limit]
+    if split is None:
+        assert not fitting
+        with pytest.raises(InputError, match=r'layer_parallel\.memory'):
+            split_within(SECONDS, MEMORY, 2, limit)
+        return
+    slowest = {k: max(sum(SECONDS[:k]), sum(SECONDS[k:])) for k in fitting}
+    assert min(slowest, key=slowest.__getitem__) == split
+    assert split_within(SECONDS, MEMORY, 2, limit) == [int(index >= split) for index in range(4)]
+
+
+def test_the_memory_of_a_module_is_that_of_its_step_and_nothing_changes():
+    model = classifier(cifar_resnet(20), dict(type='AugLocalHead', depth=2)).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    modules, images, labels = model.local_modules(), torch.randn(2, 3, 32, 32), torch.zeros(2).long()
+    found = module_memory(modules, images, labels, batch_size=8, states=1)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+    weights = [sum(parameter.nbytes for parameter in module.parameters()) for module in modules]
+    statistics = [sum(buffer.nbytes for buffer in module.buffers()) for module in modules]
+    assert [each.fixed for each in found] == [2 * w + s for w, s in zip(weights, statistics, strict=True)]
+    with ActivationMeter() as meter:
+        meter.follow(images)
+        modules[0].layers[0](State(images))
+    assert found[0].passing > 4 * meter.peak + weights[0]
+
+
+def test_memory_is_proportional_to_the_batch():
+    model = classifier(cifar_resnet(20), dict(type='AugLocalHead', depth=2)).train()
+    images, labels = torch.randn(2, 3, 32, 32), torch.zeros(2).long()
+    few, many = (module_memory(model.local_modules(), images, labels, batch, 1) for batch in (2, 4))
+    for one, two, module in zip(few, many, model.local_modules(), strict=True):
+        weights = sum(parameter.nbytes for parameter in module.parameters())
+        assert two.passing - weights == pytest.approx(2 * (one.passing - weights))
+
+
+def test_every_cut_of_random_modules_is_at_least_as_slow():
+    generator = torch.Generator().manual_seed(0)
+    seconds = torch.rand(7, generator=generator).tolist()
+    memory = [ModuleMemory(*torch.rand(2, generator=generator).tolist()) for _ in range(7)]
+
+    def fits(runs, limit) -> bool:
+        return all(sum(m.fixed for m in run) + max(m.passing for m in run) <= limit for run in runs)
+
+    limit, best = 2.6, float('inf')
+    for cuts in itertools.combinations(range(1, 7), 2):
+        edges = [0, *cuts, 7]
+        pairs = list(itertools.pairwise(edges))
+        if fits([memory[a:b] for a, b in pairs], limit):
+            best = min(best, max(sum(seconds[a:b]) for a, b in pairs))
+    stages = split_within(seconds, memory, 3, limit)
+    found = max(sum(t for t, stage in zip(seconds, stages, strict=True) if stage == k) for k in range(3))
+    assert found == pytest.approx(best) and best < float('inf')
