@@ -5,7 +5,11 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from statistics import median
 
+import exactness
+import killed
+import speed
 from layouts import Cuts
 from module_seconds import Measurement, read_measurement
 from rates import IMAGES
@@ -15,11 +19,13 @@ from sentences import sentences
 from auglocal_mm.analysis.tables import markdown_table
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import write_text
+from auglocal_mm.files.json_file import read_json
 from auglocal_mm.launch.launch import command_line_tool
 
-README = Path(__file__).parent / 'README.md'
+HERE = Path(__file__).parent
+README = HERE / 'README.md'
 PLACE = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', re.DOTALL)
-CPU, GPU = 'measured thread', 'assumed GPU'
+CPU, GPU, MIXED = 'measured thread', 'assumed GPU', 'assumed GPU, features in bfloat16'
 RIVALS = {'data-parallel BP': dict(method='data-parallel BP'), 'pipelined BP': dict(method='pipelined BP')}
 LIGHT = ('DGL', 'InfoPro')
 
@@ -53,7 +59,7 @@ def costs() -> str:
 def required() -> str:
     """ResNet-101 in coarse modules with light heads on four devices at 25 Gbit/s."""
     rows = []
-    for device in (CPU, GPU):
+    for device in (CPU, GPU, MIXED):
         where = dict(network='ResNet-101', device=device, devices=4, bandwidth=25)
         rivals = [simulation().one(**where, **values) for values in RIVALS.values()]
         for kind in filter(measurement().networks['ResNet-101'].heads.__contains__, LIGHT):
@@ -148,8 +154,64 @@ def ten_sentences() -> str:
     return sentences(simulation())
 
 
+def exact() -> str:
+    """What differs from one process."""
+    return exactness.table(exactness.read_rows(HERE / 'results/exactness.json'))
+
+
+def kills() -> str:
+    """What is lost when a process is killed."""
+    found = read_json(HERE / 'results/killed.json', killed.Results, 'restore it, or run killed.py')
+    return killed.table(found.kills)
+
+
+def speeds() -> str:
+    """Two processes against one, in the same rounds."""
+    rows = []
+    for case in speed.read_speeds().cases:
+        alone, together = case.seconds['sequential'], case.seconds['layer-parallel']
+        faster = [one / two for one, two in zip(alone, together, strict=True)]
+        shares = [ratio / bound for ratio, bound in zip(faster, case.balance, strict=True)]
+        cells = (
+            _span(alone, ' s'),
+            _span(together, ' s'),
+            _span(faster, 'x'),
+            _span(case.balance, 'x'),
+            _span(shares, ''),
+        )
+        rows.append((case.name, *cells, f'{max(case.state["processes"]) / case.state["sequential"]:.2f}x'))
+    header = ('one process', 'two processes', 'speed-up', 'balance', 'share', 'state of the fuller process')
+    return markdown_table(('', *header), rows)
+
+
+def against_bp() -> str:
+    """Two processes against backpropagation by one and by both, in the same rounds."""
+    rows = []
+    for case in speed.read_speeds().cases:
+        together = case.seconds['layer-parallel']
+        cells = [_span(case.seconds[name], ' s') for name in ('BP', speed.HALF, speed.FULL)]
+        for name, images in ((speed.HALF, 1), (speed.FULL, 2)):
+            ratios = [images * own / rival for own, rival in zip(together, case.seconds[name], strict=True)]
+            cells.append(_span(ratios, 'x'))
+        rows.append((case.name, *cells))
+    header = (
+        'BP',
+        'data-parallel BP, 8 + 8',
+        'data-parallel BP, 16 + 16',
+        'time against 8 + 8',
+        'against 16 + 16, per image',
+    )
+    return markdown_table(('', *header), rows)
+
+
+def _span(values: Sequence[float], unit: str) -> str:
+    """The median, and the least and the largest."""
+    return f'{median(values):.2f}{unit} ({min(values):.2f} to {max(values):.2f})'
+
+
 TABLES: dict[str, Callable[[], str]] = {
     'setting': setting,
+    **{each.__name__: each for each in (exact, kills, speeds, against_bp)},
     'sentences': ten_sentences,
     **{each.__name__: each for each in (costs, required, devices, bandwidth, networks, slowness, state)},
 }

@@ -56,6 +56,11 @@ class Network(BaseModel):
     classifier: Part
     heads: dict[str, list[Part]]
 
+    def with_half_features(self) -> 'Network':
+        """The same, with features in bfloat16, as they are sent in mixed precision."""
+        layers = [layer.model_copy(update=dict(output=layer.output // 2)) for layer in self.layers]
+        return self.model_copy(update=dict(layers=layers))
+
 
 class Measurement(BaseModel):
     """Measured networks, and how they were measured.

@@ -29,7 +29,7 @@ SLOWNESS = tuple(product((0.0, 0.05, 0.2), (1.0, 1.5, 2.0)))
 """Jitter, and the factor of the straggler."""
 GPU_RATE = 1000.0
 """Images/s at which the assumed GPU trains ResNet-101 by backpropagation: a round number, not a measurement."""
-CPU, GPU = 'measured thread', 'assumed GPU'
+CPU, GPU, MIXED = 'measured thread', 'assumed GPU', 'assumed GPU, features in bfloat16'
 
 
 class Trainings:
@@ -120,6 +120,8 @@ def simulate() -> Simulation:
             for bandwidth in BANDWIDTHS:
                 tried = bandwidth == USUAL and devices in SOME
                 rows += assumed.in_parallel(devices, bandwidth, SLOWNESS if tried else SLOWNESS[:1])
+    mixed = Trainings('ResNet-101', networks['ResNet-101'].with_half_features(), MIXED, gpu)
+    rows += mixed.in_parallel(4, USUAL, SLOWNESS[:1])
     return Simulation(gpu_speed=gpu, rows=rows)
 
 

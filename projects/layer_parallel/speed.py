@@ -8,6 +8,7 @@ Everything is measured in rounds by the same two processes, one thread each. Rat
 import argparse
 import copy
 import json
+import logging
 import os
 import socket
 import time
@@ -20,15 +21,18 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
+from pydantic import BaseModel
 from torch import distributed, multiprocessing
 from torch.utils._pytree import tree_leaves
 
 import auglocal_mm  # noqa: F401
 from auglocal_mm.benchmark.iteration import random_batch
 from auglocal_mm.files.atomic import write_text
+from auglocal_mm.files.json_file import Positive, read_json
 from auglocal_mm.registry import MODELS
 from auglocal_mm.runtime import build_executor
 from auglocal_mm.runtime.grid import arrange_processes, current_grid
@@ -38,8 +42,38 @@ from auglocal_mm.runtime.split import balanced_split
 
 CONFIG = Path(__file__).parents[2] / 'configs/auglocal/resnet34_auglocal-d5_1xb256-200e_in1k.py'
 BATCH, SIDE = 16, 96
-FILL, ITERATIONS = 2, 6
+FILL, ITERATIONS = 2, 4
 """Iterations that are not timed, until all stages work, and those that are."""
+
+
+HALF, FULL = 'data-parallel BP, half the batch each', 'data-parallel BP, a batch each'
+
+
+class Speed(BaseModel):
+    """The seconds of an iteration by method and round, and what they are compared with.
+
+    Attributes:
+        name: Of the case.
+        seconds: By method, for each round.
+        balance: The most that the split allows over one process, for each round.
+        state: Bytes of weights, statistics and optimizer states, of one process and of each of two.
+    """
+
+    name: str
+    seconds: dict[str, list[Positive]]
+    balance: list[Positive]
+    state: dict[str, Any]
+
+
+class Speeds(BaseModel):
+    """All cases."""
+
+    cases: list[Speed]
+
+
+def read_speeds() -> Speeds:
+    """The content of ``results/speed.json``."""
+    return read_json(Path(__file__).parent / 'results/speed.json', Speeds, 'restore it, or run speed.py')
 
 
 @dataclass(frozen=True)
@@ -177,23 +211,24 @@ def measure(case: Case, rank: int, rounds: int) -> dict[str, Any]:
         'sequential': (False, alone, 0),
         'BP': (False, Backpropagation(case), 0),
         'layer-parallel': (True, together, FILL),
-        'data-parallel BP, half the batch each': (True, Backpropagation(case, True, BATCH // 2), 0),
-        'data-parallel BP, a batch each': (True, Backpropagation(case, True), 0),
+        HALF: (True, Backpropagation(case, True, BATCH // 2), 0),
+        FULL: (True, Backpropagation(case, True), 0),
     }
     measured: dict[str, list[float]] = {name: [] for name in methods}
     bounds = []
-    for number in range(rounds + 1):
+    for number in range(rounds + 1):  # the first one warms up
         for name, (both, method, fill) in methods.items():
             distributed.barrier()
             if not both and rank > 0:
                 continue
+            timed = (ITERATIONS if both else ITERATIONS // 2) if number else 1
             if method is together:
-                together.expect(FILL + ITERATIONS)
-            seconds = seconds_of(method.step, fill, ITERATIONS if both else ITERATIONS // 2)
-            if number > 0:  # the first round warms up
+                together.expect(fill + timed)
+            seconds = seconds_of(method.step, fill, timed)
+            if number:
                 measured[name].append(seconds)
-                if method is alone:
-                    bounds.append(balance(alone.module_seconds(), stages))
+            if number and method is alone:
+                bounds.append(balance(alone.module_seconds(), stages))
     states: list[Any] = [None, None]
     distributed.all_gather_object(states, together.state_bytes())
     return {
@@ -216,6 +251,7 @@ def work(rank: int, port: int, options: argparse.Namespace) -> None:
     os.environ |= {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(port), 'RANK': str(rank), 'WORLD_SIZE': '2'}
     torch.set_num_threads(1)
     init_default_scope('auglocal_mm')
+    MMLogger.get_current_instance().setLevel(logging.WARNING)  # it would list the initialisation of every weight
     distributed.init_process_group('gloo')
     arrange_processes(2)
     rows = []
@@ -240,7 +276,7 @@ def work(rank: int, port: int, options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--rounds', type=int, default=3, help='each measures every method')
     parser.add_argument('--only', default='', help='part of the names of the cases')
     options = parser.parse_args()
     with socket.socket() as free:

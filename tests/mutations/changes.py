@@ -316,8 +316,29 @@ CHANGES = [
     Change(
         'the split is the one whose slowest process is fastest',
         'runtime/split.py',
-        'max(best[stages - 1, first][0], sums[last] - sums[first])',
-        'best[stages - 1, first][0] + sums[last] - sums[first]',
+        'max(slowest, cost(first, end - 1))',
+        'slowest + cost(first, end - 1)',
         'tests/runtime/test_split.py::test_no_split_has_a_faster_slowest_stage',
+    ),
+    Change(
+        'a process that dies is named with its last completed iteration',
+        'engine/hooks/layer_parallel_hook.py',
+        'completed_iterations(runner.iter + 1)',
+        'completed_iterations(runner.iter)',
+        'tests/launch/test_watch.py::test_the_others_end_and_one_says_which_process_and_how_far_it_was',
+    ),
+    Change(
+        'synchronised norms take statistics from the replicas of a stage',
+        'runtime/grid.py',
+        'module.process_group = replica_group()',
+        'module.process_group = None',
+        f'{PARALLEL}::test_synchronised_norms_take_statistics_from_the_replicas_of_a_stage',
+    ),
+    Change(
+        'no process needs more memory than its device has',
+        'planning/parallel/device_memory.py',
+        "if needed(first, last) <= limit else float('inf')",
+        'if limit else 0.0',
+        'tests/planning/parallel/test_device_memory.py::test_the_fastest_split_that_fits_is_chosen',
     ),
 ]
