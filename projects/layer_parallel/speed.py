@@ -33,6 +33,7 @@ import auglocal_mm  # noqa: F401
 from auglocal_mm.benchmark.iteration import random_batch
 from auglocal_mm.files.atomic import write_text
 from auglocal_mm.files.json_file import Positive, read_json
+from auglocal_mm.launch.process_group import end_with_parent
 from auglocal_mm.registry import MODELS
 from auglocal_mm.runtime import build_executor
 from auglocal_mm.runtime.grid import arrange_processes, current_grid
@@ -249,6 +250,7 @@ def balance(seconds: Sequence[float], stages: Sequence[int]) -> float:
 def work(rank: int, port: int, options: argparse.Namespace) -> None:
     """One of the two processes."""
     os.environ |= {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(port), 'RANK': str(rank), 'WORLD_SIZE': '2'}
+    end_with_parent()
     torch.set_num_threads(1)
     init_default_scope('auglocal_mm')
     MMLogger.get_current_instance().setLevel(logging.WARNING)  # it would list the initialisation of every weight
