@@ -10,6 +10,7 @@ from auglocal_mm.private import base_paths, metric_annotations
 OWN = {'self', 'cls'}
 OTHERS = {
     '_replace',  # public, of named tuples
+    '_exit',  # public, of os
     '_cdata',  # PyTorch's identity of a storage
     '_roi_align_backward',  # torchvision's operator
 }

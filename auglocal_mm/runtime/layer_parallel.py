@@ -94,6 +94,7 @@ class LayerParallelExecutor(Executor):
             lambda index: self.context(seed, self.first + index),
             partial(self._send, targets) if self.outbox else lambda state: None,
         )
+        self.optim_wrapper.finish_update()
         updated = len(self.optim_wrapper.norms[self.first]) > updates
         rows = self._rows(results, updated)
         if arrival:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce_params
 from mmengine.optim import ApexOptimWrapper, DefaultOptimWrapperConstructor, OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -17,7 +16,8 @@ from torch.optim import Optimizer
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.module import LocalModule
 from auglocal_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS
-from auglocal_mm.runtime.grid import num_replicas, replica_group
+from auglocal_mm.runtime.gradient_average import GradientAverage
+from auglocal_mm.runtime.grid import num_replicas
 from auglocal_mm.runtime.memory_order import keep_memory_order
 
 Clip = Callable[[Sequence[nn.Parameter]], Tensor | None]
@@ -41,19 +41,32 @@ class LocalOptimWrapper(OptimWrapperDict):
         self.clip = clip
         self.norms: list[list[Tensor]] = [[] for _ in wrappers]
         self.elsewhere: dict[str, dict[str, Any]] = {}
+        self.waiting: tuple[int, list[nn.Parameter], GradientAverage | None] | None = None
 
     def update_module(self, index: int, loss: Tensor) -> None:
         """Runs backward from a module's loss; then, unless gradients accumulate, steps its parameters and frees its gradients.
 
         With several processes the module's gradients are averaged first, so that each process takes the step of the whole
-        batch.
+        batch. They are averaged while the next module runs; the step follows then, or in :meth:`finish_update`.
         """
         wrapper = list(self.values())[index]
         wrapper.backward(wrapper.scale_loss(loss))
+        self.finish_update()  # of the module before
         if not wrapper.should_update():
             return
         parameters = [p for group in wrapper.param_groups for p in group['params'] if p.grad is not None]
-        average_gradients(parameters)
+        self.waiting = index, parameters, GradientAverage(parameters) if num_replicas() > 1 else None
+        if num_replicas() == 1:
+            self.finish_update()
+
+    def finish_update(self) -> None:
+        """Steps the module whose gradients are being averaged, if there is one; called at the end of every iteration."""
+        if self.waiting is None:
+            return
+        (index, parameters, average), self.waiting = self.waiting, None
+        wrapper = list(self.values())[index]
+        if average:
+            average.wait()
         if self.clip:
             if hasattr(wrapper, 'loss_scaler'):
                 wrapper.loss_scaler.unscale_(wrapper.optimizer)
@@ -138,13 +151,6 @@ class LocalOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 def each_wrapper(optim_wrapper: OptimWrapper) -> list[OptimWrapper]:
     """The optimizer wrappers of all local modules, or the only one of a model."""
     return list(optim_wrapper.values()) if isinstance(optim_wrapper, OptimWrapperDict) else [optim_wrapper]
-
-
-def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
-    """Replaces each gradient by its mean over the processes that train the same module, in one all-reduce."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if num_replicas() > 1 and gradients:
-        all_reduce_params(gradients, op='mean', group=replica_group())
 
 
 def _clip(wrapper: OptimWrapper) -> Clip | None:

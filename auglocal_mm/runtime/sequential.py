@@ -12,8 +12,14 @@ from auglocal_mm.runtime.executor import Executor
 
 @EXECUTORS.register_module()
 class SequentialExecutor(Executor):
-    """Runs :func:`auglocal_mm.local.step.local_step`: each module is updated before the next one runs."""
+    """Runs :func:`auglocal_mm.local.step.local_step`: each module is updated before the next one runs.
+
+    With several processes its gradients are averaged while the next one runs, and the update follows.
+    """
 
     def step(self, images: Tensor, labels: Any, seed: int = 0) -> list[dict[str, Tensor]]:
         """One training iteration; see :class:`Executor`."""
-        return local_step(self.modules, images, labels, self.optim_wrapper.update_module, partial(self.context, seed))
+        update, context = self.optim_wrapper.update_module, partial(self.context, seed)
+        results = local_step(self.modules, images, labels, update, context)
+        self.optim_wrapper.finish_update()
+        return results

@@ -31,7 +31,8 @@ class AugLocalHook(Hook):
             for each local module:
                 features = module(features without gradient)
                 loss = head(features, labels)
-                backward; average gradients over processes; clip; step its own optimizer; free its gradients
+                backward; average gradients over processes, while the next module runs; clip; step its own optimizer; free its
+                gradients
         after_train:   restore ``train_step``
 
     The log line shows the sum of all losses, three of them, and the last module's accuracy; the visualizer gets every

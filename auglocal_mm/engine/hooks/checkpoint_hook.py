@@ -22,9 +22,10 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import atomic_write, write_text
 from auglocal_mm.private import checkpoint_to_load
 from auglocal_mm.registry import HOOKS
+from auglocal_mm.runtime.gradient_average import average_gradients
 from auglocal_mm.runtime.grid import num_replicas
 from auglocal_mm.runtime.memory_order import like
-from auglocal_mm.runtime.optimizers import average_gradients, each_wrapper
+from auglocal_mm.runtime.optimizers import each_wrapper
 from auglocal_mm.weights.finite import non_finite
 from auglocal_mm.weights.load_weights import select_weights
 
