@@ -50,6 +50,7 @@ class SignalHook(Hook):
         if get_rank() == self.rank and runner.iter + 1 == self.completed and not again:
             time.sleep(3 * watch.BEAT)
             os.kill(os.getpid(), getattr(signal, self.number))
+            time.sleep(5 * watch.BEAT)  # a thread ends the process
 
 
 @HOOKS.register_module()

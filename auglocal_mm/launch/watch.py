@@ -26,6 +26,7 @@ BEAT = 0.2
 """Seconds between two lines of a process."""
 SILENCE = 10
 """Seconds without a new line after which a process counts as stopped."""
+STOPPED = 'was stopped by SIGTERM'
 REASON = 'reason'
 """Key in the store: why all processes end, empty while they train."""
 
@@ -81,12 +82,15 @@ class Watch:
                 self.gone_beats[rank] = self.gone_beats[rank] + 1 if _is_gone(lines[rank]) else 0
             before = lines
             if self.reason:
-                _leave('', 1)  # another process has said why
+                time.sleep(
+                    0 if self.rank else 5 * BEAT
+                )  # the store is in the first process, and others may still read it
+                _leave('' if asked else self._word_for_stopped(), 1)
             lost = self._lost(patience=0 if asked else 1)
             if lost:
                 self._end_all(lost)
             if asked and os.read(self.signals, 1)[0] == signal.SIGTERM:
-                self.tell('stopped')
+                self.tell(STOPPED)
                 _leave('', 128 + signal.SIGTERM)
 
     def _lost(self, patience: int) -> dict[int, str]:
@@ -101,14 +105,25 @@ class Watch:
 
     def _end_all(self, lost: dict[int, str]) -> NoReturn:
         rank, what = next(iter(lost.items()))
+        message = self._message(rank, what)
+        # Without the first process there is no store, and the next one speaks.
+        speaks = self.rank == min(set(self.ranks) - set(lost)) if 0 in lost else self.tell(message)
+        if 0 in lost:
+            time.sleep(5 * BEAT)  # so that all others are there until each has come to the same conclusion
+        _leave(message if speaks else '', 1)
+
+    def _message(self, rank: int, what: str) -> str:
         completed = json.loads(self.lines[rank])[1] if self.lines[rank] else 0
-        message = (
+        return (
             f'error: process {rank} {what}; the last iteration that it completed was {completed}. All other processes end; '
             'continue from the last checkpoint with --resume'
         )
-        # Without the first process there is no store, and the next one speaks.
-        speaks = self.rank == min(set(self.ranks) - set(lost)) if 0 in lost else self.tell(message)
-        _leave(message if speaks else '', 1)
+
+    def _word_for_stopped(self) -> str:
+        """What one of the others says where a process was stopped alone; other reasons say those who give them."""
+        rank, what = self.reason.removeprefix('process ').split(': ', maxsplit=1)
+        speaks = what == STOPPED and self.rank == min(set(self.ranks) - {int(rank)})
+        return self._message(int(rank), what) if speaks else ''
 
     def tell(self, reason: str) -> bool:
         """Has all processes end, and waits until they know; whether no other process has done so before."""

@@ -27,7 +27,7 @@ def errors(said):
     return [line for each in said for line in each.stderr.splitlines() if line.startswith('error: ')]
 
 
-@pytest.mark.parametrize(('number', 'rank'), [('SIGKILL', 0), ('SIGKILL', 2), ('SIGSTOP', 0), ('SIGSTOP', 1)])
+@pytest.mark.parametrize(('number', 'rank'), [('SIGKILL', 0), ('SIGTERM', 2), ('SIGSTOP', 0), ('SIGSTOP', 1)])
 def test_the_others_end_and_one_says_which_process_and_how_far_it_was(tiny_config, tmp_path, rank, number):
     processes = start(signalled(tiny_config, tmp_path / 'work', rank=rank, completed=4, number=number, silence=2), 3)
     others = [process for each, process in enumerate(processes) if each != rank]
