@@ -46,6 +46,10 @@ def layer_parallel_settings(config: Config) -> LayerParallelSettings:
         )
     if splits is not None and (not isinstance(splits, Sequence) or len(splits) != number - 1):
         raise InputError(f'layer_parallel.splits is {splits!r}; expected {number - 1} indices for {number} processes')
+    if splits is not None and memory is not None:
+        raise InputError(
+            f'layer_parallel is {given!r}; memory chooses among all splits, and splits leaves no choice: remove either'
+        )
     return LayerParallelSettings(
         number, splits, None if memory is None else parse_size(str(memory), 'layer_parallel.memory')
     )

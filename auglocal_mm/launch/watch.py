@@ -82,9 +82,8 @@ class Watch:
                 self.gone_beats[rank] = self.gone_beats[rank] + 1 if _is_gone(lines[rank]) else 0
             before = lines
             if self.reason:
-                time.sleep(
-                    0 if self.rank else 5 * BEAT
-                )  # the store is in the first process, and others may still read it
+                if self.rank == 0:
+                    time.sleep(5 * BEAT)  # the store is here, and others may still read it
                 _leave('' if asked else self._word_for_stopped(), 1)
             lost = self._lost(patience=0 if asked else 1)
             if lost:

@@ -142,6 +142,8 @@ def test_a_process_has_only_the_weights_that_it_trains(tiny_config, tmp_path):
         (2, {'layer_parallel': dict(num=2, splits=[0])}, ('layer_parallel.splits', '[0]')),
         (2, {'layer_parallel': dict(num=2, splits=[2, 1])}, ('layer_parallel.splits', '[2, 1]')),
         (2, {'layer_parallel': dict(num=2, spilts=[2])}, ('layer_parallel', 'spilts')),
+        (2, {'layer_parallel': dict(num=2, splits=[2], memory='1GiB')}, ('layer_parallel', 'splits', '1GiB')),
+        (2, {'layer_parallel': dict(num=2, memory='100KiB'), **SMALL}, ('layer_parallel.memory', '0.1 MiB')),
         (2, {'layer_parallel': 2, 'model.partition.num_local_modules': 1}, ('layer_parallel', '2', '1 local modules')),
         (
             2,

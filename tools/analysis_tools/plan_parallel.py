@@ -82,9 +82,18 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def candidates(config: Config, options: argparse.Namespace, training: Training) -> dict[str, NetworkCosts]:
-    """The network with heads of each kind, its times in place of FLOPs."""
+    """The network with heads of each kind, its times in place of FLOPs.
+
+    Raises:
+        InputError: There are fewer local layers than devices.
+    """
     depths = range(options.min_depth, options.max_depth + 1)
     measured = measure(config, depths, training.amp)
+    if len(measured.layers) < options.devices:
+        raise InputError(
+            f'--devices is {options.devices}, but the network has {len(measured.layers)} local layers; give at most as many, and '
+            'train several replicas with the rest'
+        )
     model = MODELS.build({**config.model, 'auxiliary_heads': None, 'partition': _chain_only(config)})
     kinds = {}
     for kind in options.heads:
@@ -141,14 +150,8 @@ def choose(
     """The fastest plan of all kinds of heads.
 
     Raises:
-        InputError: There are fewer local layers than devices, or no plan fits the memory of the devices.
+        InputError: No plan fits the memory of the devices.
     """
-    layers = len(next(iter(kinds.values())).layers)
-    if layers < devices.number:
-        raise InputError(
-            f'--devices is {devices.number}, but the network has {layers} local layers; give at most as many, and train several '
-            'replicas with the rest'
-        )
     plans = [(costs, fastest_stages(costs, kind, training, devices)) for kind, costs in kinds.items()]
     found = [(layer_parallel(costs, plan, training, devices), costs, plan) for costs, plan in plans if plan is not None]
     if not found:
