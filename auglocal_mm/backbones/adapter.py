@@ -141,7 +141,7 @@ def check_chain(layers: Sequence[LocalLayer], network: nn.Module, image_size: in
         return
     network.eval()
     generator = torch.Generator().manual_seed(0)
-    images = torch.randn(1, 3, image_size, image_size, generator=generator).to(device)
+    images = torch.randn(1, 3, image_size, image_size, generator=generator, device='cpu').to(device)
     state = State(images)
     for layer in layers:
         state = layer(state)

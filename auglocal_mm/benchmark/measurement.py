@@ -98,16 +98,19 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
     init_default_scope('auglocal_mm')
     torch.backends.cudnn.benchmark = config.get('env_cfg', {}).get('cudnn_benchmark', False)
     torch.manual_seed(0)
-    model = MODELS.build(config.model)
+    with torch.device(device):  # a CPU would take seconds to draw the weights of large heads
+        model = MODELS.build(config.model)
     model.init_weights()
     model.to(device).train()
     optim_wrapper = build_optim_wrapper(model, config.optim_wrapper)
     step = training_step(config, model, optim_wrapper, scheme.released)
-    batch = random_batch(model.head.num_classes, config.train_dataloader.batch_size, config.model.image_size)
+    images = random_batch(model.head.num_classes, config.train_dataloader.batch_size, config.model.image_size)
+    batch = {name: tensor.to(device) for name, tensor in images.items()}
     resident = _memory_of_process('VmRSS')
     for _ in range(WARM_UP):
         step(batch)
     if device == 'cuda':
+        torch.cuda.empty_cache()  # of what cuDNN tried in order to choose its algorithms
         torch.cuda.reset_peak_memory_stats()
     times = [_seconds(step, batch, device) for _ in range(iterations)]
     # The peaks come first: the meters below use memory themselves.

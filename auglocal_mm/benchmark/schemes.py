@@ -28,12 +28,14 @@ class Scheme:
         config: The config that trains by this scheme; ``None`` if it is impossible.
         released: Whether the losses of all local modules are summed for one backward pass, as in the paper's code.
         note: A note for the report: the plan, or why there is none.
+        predicted: Peak activation memory in bytes for one image, where it is predicted.
     """
 
     name: str
     config: Config | None
     released: bool = False
     note: str = ''
+    predicted: float | None = None
 
 
 def check_auglocal(config: Config, path: str) -> None:
@@ -62,8 +64,9 @@ def training_schemes(config: Config, shares: Sequence[float]) -> list[Scheme]:
     plain = _backpropagation(model)
     heads = model['auxiliary_heads']
     costs = measure_config(config) if shares else None
+    predicted = backpropagation(costs).activations if costs else None
     return [
-        Scheme('BP', _with_model(config, plain)),
+        Scheme('BP', _with_model(config, plain), predicted=predicted),
         Scheme('BP checkpointed', _with_model(config, {**plain, 'checkpointed': 'all'})),
         Scheme('AugLocal as released', _released(config), released=True),
         Scheme('AugLocal', _with_model(config, model)),
@@ -99,7 +102,7 @@ def planned_scheme(config: Config, costs: NetworkCosts, share: float) -> Scheme:
     # Without `base`: the settings replace entire keys here.
     settings = to_config(plan, costs.names, {'partition': model.get('partition')}, keep)['model']
     planned = {**_backpropagation(model), **{key: _undeleted(value) for key, value in settings.items()}}
-    return Scheme(name, _with_model(config, planned), note=_note(plan, reference, costs))
+    return Scheme(name, _with_model(config, planned), note=_note(plan, reference, costs), predicted=plan.activations)
 
 
 def _released(config: Config) -> Config:
