@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-MACHINE = frozenset(('num_workers', 'persistent_workers', 'data_root', 'download'))
+MACHINE = frozenset(('num_workers', 'persistent_workers', 'data_root', 'download', 'in_memory'))
 
 
 def leaves(value: Any, key: str = '') -> Iterator[tuple[str, Any]]:

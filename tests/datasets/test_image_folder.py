@@ -40,9 +40,9 @@ def corrupt(root: Path, name: str = 'train/a/1.JPEG') -> Path:
     return path
 
 
-def build_dataloader(root: Path, num_workers: int) -> DataLoader:
+def build_dataloader(root: Path, num_workers: int, **options: object) -> DataLoader:
     config = {
-        'dataset': {'type': 'ImageFolder', 'data_root': str(root), 'split': 'train', 'transforms': CROP},
+        'dataset': {'type': 'ImageFolder', 'data_root': str(root), 'split': 'train', 'transforms': CROP, **options},
         'sampler': {'type': 'DefaultSampler', 'shuffle': False},
         'collate_fn': {'type': 'collate_images'},
         'batch_size': 3,
@@ -167,6 +167,25 @@ def test_corrupt_image_can_be_skipped(root: Path) -> None:
     assert len(caught) == 1
     assert dataset[0] is not None
     assert dataset.num_skipped == 1
+
+
+def test_items_in_memory_equal_those_of_the_files_which_are_not_read_again(root: Path) -> None:
+    expected = epoch_inputs(build_dataloader(root, 0), 1)
+    loaders = [build_dataloader(root, workers, in_memory=True) for workers in (0, 2)]
+    for path, _ in loaders[0].dataset.samples:
+        Path(path).unlink()
+    for loader in loaders:
+        assert torch.equal(epoch_inputs(loader, 1), expected)
+
+
+def test_corrupt_image_is_refused_or_skipped_in_memory_as_otherwise(root: Path) -> None:
+    path = corrupt(root)
+    with pytest.raises(InputError, match=rf'{path}\b.*truncated.*skip_corrupt'):
+        ImageFolder(str(root), 'train', in_memory=True)
+    dataset = ImageFolder(str(root), 'train', skip_corrupt=True, in_memory=True)
+    with pytest.warns(UserWarning, match=f'{path} ') as caught:
+        assert [index for index in (*range(8), 1) if dataset[index] is None] == [1, 1]
+    assert len(caught) == dataset.num_skipped == 1
 
 
 def test_workers_warn_once_and_the_main_process_reads_the_count(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,4 +7,4 @@ def test_settings_of_the_machine_do_not_count_as_a_difference():
     assert first_difference(one, {'a': [{'b': [1, 3]}], 'c': {}}) == 'a.0.b.1'
     assert first_difference(one, {'a': [{'b': [1, 2]}], 'c': {}, 'd': None}) == 'd'
     assert first_difference({'c': None}, {}) == 'c'
-    assert without_machine({}) == without_machine({'num_workers': 1}) == {}
+    assert without_machine({}) == without_machine({'num_workers': 1, 'in_memory': True}) == {}
