@@ -12,16 +12,14 @@ from mmengine.registry import init_default_scope
 from auglocal_mm.benchmark.iteration import random_batch, training_step
 from auglocal_mm.registry import MODELS
 
-WARM_UP = 3
-"""Iterations before the timed ones."""
 
-
-def iteration_seconds(config: Config, device: str, iterations: int = 10) -> float:
-    """The median over so many iterations on one random batch, from images in memory to updated weights.
+def iteration_seconds(config: Config, device: str, warm_up: int, iterations: int) -> float:
+    """The median over iterations on one random batch, from images in memory to updated weights.
 
     Args:
         config: Config of the training; ``env_cfg.cudnn_benchmark`` is applied.
         device: ``'cuda'`` or ``'cpu'``.
+        warm_up: Number of iterations before the timed ones.
         iterations: Number of timed iterations.
     """
     init_default_scope('auglocal_mm')
@@ -32,13 +30,13 @@ def iteration_seconds(config: Config, device: str, iterations: int = 10) -> floa
     step = training_step(config, model, build_optim_wrapper(model, config.optim_wrapper))
     batch = random_batch(config.model.head.num_classes, config.train_dataloader.batch_size, config.model.image_size)
     times = []
-    for _ in range(WARM_UP + iterations):
+    for _ in range(warm_up + iterations):
         start = time.perf_counter()
         step(batch)
         if device == 'cuda':
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    return median(times[WARM_UP:])
+    return median(times[warm_up:])
 
 
 def release_memory() -> None:

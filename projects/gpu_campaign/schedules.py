@@ -9,6 +9,8 @@ from trainings import Training
 
 SIDE_BY_SIDE = 1.5
 """How much faster trainings are expected to be at the same time than one after the other; a cautious value."""
+WARM_UP, TIMED = 3, 10
+"""Iterations of the measurement."""
 LEAST = 2
 """Epochs, even if they do not fit."""
 
@@ -32,8 +34,8 @@ def planned_epochs(trainings: Sequence[Training], images: int, most: int, campai
     if 'schedule' not in rows.data:
         by_scheme = {training.scheme: training for training in reversed(trainings)}
         configs = {scheme: training.read_config() for scheme, training in reversed(by_scheme.items())}
-        timed = 1 if campaign.miniature else 10
-        seconds = {scheme: iteration_seconds(config, campaign.device, timed) for scheme, config in configs.items()}
+        numbers = (0, 1) if campaign.miniature else (WARM_UP, TIMED)
+        seconds = {scheme: iteration_seconds(config, campaign.device, *numbers) for scheme, config in configs.items()}
         release_memory()
         iterations = {scheme: images / config.train_dataloader.batch_size for scheme, config in configs.items()}
         epoch_seconds = [seconds[each.scheme] * iterations[each.scheme] for each in trainings]

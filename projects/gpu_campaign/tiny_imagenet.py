@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from campaign import Campaign, Rows
+from loaders import IN_MEMORY, IN_PROCESS, data_root
 from random_images import CLASSES, NUMBER, class_folders
 from schedules import planned_epochs, schedule
 from trainings import Training, folder_of, read_classifier, train_all
@@ -30,8 +31,6 @@ IMAGES = 20_000
 MOST_EPOCHS = 100
 CHANCE = 1.0
 """Top-1 accuracy in percent of a network that has learnt nothing."""
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-IN_MEMORY = {f'{loader}.dataset.in_memory': True for loader in LOADERS}
 SMALL = {
     'model.backbone.base_channels': 8,
     'model.head.num_classes': len(CLASSES),
@@ -39,8 +38,7 @@ SMALL = {
     'train_dataloader.batch_size': 8,
     'train_dataloader.dataset.transforms.0.size': 32,
     'val_evaluator.topk': (1,),
-    **{f'{loader}.num_workers': 0 for loader in LOADERS},
-    **{f'{loader}.persistent_workers': False for loader in LOADERS},
+    **IN_PROCESS,
 }
 
 
@@ -87,7 +85,7 @@ def training(campaign: Campaign, data: Path, epochs: int, scheme: str, seed: int
     """One training."""
     chosen = SCHEMES[scheme]
     options = {
-        **{f'{loader}.dataset.data_root': str(data) for loader in LOADERS},
+        **data_root(data),
         **(SMALL if campaign.miniature else IN_MEMORY),
         **schedule(epochs),
         **chosen,

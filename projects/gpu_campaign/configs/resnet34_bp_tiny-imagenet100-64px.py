@@ -1,5 +1,5 @@
-# ResNet-34 by backpropagation on the 100 classes of tiny_imagenet100, 20,000 images of 64x64, in bfloat16. The data, the number of
-# epochs and the schedule are given on the command line.
+# ResNet-34 by backpropagation on the 100 classes of tiny_imagenet100, 20,000 images of 64x64, in bfloat16. The data, the number
+# of epochs and the schedule are given on the command line.
 _base_ = '../../../configs/bp/resnet34_bp_1xb256-200e_in1k.py'
 
 model = dict(head=dict(num_classes=100), image_size=64)
