@@ -57,7 +57,7 @@ def _record(epochs: int, left: float, epoch_seconds: Sequence[float], seconds: M
 
 
 def schedule(epochs: int) -> dict[str, Any]:
-    """Options: a linear warm-up of a twentieth of the epochs, a cosine decay to zero, and only the last checkpoint."""
+    """Options: a linear warm-up of a twentieth of the epochs, a cosine decay to zero, and one checkpoint."""
     warm_up = max(1, round(0.05 * epochs))
     return {
         'train_cfg.max_epochs': epochs,
@@ -65,13 +65,14 @@ def schedule(epochs: int) -> dict[str, Any]:
             dict(type='LinearLR', start_factor=0.0125, end=warm_up, by_epoch=True, convert_to_iter_based=True),
             dict(type='CosineAnnealingLR', T_max=epochs, by_epoch=True, convert_to_iter_based=True),
         ],
-        **checkpoints(epochs),
+        **one_checkpoint(epochs),
     }
 
 
-def checkpoints(epochs: int) -> dict[str, Any]:
-    """Options: a checkpoint after each quarter of the training; only the last is kept."""
+def one_checkpoint(epochs: int) -> dict[str, Any]:
+    """Options: a single checkpoint, after the middle of the training; each takes seconds to write."""
     return {
-        'default_hooks.checkpoint.interval': max(1, -(-epochs // 4)),
+        'default_hooks.checkpoint.interval': epochs // 2 + 1,
+        'default_hooks.checkpoint.save_last': False,
         'default_hooks.checkpoint.max_keep_ckpts': 1,
     }

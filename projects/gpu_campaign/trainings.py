@@ -180,6 +180,6 @@ def read_classifier(work_dir: Path) -> dict[str, Any]:
     return {
         'epochs': record.epoch,
         'accuracy': record.accuracy,
-        'top1 by epoch': [value for _, value in curves['accuracy/top1']],
+        'top1 by epoch': [value for _, value in curves.get('accuracy/top1', [])],
         'sha256': record.sha256,
     }
