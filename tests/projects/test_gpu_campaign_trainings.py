@@ -210,6 +210,7 @@ def test_shrunk_annotations_fit_the_shrunk_images(tmp_path):
     assert first['bbox'] == [1, 1.5, 10, 15]
     assert first['area'] == 150
     assert first['segmentation'] == [[1, 1.5, 11, 1.5, 11, 16.5, 1, 16.5]]
+    assert shrink_coco.shrink_segmentation([[10, 20, 30, 40]], (100, 100), (50, 20)) == [[5, 4, 15, 8]]
     mask = coco_mask.decode(crowd['segmentation'])
     assert mask.shape == (40, 40)
     box = coco_mask.toBbox(crowd['segmentation'])
