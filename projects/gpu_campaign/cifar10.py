@@ -7,7 +7,7 @@ from typing import Any
 from campaign import Campaign, Rows
 from loaders import IN_PROCESS, LOADERS
 from random_images import CLASSES, NUMBER, class_folders
-from schedules import planned_epochs, schedule
+from schedules import planned_epochs, replayed, schedule
 from trainings import REPOSITORY, Training, folder_of, read_classifier, train_all
 
 UNPACK = REPOSITORY / 'projects/paper_tables/cifar10_jpeg.py'
@@ -32,6 +32,8 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }
+REPLAYED = ('DGL', 'InfoPro', *(f'd = {depth}' for depth in (2, 3, 4, 5, 6)))
+"""Methods whose iterations are replayed as CUDA graphs on a GPU."""
 SEEDS = (0, 1, 2)
 IMAGES = 50_000
 MOST_EPOCHS = 200
@@ -95,6 +97,7 @@ def training(campaign: Campaign, data: Path, epochs: int, method: str, seed: int
         **(SMALL if campaign.miniature else LARGE),
         **schedule(epochs),
         **chosen,
+        **(replayed() if method in REPLAYED and campaign.device == 'cuda' else {}),
         'optim_wrapper.type': 'AmpOptimWrapper',
         'optim_wrapper.dtype': 'bfloat16',
         'randomness.seed': seed,

@@ -4,34 +4,18 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
 from campaign import Campaign
 from networks import IMAGENET, REPOSITORY
-from PIL import Image
+from random_images import CLASSES, class_folders
 
-CLASSES = ('cat', 'dog', 'emu')
-
-
-def random_images(folder: Path, train: int, val: int, side: int = 32) -> Path:
-    """Writes ``train/`` and ``val/`` with so many random images of each of three classes, once."""
-    generator = np.random.default_rng(0)
-    for split, number in (('train', train), ('val', val)):
-        for label, name in enumerate(CLASSES):
-            (folder / split / name).mkdir(parents=True, exist_ok=True)
-            for index in range(number):
-                pixels = generator.integers(0, 160, (side, side, 3), dtype=np.uint8)
-                pixels[..., label] += 95  # learnable: each class has its colour
-                Image.fromarray(pixels).save(folder / split / name / f'{index}.png')
-    return folder
+LAUNCHER = '-m torch.distributed.run --standalone --nproc_per_node 1'
 
 
 def train(campaign: Campaign, name: str, *options: str, launcher: str = '') -> subprocess.CompletedProcess[str]:
     """Runs ``tools/train.py`` on a small deterministic training of two epochs, in a work_dir of this name."""
-    images = random_images(campaign.work / 'random_images', 16, 4)
     settings = {
         'model.image_size': 32,
         'model.backbone.depth': 18,
@@ -52,7 +36,7 @@ def train(campaign: Campaign, name: str, *options: str, launcher: str = '') -> s
     }
     for loader in ('train_dataloader', 'val_dataloader'):
         settings |= {f'{loader}.batch_size': 12, f'{loader}.num_workers': 0, f'{loader}.persistent_workers': False}
-        settings |= {f'{loader}.dataset.data_root': images}
+        settings |= {f'{loader}.dataset.data_root': campaign.work / 'random_images'}
     given = [f'{key}={value}' for key, value in settings.items()]
     start = [sys.executable, *launcher.split(), 'tools/train.py', f'configs/{IMAGENET}.py']
     command = [*start, '--work-dir', str(campaign.work / name), '--cfg-options', *given, *options]
@@ -68,8 +52,9 @@ def _path() -> str:
 
 
 def backbone_hash(campaign: Campaign, name: str) -> str:
-    """SHA-256 of the exported backbone of a training."""
-    return hashlib.sha256((campaign.work / name / 'backbone.pth').read_bytes()).hexdigest()
+    """SHA-256 of the exported backbone of a training, if it has one."""
+    path = campaign.work / name / 'backbone.pth'
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else 'none'
 
 
 def outcome(done: subprocess.CompletedProcess[str], passed: bool = True, **values: Any) -> dict[str, Any]:
@@ -78,45 +63,20 @@ def outcome(done: subprocess.CompletedProcess[str], passed: bool = True, **value
     return {'passed': passed and done.returncode == 0, 'status': done.returncode, **values, **failed}
 
 
-def dry_run(campaign: Campaign) -> dict[str, Any]:
-    """``--check`` ends with the sentence that isolation holds."""
-    done = train(campaign, 'check', '--check')
-    said = next((line for line in done.stdout.splitlines() if 'Isolation holds' in line), '')
-    return outcome(done, bool(said), said=said.strip())
-
-
-def resumed(campaign: Campaign) -> dict[str, Any]:
-    """A training stopped after one epoch and resumed exports the bytes of one that was not stopped."""
-    done = train(campaign, 'whole')
-    if done.returncode:
-        return outcome(done)
-    done = train(campaign, 'stopped', 'train_cfg.max_epochs=1')
-    if done.returncode:
-        return outcome(done)
-    done = train(campaign, 'stopped', '--resume')
-    if done.returncode:
-        return outcome(done)
-    same = backbone_hash(campaign, 'whole') == backbone_hash(campaign, 'stopped')
-    return outcome(done, same, sha256=backbone_hash(campaign, 'whole'))
-
-
-def launched(campaign: Campaign) -> dict[str, Any]:
-    """One process under ``torchrun`` exports the bytes of the same training without a launcher."""
-    done = train(
-        campaign,
-        'launched',
-        '--launcher',
-        'pytorch',
-        launcher='-m torch.distributed.run --standalone --nproc_per_node 1',
-    )
-    if done.returncode:
-        return outcome(done)
-    same = backbone_hash(campaign, 'launched') == backbone_hash(campaign, 'whole')
-    return outcome(done, same, backend='nccl' if campaign.device == 'cuda' else 'gloo')
-
-
-COMMANDS: dict[str, Callable[[Campaign], dict[str, Any]]] = {
-    'tools/train.py --check': dry_run,
-    'stopped and resumed': resumed,
-    'torchrun with one process': launched,
-}
+def run_commands(campaign: Campaign) -> dict[str, dict[str, Any]]:
+    """Rows of all commands; those that do not need each other run at the same time."""
+    class_folders(campaign.work / 'random_images', ('train', 'val'))
+    with ThreadPoolExecutor() as pool:
+        checked = pool.submit(train, campaign, 'check', '--check')
+        whole = pool.submit(train, campaign, 'whole')
+        stopped = pool.submit(train, campaign, 'stopped', 'train_cfg.max_epochs=1')
+        launched = pool.submit(train, campaign, 'launched', '--launcher', 'pytorch', launcher=LAUNCHER)
+    said = next((line.strip() for line in checked.result().stdout.splitlines() if 'Isolation holds' in line), '')
+    resumed = train(campaign, 'stopped', '--resume') if stopped.result().returncode == 0 else stopped.result()
+    expected = backbone_hash(campaign, 'whole')
+    return {
+        'tools/train.py --check': outcome(checked.result(), bool(said), said=said),
+        'tools/train.py': outcome(whole.result(), sha256=expected),
+        'stopped and resumed': outcome(resumed, backbone_hash(campaign, 'stopped') == expected),
+        'torchrun with one process': outcome(launched.result(), backbone_hash(campaign, 'launched') == expected),
+    }

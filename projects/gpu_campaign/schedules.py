@@ -9,7 +9,7 @@ from trainings import Training
 
 SIDE_BY_SIDE = 1.5
 """How much faster trainings are expected to be at the same time than one after the other; a cautious value."""
-WARM_UP, TIMED = 3, 10
+WARM_UP, TIMED = 5, 10
 """Iterations of the measurement."""
 LEAST = 2
 """Epochs, even if they do not fit."""
@@ -67,6 +67,11 @@ def schedule(epochs: int) -> dict[str, Any]:
         ],
         **one_checkpoint(epochs),
     }
+
+
+def replayed() -> dict[str, Any]:
+    """Options: iterations are replayed as CUDA graphs, which the kernels of small images need."""
+    return {'custom_hooks': [dict(type='AugLocalHook', executor=dict(type='CUDAGraphExecutor'))]}
 
 
 def one_checkpoint(epochs: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from campaign import Campaign, Rows
 from loaders import IN_MEMORY, IN_PROCESS, data_root
 from random_images import CLASSES, NUMBER, class_folders
-from schedules import planned_epochs, schedule
+from schedules import planned_epochs, replayed, schedule
 from trainings import Training, folder_of, read_classifier, train_all
 
 from auglocal_mm.errors import InputError
@@ -89,6 +89,7 @@ def training(campaign: Campaign, data: Path, epochs: int, scheme: str, seed: int
         **(SMALL if campaign.miniature else IN_MEMORY),
         **schedule(epochs),
         **chosen,
+        **(replayed() if chosen and campaign.device == 'cuda' else {}),
         'randomness.seed': seed,
     }
     config = CONFIGS.format('local' if chosen else 'bp')
