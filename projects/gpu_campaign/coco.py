@@ -15,12 +15,12 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.transfer.evaluation_record import read_evaluations
 
 CONFIG = 'projects/small_transfer/configs/mask-rcnn_r34_coco-small.py'
-PRETRAINED = ('BP', 'layer-wise, d = 5', 'K = 4, d = 3')
+PRETRAINED = ('BP', 'layer-wise, d = 5')
 """Schemes of stage 4."""
 RANDOM = 'random initialisation'
 SEEDS = (0, 1, 2)
-EPOCHS = 36
-LARGE = {'train_dataloader.batch_size': 8, 'train_dataloader.num_workers': 4, 'val_dataloader.num_workers': 1}
+EPOCHS = 24
+LARGE = {'train_dataloader.batch_size': 8, 'train_dataloader.num_workers': 2, 'val_dataloader.num_workers': 1}
 SMALL = {
     'model.backbone.base_channels': 8,
     'model.neck.in_channels': [8, 16, 32, 64],
@@ -44,7 +44,7 @@ def run(campaign: Campaign, rows: Rows) -> None:
     planned = trainings(campaign, find_data(campaign))
     possible = [each for each in planned if has_backbone(campaign, each)]
     rows.note(missing=[each.name for each in planned if each not in possible])
-    train_all(possible, campaign, rows, read_detector)
+    train_all(possible, campaign, rows, read_detector, parallel=len(possible))
 
 
 def find_data(campaign: Campaign) -> Path:

@@ -81,7 +81,7 @@ def measured(scheme: Scheme, device: str) -> dict[str, Any]:
     """Time and memory of one scheme, and its predicted activations, in bytes of a batch."""
     try:
         found = asdict(measure(scheme, ITERATIONS, device))
-    except torch.OutOfMemoryError:
-        return {'error': 'the GPU ran out of memory'}
+    except Exception as error:  # out of memory, above all
+        return {'error': f'{type(error).__name__}: {error}'[:500]}
     predicted = scheme.predicted * found['images'] if scheme.predicted else None
     return {**found, 'predicted_activations': predicted}

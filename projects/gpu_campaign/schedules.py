@@ -7,7 +7,7 @@ from campaign import Campaign, Rows
 from iteration_seconds import iteration_seconds, release_memory
 from trainings import Training
 
-SIDE_BY_SIDE = 1.5
+SIDE_BY_SIDE = 1.0
 """How much faster trainings are expected to be at the same time than one after the other; a cautious value."""
 WARM_UP, TIMED = 5, 10
 """Iterations of the measurement."""
