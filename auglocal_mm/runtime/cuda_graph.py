@@ -28,7 +28,8 @@ class CUDAGraphExecutor(SequentialExecutor):
 
     This pays for small images and for many local modules. Weights are those of the sequential executor, but for the rounding of
     learning rates to float32, in which a recording reads them. Batches of other shapes, such as a last, smaller one, run without
-    the recording. If anything but the learning rates changes (a frozen head, another momentum), it is made anew.
+    the recording. If anything but the learning rates changes (a frozen head, another momentum), it is made anew. Numbers that
+    Python computes in every iteration, as a hook of your own may do, stay as they were recorded.
 
     The optimizer must be one that CUDA graphs support: SGD with ``fused=True``, or Adam with ``fused=True`` and
     ``capturable=True``.
@@ -92,14 +93,17 @@ class CUDAGraphExecutor(SequentialExecutor):
                 )
 
     def _settings(self) -> list[Any]:
-        """What a recording fixes: where tensors are, which of them are trained, and all of the optimizers but learning rates."""
-        tensors = [(p.data_ptr(), p.requires_grad) for p in (*self.model.parameters(), *self.model.buffers())]
-        groups = [
-            [value for name, value in group.items() if name not in ('params', 'lr')]
-            for wrapper in each_wrapper(self.optim_wrapper)
-            for group in wrapper.param_groups
+        """What a recording fixes: places of tensors, what is trained, modes of modules, and optimizers but for learning rates."""
+        wrappers = each_wrapper(self.optim_wrapper)
+        tensors = [*self.model.parameters(), *self.model.buffers()]
+        states = tree_leaves([list(wrapper.optimizer.state.values()) for wrapper in wrappers])
+        groups = [group for wrapper in wrappers for group in wrapper.param_groups]
+        return [
+            [(tensor.data_ptr(), tensor.requires_grad) for tensor in tensors],
+            [state.data_ptr() for state in states if isinstance(state, Tensor)],
+            [module.training for module in self.model.modules()],
+            [[value for name, value in group.items() if name not in ('params', 'lr')] for group in groups],
         ]
-        return [tensors, groups]
 
 
 class _Recording:

@@ -20,6 +20,8 @@ PRETRAINED = ('BP', 'layer-wise, d = 5')
 RANDOM = 'random initialisation'
 SEEDS = (0, 1, 2)
 EPOCHS = 24
+PARALLEL = 2
+"""Trainings at the same time: a detector often waits for the GPU, and the more take turns, the longer."""
 LARGE = {'train_dataloader.batch_size': 8, 'train_dataloader.num_workers': 2, 'val_dataloader.num_workers': 1}
 SMALL = {
     'model.backbone.base_channels': 8,
@@ -44,7 +46,7 @@ def run(campaign: Campaign, rows: Rows) -> None:
     planned = trainings(campaign, find_data(campaign))
     possible = [each for each in planned if has_backbone(campaign, each)]
     rows.note(missing=[each.name for each in planned if each not in possible])
-    train_all(possible, campaign, rows, read_detector, parallel=len(possible))
+    train_all(possible, campaign, rows, read_detector, parallel=PARALLEL)
 
 
 def find_data(campaign: Campaign) -> Path:
