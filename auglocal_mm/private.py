@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
 if TYPE_CHECKING:  # classifiers need nothing of MMDetection
@@ -36,3 +37,8 @@ def checkpoint_to_load(runner: Runner) -> tuple[bool, str | None]:
     Its config has them only if the runner was built from one.
     """
     return runner._resume, runner._load_from
+
+
+def accumulates_gradients(wrapper: OptimWrapper) -> bool:
+    """Whether a wrapper updates its parameters once for several iterations."""
+    return wrapper._accumulative_counts > 1

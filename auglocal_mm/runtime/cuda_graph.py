@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.step import local_step
+from auglocal_mm.private import accumulates_gradients
 from auglocal_mm.registry import EXECUTORS
 from auglocal_mm.runtime.executor import Executor
 from auglocal_mm.runtime.grid import num_replicas
@@ -50,7 +51,7 @@ class CUDAGraphExecutor(SequentialExecutor):
         wrappers = each_wrapper(self.optim_wrapper)
         reasons = {
             'several processes': num_replicas() > 1,
-            'optim_wrapper.accumulative_counts': any(wrapper._accumulative_counts > 1 for wrapper in wrappers),
+            'optim_wrapper.accumulative_counts': any(map(accumulates_gradients, wrappers)),
             'the scaled gradients of float16': any(
                 wrapper.loss_scaler.is_enabled() for wrapper in wrappers if hasattr(wrapper, 'loss_scaler')
             ),
@@ -66,14 +67,13 @@ class CUDAGraphExecutor(SequentialExecutor):
         shapes = [(leaf.shape, leaf.dtype) for leaf in tree_leaves(batch)]
         self._seen = self._seen + 1 if shapes == self._shapes else 1
         self._shapes = shapes
-        recording = self._recording
-        if recording is not None and recording.shapes == shapes:
-            if recording.settings == self._settings():
-                return recording.replay(batch)
+        if self._recording and self._recording.shapes == shapes and self._recording.settings != self.settings():
             self._recording, self._seen = None, 1
-        if self._recording is not None or self._seen <= ORDINARY:
-            return super().step(images, labels, seed)
-        self._recording = _Recording(self, batch, shapes)
+        if self._recording is None or self._recording.shapes != shapes:
+            if self._seen <= ORDINARY:
+                return super().step(images, labels, seed)
+            self._recording = None  # frees its memory before the next one takes some
+            self._recording = _Recording(self, batch, shapes)
         return self._recording.replay(batch)
 
     @contextmanager
@@ -92,7 +92,7 @@ class CUDAGraphExecutor(SequentialExecutor):
                     f'dropout); {ADVICE}'
                 )
 
-    def _settings(self) -> list[Any]:
+    def settings(self) -> list[Any]:
         """What a recording fixes: places of tensors, what is trained, modes of modules, and optimizers but for learning rates."""
         wrappers = each_wrapper(self.optim_wrapper)
         tensors = [*self.model.parameters(), *self.model.buffers()]
@@ -116,7 +116,7 @@ class _Recording:
     """
 
     def __init__(self, executor: CUDAGraphExecutor, batch: Any, shapes: Any) -> None:
-        self.shapes, self.settings = shapes, executor._settings()
+        self.shapes, self.settings = shapes, executor.settings()
         self.batch = tree_map(torch.clone, batch)
         self.optim_wrapper = executor.optim_wrapper
         self.groups = [group for wrapper in each_wrapper(self.optim_wrapper) for group in wrapper.param_groups]

@@ -106,7 +106,7 @@ def measured(case: Case, way: str, campaign: Campaign) -> dict[str, Any]:
     except Exception as error:  # a way that fails is a result
         return {'error': f'{type(error).__name__}: {error}'[:1500]}
     finally:
-        torch._dynamo.reset()
+        torch.compiler.reset()
     peaks = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
     middle = median(times)
     return {

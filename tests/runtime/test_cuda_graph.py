@@ -20,7 +20,7 @@ class FakeRecording:
     made = 0
 
     def __init__(self, executor, batch, shapes) -> None:
-        self.shapes, self.settings = shapes, executor._settings()
+        self.shapes, self.settings = shapes, executor.settings()
         FakeRecording.made += 1
 
     def replay(self, batch) -> str:
@@ -67,6 +67,7 @@ def test_iterations_are_replayed_once_their_shapes_are_usual(gpu):
     running = executor()
     assert replays(running, *[BATCH] * 5, SMALLER, BATCH, SMALLER) == [False] * 3 + [True] * 2 + [False, True, False]
     assert FakeRecording.made == 1
+    assert replays(running, *[SMALLER] * 4) == [False] * 3 + [True]
 
 
 def test_a_change_of_the_optimizer_or_of_what_is_trained_is_recorded_anew(gpu):
@@ -78,6 +79,8 @@ def test_a_change_of_the_optimizer_or_of_what_is_trained_is_recorded_anew(gpu):
     groups[0]['momentum'] = 0.5
     assert replays(running, *[BATCH] * 4) == [False, False, False, True]
     next(running.model.parameters()).requires_grad_(False)
+    assert replays(running, *[BATCH] * 4) == [False, False, False, True]
+    running.modules[0].eval()
     assert replays(running, *[BATCH] * 4) == [False, False, False, True]
     running.model.backbone.conv1.weight.data = running.model.backbone.conv1.weight.data.clone()
     assert replays(running, BATCH) == [False]
