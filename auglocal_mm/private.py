@@ -1,11 +1,13 @@
-"""What MMEngine and MMDetection give no public access to: read here alone, and never written.
+"""What MMEngine, MMDetection and PyTorch give no public access to: read here alone, and never written.
 
 A new release may rename any of it, without a word in its changelog; then this is the file to look at.
 """
 
 import os
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+import torch._functorch.config
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
@@ -42,3 +44,8 @@ def checkpoint_to_load(runner: Runner) -> tuple[bool, str | None]:
 def accumulates_gradients(wrapper: OptimWrapper) -> bool:
     """Whether a wrapper updates its parameters once for several iterations."""
     return wrapper._accumulative_counts > 1
+
+
+def activation_memory_budget(share: float) -> AbstractContextManager[None]:
+    """Graphs that :func:`torch.compile` builds within save this share of the activations that they would save."""
+    return torch._functorch.config.patch(activation_memory_budget=share)

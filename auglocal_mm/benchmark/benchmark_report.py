@@ -19,7 +19,8 @@ def to_markdown(data: Mapping[str, Any]) -> str:
         f'PyTorch {machine["torch"]}; {data["rounds"]} rounds of {data["iterations"]} iterations, each round and scheme in '
         'its own process. Time is the median (minimum to maximum). Activations are peak activation memory, counted tensor by '
         'tensor; saved is the peak during backward, without temporaries of the forward pass. Gradients are those of '
-        'parameters: left after an iteration, and at their peak.',
+        'parameters: left after an iteration, and at their peak. The best rival of a local scheme is the fastest way to '
+        f'backpropagate within its {"allocated memory" if data["device"] == "cuda" else "activations and gradients"}.',
     ]
     for entry in data['configs']:
         parts += _section(entry, data['device'])
@@ -29,7 +30,7 @@ def to_markdown(data: Mapping[str, Any]) -> str:
 def _section(entry: Mapping[str, Any], device: str) -> list[str]:
     schemes = entry['schemes']
     peak = 'peak allocated, reserved' if device == 'cuda' else 'peak RSS, above its start'
-    header = ('', 'ms', 'images/s', 'time', 'activations', 'saved', peak, 'gradients left, peak', 'FLOPs')
+    header = ('', 'ms', 'images/s', 'time', 'activations', 'saved', peak, 'gradients left, peak', 'FLOPs', 'best rival')
     parts = [
         f'## {Path(entry["config"]).stem}: batch {entry["batch_size"]}, {entry["image_size"]} pixels, {entry["dtype"]}',
         markdown_table(header, [_row(scheme, device) for scheme in schemes]),
@@ -49,7 +50,7 @@ def _section(entry: Mapping[str, Any], device: str) -> list[str]:
 
 def _row(scheme: Mapping[str, Any], device: str) -> tuple[str, ...]:
     if not scheme['possible']:
-        return (scheme['name'], 'not possible', *[''] * 7)
+        return (scheme['name'], 'not possible', *[''] * 8)
     ratios = {key: f'{value:.2f}x' for key, value in scheme.get('relative', {}).items()}
     peaks = (scheme['peak_allocated'], scheme['peak_reserved'])
     if device == 'cpu':
@@ -64,11 +65,14 @@ def _row(scheme: Mapping[str, Any], device: str) -> tuple[str, ...]:
         f'{mib(peaks[0])}, {mib(peaks[1])} MiB',
         f'{mib(scheme["gradients"])}, {mib(scheme["peak_gradients"])} MiB',
         ratios.get('flops', ''),
+        (scheme['rival'] or 'none') if 'rival' in scheme else '',
     )
 
 
-def mib(size: float) -> str:
-    """Bytes in MiB with one decimal; 0 without."""
+def mib(size: float | None) -> str:
+    """Bytes in MiB with one decimal; 0 without, and a question mark where they cannot be counted."""
+    if size is None:
+        return '?'
     return f'{size / 2**20:.1f}' if size else '0'
 
 
@@ -77,7 +81,7 @@ def plot(data: Mapping[str, Any]) -> Figure:
     entries = data['configs']
     figure = Figure(figsize=(7 * len(entries), 5), dpi=150, layout='constrained')
     for axes, entry in zip(figure.subplots(1, len(entries), squeeze=False)[0], entries, strict=True):
-        _panel(axes, [scheme for scheme in entry['schemes'] if 'relative' in scheme])
+        _panel(axes, [scheme for scheme in entry['schemes'] if 'activations' in scheme.get('relative', {})])
         axes.set_title(Path(entry['config']).stem)
     return figure
 

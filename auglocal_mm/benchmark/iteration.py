@@ -16,19 +16,18 @@ from auglocal_mm.runtime.compile import compile_settings
 
 Step: TypeAlias = Callable[[dict[str, Tensor]], Any]
 """Trains on a batch of the data loader: pre-processing, forward, backward, update."""
+StepBuilder: TypeAlias = Callable[[Config, ImageClassifier, OptimWrapper], Step]
+"""Makes the training step of a model."""
 
 
-def training_step(config: Config, model: ImageClassifier, optim_wrapper: OptimWrapper, released: bool = False) -> Step:
+def training_step(config: Config, model: ImageClassifier, optim_wrapper: OptimWrapper) -> Step:
     """The iteration that trains ``model``: its own ``train_step``, or that of the executor of ``AugLocalHook``.
 
     Args:
         config: Config of the training.
         model: The classifier; without auxiliary heads it is trained by backpropagation.
         optim_wrapper: Wrapper of one optimizer, or of one for each local module.
-        released: Whether to use :func:`released_step`.
     """
-    if released:
-        return released_step(model, optim_wrapper)
     if model.auxiliary_heads is not None:
         hooks = [hook for hook in config.get('custom_hooks', []) if hook['type'].endswith('AugLocalHook')]
         executor = hooks[0].get('executor') if hooks else None
@@ -43,7 +42,7 @@ def _local_step(model: ImageClassifier, executor: Executor, data: dict[str, Tens
     return executor.step(data['inputs'], data['data_samples'])
 
 
-def released_step(model: ImageClassifier, optim_wrapper: OptimWrapper) -> Step:
+def released_step(config: Config, model: ImageClassifier, optim_wrapper: OptimWrapper) -> Step:
     """The iteration of the paper's code: the losses of all local modules are summed for one backward pass and one update.
 
     Features are detached at module boundaries, so that the gradients are those of the local step, but all activations and

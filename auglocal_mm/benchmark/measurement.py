@@ -17,12 +17,13 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from auglocal_mm.benchmark.iteration import Step, random_batch, training_step
+from auglocal_mm.benchmark.iteration import Step, random_batch
 from auglocal_mm.benchmark.schemes import Scheme
-from auglocal_mm.planning.costs.activation_meter import ActivationMeter
+from auglocal_mm.planning.costs.activation_meter import ActivationMeter, storage_of
 from auglocal_mm.registry import MODELS
 from auglocal_mm.runtime.optimizers import each_wrapper
 
@@ -43,12 +44,12 @@ class Measurement:
         peak_resident: Peak resident memory up to the last timed iteration.
         peak_allocated: Peak of PyTorch's allocated GPU memory during the timed iterations; 0 on a CPU.
         peak_reserved: The same for reserved GPU memory.
-        activations: Peak activation memory.
+        activations: Peak activation memory; ``None`` for compiled graphs, whose tensors nobody can count.
         saved_activations: Peak activation memory during backward, without temporaries of the forward pass.
         gradients: Gradients of parameters that remain after an iteration.
-        peak_gradients: Peak memory of gradients of parameters.
+        peak_gradients: Peak memory of gradients of parameters; ``None`` for compiled graphs.
         optimizer_state: Optimizer state.
-        flops: FLOPs of one iteration, recomputation included; a multiply-add is two.
+        flops: FLOPs of one iteration, recomputation included; a multiply-add is two. ``None`` for compiled graphs.
         primary_parameters: Number of parameters of the primary network.
         auxiliary_parameters: Number of parameters of all auxiliary networks.
     """
@@ -59,12 +60,12 @@ class Measurement:
     peak_resident: int
     peak_allocated: int
     peak_reserved: int
-    activations: int
+    activations: int | None
     saved_activations: int
     gradients: int
-    peak_gradients: int
+    peak_gradients: int | None
     optimizer_state: int
-    flops: int
+    flops: int | None
     primary_parameters: int
     auxiliary_parameters: int
 
@@ -103,7 +104,7 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
     model.init_weights()
     model.to(device).train()
     optim_wrapper = build_optim_wrapper(model, config.optim_wrapper)
-    step = training_step(config, model, optim_wrapper, scheme.released)
+    step = scheme.build_step(config, model, optim_wrapper)
     images = random_batch(model.head.num_classes, config.train_dataloader.batch_size, config.model.image_size)
     batch = {name: tensor.to(device) for name, tensor in images.items()}
     resident = _memory_of_process('VmRSS')
@@ -119,14 +120,16 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
     optimizers = [wrapper.optimizer for wrapper in each_wrapper(optim_wrapper)]
     states = tree_leaves([dict(optimizer.state) for optimizer in optimizers])
     state = sum(tensor.nbytes for tensor in states if isinstance(tensor, Tensor))
-    flops, peak_gradients = flops_and_gradients(step, batch, model)
+    flops, peak_gradients = (None, None) if scheme.compiled else flops_and_gradients(step, batch, model)
+    activations, saved = (None, graph_bytes(step, batch, model)) if scheme.compiled else activation_bytes(step, batch)
     auxiliary = _size(model.auxiliary_heads) if model.auxiliary_heads is not None else 0
     return Measurement(
         len(batch['inputs']),
         times,
         resident,
         *peaks,
-        *activation_bytes(step, batch),
+        activations,
+        saved,
         gradients,
         peak_gradients,
         state,
@@ -143,9 +146,24 @@ def _prepare() -> None:
 
 def activation_bytes(step: Step, batch: dict[str, Tensor]) -> tuple[int, int]:
     """Peak activation memory of an iteration in bytes, and its peak during backward; both include the images."""
-    with ActivationMeter() as meter:
+    with ActivationMeter(batch['inputs'].device) as meter:
         step(batch)
     return meter.peak, meter.saved
+
+
+def graph_bytes(step: Step, batch: dict[str, Tensor], model: nn.Module) -> int:
+    """Bytes that the graph of an iteration saves for backward, without weights and statistics of the model."""
+    own = {storage_of(tensor) for tensor in (*model.parameters(), *model.buffers())}
+    saved: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if storage_of(tensor) not in own:
+            saved[storage_of(tensor)] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        step(batch)
+    return sum(saved.values())
 
 
 def gradient_bytes(model: nn.Module) -> int:
@@ -157,7 +175,7 @@ def flops_and_gradients(step: Step, batch: dict[str, Tensor], model: nn.Module) 
     """FLOPs of an iteration, and the peak bytes of its gradients of parameters."""
     seen: list[int] = []
     hooks = [
-        parameter.register_post_accumulate_grad_hook(lambda _: seen.append(gradient_bytes(model)))
+        parameter.register_hook(lambda gradient: seen.append(gradient_bytes(model) + gradient.nbytes))
         for parameter in model.parameters()
         if parameter.requires_grad
     ]

@@ -3,10 +3,14 @@
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from mmengine.config import Config
 
+from auglocal_mm.benchmark.iteration import StepBuilder, released_step, training_step
+from auglocal_mm.benchmark.rivals import compiled_within, saved_on_cpu, updated_in_backward
 from auglocal_mm.errors import InputError
 from auglocal_mm.planning.costs.network_cost import NetworkCosts, measure_network
 from auglocal_mm.planning.plan import Plan
@@ -15,6 +19,8 @@ from auglocal_mm.planning.search.plans import backpropagation, cheapest_plan
 from auglocal_mm.planning.training_config import kept_settings, to_config
 from auglocal_mm.registry import MODELS
 
+BUDGETS = (1.0, 0.5, 0.2)
+"""Shares of the activations that a compiled graph of BP may save."""
 DEPTHS = range(2, 6)
 """Depths d of the candidate heads of a plan."""
 
@@ -26,15 +32,17 @@ class Scheme:
     Attributes:
         name: Name in tables.
         config: The config that trains by this scheme; ``None`` if it is impossible.
-        released: Whether the losses of all local modules are summed for one backward pass, as in the paper's code.
+        build_step: Makes its training step.
         note: A note for the report: the plan, or why there is none.
+        compiled: Whether its graph is compiled, so that its tensors and FLOPs cannot be counted.
         predicted: Peak activation memory in bytes for one image, where it is predicted.
     """
 
     name: str
     config: Config | None
-    released: bool = False
+    build_step: StepBuilder = training_step
     note: str = ''
+    compiled: bool = False
     predicted: float | None = None
 
 
@@ -53,22 +61,51 @@ def check_auglocal(config: Config, path: str) -> None:
         )
 
 
-def training_schemes(config: Config, shares: Sequence[float]) -> list[Scheme]:
-    """Backpropagation and AugLocal, each with and without checkpointing, AugLocal as released, and plans.
+def training_schemes(
+    config: Config, shares: Sequence[float], device: str = 'cpu', compiled: bool = False
+) -> list[Scheme]:
+    """Backpropagation and its rivals, AugLocal as released and as implemented here, and plans.
 
     Args:
         config: Config of an AugLocal classifier, with ``model.image_size``.
         shares: Budgets of the plans, relative to the peak activation memory of backpropagation.
+        device: ``'cuda'`` adds what helps a GPU alone.
+        compiled: Whether to add compiled backpropagation, which takes minutes to build.
     """
-    model = config.model.to_dict()
-    plain = _backpropagation(model)
-    heads = model['auxiliary_heads']
     costs = measure_config(config) if shares else None
+    plans = [_plans(config, costs, share) for share in shares if costs is not None]
     predicted = backpropagation(costs).activations if costs else None
+    plain = _with_model(config, _backpropagation(config.model.to_dict()))
     return [
-        Scheme('BP', _with_model(config, plain), predicted=predicted),
-        Scheme('BP checkpointed', _with_model(config, {**plain, 'checkpointed': 'all'})),
-        Scheme('AugLocal as released', _released(config), released=True),
+        Scheme('BP', plain, predicted=predicted),
+        *_rivals(plain, device, compiled),
+        *_local(config),
+        *chain(*plans),
+    ]
+
+
+def _rivals(plain: Config, device: str, compiled: bool) -> list[Scheme]:
+    """Backpropagation with less memory."""
+    model = plain.model.to_dict()
+    rivals = [
+        Scheme('BP checkpointed', _with_model(plain, {**model, 'checkpointed': 'all'})),
+        Scheme('BP, updated in backward', plain, updated_in_backward),
+    ]
+    if device == 'cuda':
+        rivals.append(Scheme('BP, saved on the CPU', plain, saved_on_cpu))
+    budgets = BUDGETS if compiled else ()
+    return rivals + [
+        Scheme(f'BP compiled, budget {budget:.1f}', plain, partial(compiled_within, budget=budget), compiled=True)
+        for budget in budgets
+    ]
+
+
+def _local(config: Config) -> list[Scheme]:
+    """AugLocal as released, and as implemented here with and without checkpointing."""
+    model = config.model.to_dict()
+    heads = model['auxiliary_heads']
+    return [
+        Scheme('AugLocal as released', _released(config), released_step),
         Scheme('AugLocal', _with_model(config, model)),
         *(
             Scheme(
@@ -79,8 +116,15 @@ def training_schemes(config: Config, shares: Sequence[float]) -> list[Scheme]:
             )
             for name, what in (('AugLocal, norms recomputed', 'norms'), ('AugLocal checkpointed', 'all'))
         ),
-        *(planned_scheme(config, costs, share) for share in shares if costs is not None),
     ]
+
+
+def _plans(config: Config, costs: NetworkCosts, share: float) -> list[Scheme]:
+    """The cheapest plan within a share, and that of backpropagation where it is another one."""
+    planned = planned_scheme(config, costs, share)
+    if planned.config is None or not planned.config.model.get('auxiliary_heads'):
+        return [planned]
+    return [planned, planned_scheme(config, costs, share, max_modules=1)]
 
 
 def measure_config(config: Config) -> NetworkCosts:
@@ -91,12 +135,20 @@ def measure_config(config: Config) -> NetworkCosts:
     return measure_network(built, model['image_size'], DEPTHS, amp, model['auxiliary_heads'])
 
 
-def planned_scheme(config: Config, costs: NetworkCosts, share: float) -> Scheme:
-    """The cheapest plan within ``share`` of backpropagation's peak activation memory."""
+def planned_scheme(config: Config, costs: NetworkCosts, share: float, max_modules: int | None = None) -> Scheme:
+    """The cheapest plan within ``share`` of backpropagation's peak activation memory.
+
+    Args:
+        config: Config of an AugLocal classifier.
+        costs: As measured by :func:`measure_config`.
+        share: Of the activations of backpropagation.
+        max_modules: Largest number of local modules; 1 is backpropagation.
+    """
     model = config.model.to_dict()
     reference = backpropagation(costs)
     keep = kept_settings(model)
-    name, plan = f'plan {share:.2f}x', cheapest_plan(costs, share * reference.activations)
+    name = f'{"BP, " if max_modules == 1 else ""}plan {share:.2f}x'
+    plan = cheapest_plan(costs, share * reference.activations, max_modules)
     if plan is None:
         return Scheme(name, None, note=f'no plan needs as little as {share:.2f}x of the activations of BP')
     # Without `base`: the settings replace entire keys here.

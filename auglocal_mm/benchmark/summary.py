@@ -64,7 +64,7 @@ def summarise(scheme: Scheme, found: Sequence[Measurement] | str) -> dict[str, A
         'min_ms': min(times),
         'max_ms': max(times),
         'images_per_second': 1000 * found[0].images / median(times),
-        **{key: max(each[key] for each in others) for key in others[0]},
+        **{key: max((each[key] for each in others if each[key] is not None), default=None) for key in others[0]},
     }
 
 
@@ -73,7 +73,32 @@ def add_ratios(schemes: Sequence[dict[str, Any]]) -> None:
     reference = _find(schemes, 'BP')
     for scheme in schemes:
         if reference and scheme['possible']:
-            scheme['relative'] = {key: scheme[value] / reference[value] for key, value in RELATIVE.items()}
+            known = {key: value for key, value in RELATIVE.items() if scheme[value] is not None}
+            scheme['relative'] = {key: scheme[value] / reference[value] for key, value in known.items()}
+
+
+def add_rivals(schemes: Sequence[dict[str, Any]], device: str) -> None:
+    """Adds ``rival`` to each local scheme: the fastest way to backpropagate within its memory, ``None`` if there is none.
+
+    Args:
+        schemes: As returned by :func:`summarise`.
+        device: On ``'cuda'`` memory is what is allocated at the peak, on ``'cpu'`` activations and gradients.
+    """
+    memory = {scheme['name']: _memory(scheme, device) for scheme in schemes if scheme['possible']}
+    rivals = [each for each in schemes if each['possible'] and not each['auxiliary_parameters']]
+    for scheme in schemes:
+        if scheme['possible'] and scheme['auxiliary_parameters']:
+            within = [rival for rival in rivals if memory[rival['name']] <= memory[scheme['name']]]
+            scheme['rival'] = min(within, key=lambda rival: rival['median_ms'])['name'] if within else None
+
+
+def _memory(scheme: Mapping[str, Any], device: str) -> float:
+    """What a scheme needs beside weights and optimizer states on a CPU, infinite if unknown; everything on a GPU."""
+    if device == 'cuda':
+        return scheme['peak_allocated']
+    if scheme['activations'] is None:
+        return float('inf')
+    return scheme['activations'] + scheme['peak_gradients']
 
 
 def against_released(schemes: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

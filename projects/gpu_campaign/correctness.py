@@ -14,7 +14,7 @@ from mmengine.config import Config
 from networks import IMAGENET, build, images, read
 from torch import Tensor
 
-from auglocal_mm.benchmark.iteration import training_step
+from auglocal_mm.benchmark.iteration import StepBuilder, released_step, training_step
 from auglocal_mm.local.isolation import isolation_errors
 from auglocal_mm.models import ImageClassifier
 
@@ -75,7 +75,7 @@ def trained(
     campaign: Campaign,
     config: Config,
     device: str | None = None,
-    released: bool = False,
+    build_step: StepBuilder = training_step,
     sizes: Sequence[int] = (32,) * ITERATIONS,
 ) -> tuple[dict[str, Tensor], list[float]]:
     """Weights after some iterations on random images, and the sum of all losses in each.
@@ -84,12 +84,12 @@ def trained(
         campaign: Its size.
         config: Of the training.
         device: By default that of the campaign.
-        released: Whether all modules are updated at the end of an iteration, as in the paper's code.
+        build_step: Makes its training step.
         sizes: Number of images in each iteration.
     """
     device = device or campaign.device
     model, optim_wrapper = build(config, device)
-    step, losses = training_step(config, model, optim_wrapper, released), []
+    step, losses = build_step(config, model, optim_wrapper), []
     for iteration, size in enumerate(sizes):
         losses.append(total(step(images(config, 8 if campaign.miniature else size, device, iteration))))
     return dict(model.state_dict()), losses
@@ -153,7 +153,7 @@ def immediate_update(campaign: Campaign) -> dict[str, Any]:
     config = small(campaign, HEADS['AugLocal d=2'])
     at_the_end = read_like(config, optim_wrapper__constructor='DefaultOptimWrapperConstructor')
     with exact():
-        return same(trained(campaign, config)[0], trained(campaign, at_the_end, released=True)[0])
+        return same(trained(campaign, config)[0], trained(campaign, at_the_end, build_step=released_step)[0])
 
 
 def one_module(campaign: Campaign) -> dict[str, Any]:

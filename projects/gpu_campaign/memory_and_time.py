@@ -42,7 +42,7 @@ def run(campaign: Campaign, rows: Rows) -> None:
 def schemes_of(network: str, precision: str, miniature: bool) -> list[Scheme]:
     """All schemes of ``benchmark_training.py`` for one network."""
     init_default_scope('auglocal_mm')
-    return training_schemes(config_of(network, precision, miniature), SHARES)
+    return training_schemes(config_of(network, precision, miniature), SHARES, 'cpu' if miniature else 'cuda')
 
 
 def config_of(network: str, precision: str, miniature: bool) -> Config:

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 
 import pytest
@@ -59,7 +60,7 @@ def after_one_step(scheme: Scheme) -> dict[str, torch.Tensor]:
     model = build(scheme).double().train()
     optim_wrapper = build_optim_wrapper(model, scheme.config.optim_wrapper)
     torch.manual_seed(1)
-    training_step(scheme.config, model, optim_wrapper, scheme.released)(random_batch(3, 4, 32))
+    scheme.build_step(scheme.config, model, optim_wrapper)(random_batch(3, 4, 32))
     assert model.backbone.conv1.weight.dtype == torch.float64
     return model.state_dict()
 
@@ -131,14 +132,12 @@ def test_warm_up_is_not_timed(schemes, monkeypatch):
     taken = []
     monkeypatch.setattr(measurement, '_seconds', lambda step, batch, device: taken.append(step(batch)) or 1.0)
     steps = []
-    real = measurement.training_step
 
     def counting(*arguments):
-        step = real(*arguments)
+        step = training_step(*arguments)
         return lambda batch: steps.append(step(batch)) or steps[-1]
 
-    monkeypatch.setattr(measurement, 'training_step', counting)
-    assert measure(schemes['BP'], 3, 'cpu').times == [1.0] * 3
+    assert measure(replace(schemes['BP'], build_step=counting), 3, 'cpu').times == [1.0] * 3
     assert len(taken) == 3
     assert taken[0] is steps[measurement.WARM_UP]
 
@@ -189,14 +188,15 @@ def test_configs_of_the_schemes(tiny_config):
     assert released.partition == models['AugLocal'].partition == config.model.partition
     assert models['AugLocal'] == config.model
     assert models['AugLocal checkpointed'].auxiliary_heads.checkpointed == 'all'
-    assert [len(MODELS.build(model).local_modules()) for model in models.values()][:5] == [1, 1, 3, 3, 3]
+    assert [len(MODELS.build(model).local_modules()) for model in models.values()][:6] == [1, 1, 1, 3, 3, 3]
 
 
 def test_the_plan_with_heads_trains_by_the_local_step(tiny_config):
     """At this size a narrow network needs only one module, a deeper and wider one more."""
     settings = {'model.image_size': 32, 'train_dataloader.batch_size': 2}
     settings |= {'model.backbone.depth': 101, 'model.backbone.base_channels': 8}
-    *_, planned = training_schemes(tiny_config(**settings), [0.45])
+    *_, planned, rival = training_schemes(tiny_config(**settings), [0.45])
+    assert rival.name == 'BP, plan 0.45x' and (rival.config is None or 'auxiliary_heads' not in rival.config.model)
     assert planned.config.model.auxiliary_heads and planned.note.startswith('K = ')
     found = measure(planned, 1, 'cpu')
     assert found.gradients == 0 and found.auxiliary_parameters > 0

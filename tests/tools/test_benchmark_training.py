@@ -19,6 +19,7 @@ from auglocal_mm.benchmark.measurement import Measurement
 NAMES = [
     'BP',
     'BP checkpointed',
+    'BP, updated in backward',
     'AugLocal as released',
     'AugLocal',
     'AugLocal, norms recomputed',
@@ -45,12 +46,13 @@ def test_the_tool_writes_all_it_measured(config, tmp_path):
     assert data['machine']['processor'] and data['machine']['cores'] >= 1
     found = {scheme['name']: scheme for scheme in entry['schemes']}
     assert list(found) == [*NAMES, 'plan 0.00x']
-    assert [scheme['possible'] for scheme in found.values()] == [True] * 6 + [False]
+    assert [scheme['possible'] for scheme in found.values()] == [True] * 7 + [False]
     assert all(len(found[name]['times_ms']) == len(found[name]['times_ms'][0]) == 1 for name in NAMES)
     assert all(found[name]['peak_resident'] > 2**26 for name in NAMES)
     assert found['AugLocal']['gradients'] == 0
     assert found['AugLocal as released']['activations'] > found['AugLocal']['activations']
     assert found['BP']['flops'] < found['AugLocal']['flops']
+    assert 'rival' in found['AugLocal'] and 'rival' not in found['BP checkpointed']
     assert entry['loader_images_per_second'] > 0
     text = (out / 'benchmark.md').read_text()
     assert text in done.stdout
@@ -96,7 +98,7 @@ def test_options_reach_every_scheme(config, tmp_path, calls, monkeypatch):
     arguments = ['--amp', '--image-size', '48', '--batch-size', '3', '--rounds', '1', '--plans', '0.9']
     benchmark_training.main([config, *arguments, '--out', str(tmp_path / 'out')])
     expected = [f'{name} auglocal_mm.AmpOptimWrapper 48 3 5' for name in [*NAMES, 'plan 0.90x']]
-    expected[2] = 'AugLocal as released OptimWrapper 48 3 5'  # in float32, as it was
+    expected[3] = 'AugLocal as released OptimWrapper 48 3 5'  # in float32, as it was
     assert calls == expected
     assert json.loads((tmp_path / 'out' / 'benchmark.json').read_text())['configs'][0]['dtype'] == 'bfloat16'
 

@@ -1,4 +1,4 @@
-"""Measures time and memory of training iterations: backpropagation, AugLocal as released and as implemented here, and plans.
+"""Measures time and memory of training iterations: backpropagation and its rivals, AugLocal as released and as here, and plans.
 
 Images and labels are random, so that no data are needed. Every scheme runs in its own process, alternating with the others.
 """
@@ -21,7 +21,7 @@ from auglocal_mm.analysis.trained_model import read_config
 from auglocal_mm.benchmark.benchmark_report import plot, to_markdown
 from auglocal_mm.benchmark.measurement import Measurement, measure_alone
 from auglocal_mm.benchmark.schemes import Scheme, check_auglocal, training_schemes
-from auglocal_mm.benchmark.summary import add_ratios, against_released, machine, summarise
+from auglocal_mm.benchmark.summary import add_ratios, add_rivals, against_released, machine, summarise
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.launch import command_line_tool
 from auglocal_mm.settings.cfg_options import CfgOptions
@@ -52,6 +52,11 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=[0.5, 0.35, 0.25],
         metavar='SHARE',
         help='budgets of plans, relative to the activations of BP',
+    )
+    parser.add_argument(
+        '--compiled',
+        action='store_true',
+        help='also compiled BP with budgets of activations (torch.compile), which takes minutes to build',
     )
     parser.add_argument('--loader', action='store_true', help="also time the config's training data loader")
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
@@ -126,11 +131,16 @@ def run_in_turn(schemes: Sequence[Scheme], options: argparse.Namespace) -> list[
 
 
 def describe_config(
-    path: str, config: Config, speed: float | None, results: Sequence[tuple[Scheme, list[Measurement] | str]]
+    path: str,
+    config: Config,
+    device: str,
+    speed: float | None,
+    results: Sequence[tuple[Scheme, list[Measurement] | str]],
 ) -> dict[str, Any]:
     """The data of the report for one config."""
     schemes = [summarise(scheme, found) for scheme, found in results]
     add_ratios(schemes)
+    add_rivals(schemes, device)
     return {
         'config': path,
         'batch_size': config.train_dataloader.batch_size,
@@ -151,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ['CUDA_VISIBLE_DEVICES'] = ''  # MMEngine would use a visible GPU
     configs = [read_auglocal_config(path, options) for path in options.configs]
     speeds = [loader_speed(config) if options.loader else None for config in configs]
-    groups = [training_schemes(config, options.plans) for config in configs]
+    groups = [training_schemes(config, options.plans, options.device, options.compiled) for config in configs]
     results = iter(run_in_turn([scheme for group in groups for scheme in group], options))
     data = {
         'machine': machine(options.device),
@@ -159,7 +169,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         'iterations': options.iterations,
         'rounds': options.rounds,
         'configs': [
-            describe_config(path, config, speed, list(zip(group, islice(results, len(group)), strict=True)))
+            describe_config(
+                path, config, options.device, speed, list(zip(group, islice(results, len(group)), strict=True))
+            )
             for path, config, speed, group in zip(options.configs, configs, speeds, groups, strict=True)
         ],
     }

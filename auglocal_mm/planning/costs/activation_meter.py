@@ -15,13 +15,17 @@ class ActivationMeter(TorchDispatchMode):
     Gradients are not counted: those of activations are short-lived, and those of parameters follow from the number of
     parameters.
 
+    Args:
+        device: Where tensors count, by default everywhere.
+
     Attributes:
         peak: Peak memory in bytes.
         saved: Peak memory in bytes during backward: the saved tensors, without temporaries of the forward pass.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device | None = None) -> None:
         super().__init__()
+        self.device = device
         self.peak = self.saved = 0
         self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
 
@@ -35,7 +39,7 @@ class ActivationMeter(TorchDispatchMode):
         outputs = func(*args, **(kwargs or {}))
         if torch.is_grad_enabled():  # disabled in backward, enabled in its recomputations
             for output in tree_leaves(outputs):
-                if isinstance(output, Tensor) and storage_of(output) not in given:
+                if isinstance(output, Tensor) and storage_of(output) not in given and self._counts(output):
                     self.follow(output)
         self._alive = {name: each for name, each in self._alive.items() if not each[0].expired()}
         alive = sum(size for _, size in self._alive.values())
@@ -43,6 +47,9 @@ class ActivationMeter(TorchDispatchMode):
         if not torch.is_grad_enabled():
             self.saved = max(self.saved, alive)
         return outputs
+
+    def _counts(self, tensor: Tensor) -> bool:
+        return self.device is None or tensor.device == self.device
 
 
 def storage_of(tensor: Tensor) -> int:
