@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.state import State, Targets
+from auglocal_mm.models.auxiliary_heads import dgl_head
 from auglocal_mm.models.auxiliary_heads.predsim_head import pooling_kernel, similarity_matrix
 
 
@@ -159,6 +160,13 @@ def test_dgl_pools_to_a_quarter():
     head.layers.register_forward_hook(lambda _, inputs, __: sizes.append(tuple(inputs[0].shape[2:])))
     head(features_and_labels()[0])
     assert sizes == [(8, 8)]
+
+
+@pytest.mark.parametrize(('side', 'pooled'), [(8, 2), (14, 4)])
+def test_dgl_averages_equal_and_unequal_windows(side, pooled):
+    features = torch.randn(2, 3, side, side)
+    expected = functional.adaptive_avg_pool2d(features, pooled)
+    torch.testing.assert_close(dgl_head._average(features, pooled, pooled), expected)
 
 
 def test_dgl_is_the_formula():

@@ -32,8 +32,16 @@ class DGLHead(AuxiliaryHead):
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, classes) of the local module's output (N, C, H, W)."""
         height, width = (math.ceil(side / 4) for side in features.shape[2:])
-        features = self.layers(functional.adaptive_avg_pool2d(features, (height, width)))
-        return self.perceptron(functional.adaptive_avg_pool2d(features, self.pooled))
+        features = self.layers(_average(features, height, width))
+        return self.perceptron(_average(features, self.pooled, self.pooled))
+
+
+def _average(features: Tensor, height: int, width: int) -> Tensor:
+    """Means over a grid of windows; adaptive pooling, for windows of unequal sizes, is not deterministic on a GPU."""
+    rows, columns = features.shape[2:]
+    if rows % height or columns % width:
+        return functional.adaptive_avg_pool2d(features, (height, width))
+    return functional.avg_pool2d(features, (rows // height, columns // width))
 
 
 def _convolution(channels: int) -> nn.Module:
