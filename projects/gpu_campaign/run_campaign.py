@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import stage
 import torch
 from report import write_reports
 from stage import STAGES
@@ -57,12 +58,15 @@ def is_complete(path: Path) -> bool:
 
 
 def run_stage(name: str, seconds: float, options: argparse.Namespace) -> int:
-    """Runs one stage in its own process group, which is killed some seconds after its time."""
+    """Runs one stage in its own process group, which is killed some seconds after its time; a miniature in this process."""
     work = options.work_dir or options.out / 'work'
-    command = [sys.executable, str(HERE / 'stage.py'), name, '--out', str(options.out), '--work', str(work)]
-    command += ['--device', 'cuda' if torch.cuda.is_available() else 'cpu', '--seconds', f'{seconds:.0f}']
-    command += ['--data', str(options.data.resolve())] if options.data else []
-    command += ['--miniature'] if options.miniature else []
+    arguments = [name, '--out', str(options.out), '--work', str(work), '--seconds', f'{seconds:.0f}']
+    arguments += ['--device', 'cuda' if torch.cuda.is_available() else 'cpu']
+    arguments += ['--data', str(options.data.resolve())] if options.data else []
+    if options.miniature:  # most of its time would be the imports of every process
+        stage.main([*arguments, '--miniature'])
+        return 0
+    command = [sys.executable, str(HERE / 'stage.py'), *arguments]
     path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get('PYTHONPATH')])])
     process = subprocess.Popen(command, env={**os.environ, 'PYTHONPATH': path}, start_new_session=True)
     try:
