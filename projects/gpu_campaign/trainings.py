@@ -90,9 +90,10 @@ def train_all(
         campaign: Settings of the campaign.
         rows: Rows of the stage.
         read_result: Reads the result of a training from its work_dir.
-        parallel: How many run at the same time; by default one for every two CPU cores, as each has data workers.
+        parallel: How many run at the same time; by default one for every two CPU cores, as each has data workers, and
+            for every core in a miniature.
     """
-    parallel = parallel or max(1, len(os.sched_getaffinity(0)) // 2)
+    parallel = parallel or max(1, len(os.sched_getaffinity(0)) // (1 if campaign.miniature else 2))
     waiting = [training for training in trainings if training.name not in rows]
     running: list[_Running] = []
     try:
