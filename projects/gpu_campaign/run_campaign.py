@@ -47,7 +47,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         raise InputError('PyTorch finds no GPU; repair the driver, or give --miniature to see all stages on a CPU')
     if not options.miniature and options.data is None:
         raise InputError('--data is missing; give the folder with tiny_imagenet100, cifar10 and coco_small')
-    if False:
+    if options.data is not None and not options.data.is_dir():
         raise InputError(f'--data is {options.data}, which is not a folder; correct it')
     return options
 
