@@ -1,6 +1,5 @@
 """Stage 2: memory and time of training iterations at 224 pixels, by scheme, and the memory that was predicted."""
 
-import gc
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -10,10 +9,13 @@ from typing import Any
 
 import torch
 from campaign import Campaign, Rows
+from iteration_seconds import release_memory
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from networks import read
+from networks import build, images, read
+from speedups import graph, timed
 
+from auglocal_mm.benchmark.iteration import training_step
 from auglocal_mm.benchmark.measurement import measure
 from auglocal_mm.benchmark.schemes import Scheme, training_schemes
 
@@ -78,13 +80,29 @@ def precision_of(name: str) -> Iterator[None]:
 
 
 def measure_schemes(campaign: Campaign, rows: Rows, case: str, schemes: Sequence[Scheme]) -> None:
-    """Adds a row for each scheme, until the time is over."""
+    """Adds a row for each scheme, on a GPU also for local schemes that are replayed, until the time is over."""
     for scheme in schemes:
         name = f'{case}, {scheme.name}'
         if name not in rows and campaign.seconds_left > 0:
             rows.add(name, {'note': scheme.note, **(measured(scheme, campaign.device) if scheme.config else {})})
-            gc.collect()
-            torch.cuda.empty_cache()
+            release_memory()
+        name += ', replayed'
+        if campaign.device == 'cuda' and is_local(scheme) and name not in rows and campaign.seconds_left > 0:
+            rows.add(name, replayed(scheme, campaign.device))
+            release_memory()
+
+
+def is_local(scheme: Scheme) -> bool:
+    """Whether a scheme updates several local modules one after the other."""
+    return scheme.config is not None and 'auxiliary_heads' in scheme.config.model and scheme.build_step is training_step
+
+
+def replayed(scheme: Scheme, device: str) -> dict[str, Any]:
+    """Time and memory of a local scheme whose iterations are replayed as CUDA graphs."""
+    config = scheme.config
+    assert config is not None
+    batch = images(config, config.train_dataloader.batch_size, device)
+    return timed(lambda: graph(config, *build(config, device), batch), len(batch['inputs']), device)
 
 
 def measured(scheme: Scheme, device: str) -> dict[str, Any]:

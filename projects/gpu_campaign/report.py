@@ -72,7 +72,7 @@ def memory_cells(row: Mapping[str, Any], reference: Mapping[str, Any]) -> list[s
     """Time, peak memory and activations of one scheme."""
     if 'times' not in row:
         return [row.get('error') or row['note'], *[''] * 6]
-    seconds, predicted = median(row['times']), row['predicted_activations']
+    seconds, activations, predicted = median(row['times']), row.get('activations'), row.get('predicted_activations')
     ratio = f'{seconds / median(reference["times"]):.2f}x' if 'times' in reference else ''
     return [
         f'{1000 * seconds:.1f}',
@@ -80,8 +80,8 @@ def memory_cells(row: Mapping[str, Any], reference: Mapping[str, Any]) -> list[s
         ratio,
         f'{row["peak_allocated"] / GIB:.2f} GiB',
         f'{row["peak_reserved"] / GIB:.2f} GiB',
-        f'{row["activations"] / GIB:.2f} GiB',
-        f'{predicted / GIB:.2f} GiB ({predicted / row["activations"] - 1:+.1%})' if predicted else '',
+        f'{activations / GIB:.2f} GiB' if activations else '',
+        f'{predicted / GIB:.2f} GiB ({predicted / activations - 1:+.1%})' if predicted and activations else '',
     ]
 
 

@@ -92,14 +92,19 @@ def config_of(case: Case, miniature: bool) -> Config:
 
 def measured(case: Case, way: str, campaign: Campaign) -> dict[str, Any]:
     """Times one case, or says why it cannot be run in this way."""
-    config, start = config_of(case, campaign.miniature), time.perf_counter()
-    batch = images(config, 4 if campaign.miniature else case.batch_size, campaign.device)
+    config, device = config_of(case, campaign.miniature), campaign.device
+    batch = images(config, 4 if campaign.miniature else case.batch_size, device)
+    return timed(lambda: WAYS[way](config, *build(config, device), batch), len(batch['inputs']), device)
+
+
+def timed(prepare: Callable[[], Step], number: int, device: str) -> dict[str, Any]:
+    """Times the iterations of a step on so many images."""
+    start = time.perf_counter()
     try:
-        model, optim_wrapper = build(config, campaign.device)
-        step = WAYS[way](config, model, optim_wrapper, batch)
+        step = prepare()
         losses = [step() for _ in range(WARM_UP)]
         prepared = time.perf_counter() - start
-        if campaign.device == 'cuda':
+        if device == 'cuda':
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         times = [seconds(step, losses) for _ in range(ITERATIONS)]
@@ -107,15 +112,15 @@ def measured(case: Case, way: str, campaign: Campaign) -> dict[str, Any]:
         return {'error': f'{type(error).__name__}: {error}'[:1500]}
     finally:
         torch.compiler.reset()
-    peaks = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
     middle = median(times)
     return {
+        'images': number,
         'milliseconds': 1000 * middle,
-        'images_per_second': len(batch['inputs']) / middle,
+        'images_per_second': number / middle,
         'times': times,
         'seconds_to_prepare': prepared,
-        'peak_allocated': peaks[0],
-        'peak_reserved': peaks[1],  # a recording keeps its memory, which is not allocated by PyTorch's count
+        'peak_allocated': torch.cuda.max_memory_allocated(),
+        'peak_reserved': torch.cuda.max_memory_reserved(),  # with what a recording keeps, which is not allocated
         'losses': losses,
     }
 

@@ -8,8 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 from tests_support import REPOSITORY, tool
 
+from auglocal_mm.benchmark.schemes import training_schemes
 from auglocal_mm.errors import InputError
 
 sys.path.insert(0, str(REPOSITORY / 'projects/gpu_campaign'))
@@ -60,6 +62,13 @@ def run_stages(folder) -> dict[str, dict]:
         arguments = ['--out', str(folder), '--work', str(folder / 'work'), '--device', 'cpu', '--seconds', '300']
         stage.main([name, *arguments, '--miniature'])
     return {name: read(folder / f'{name}.json') for name in MINIATURES}
+
+
+def test_only_local_schemes_are_replayed():
+    init_default_scope('auglocal_mm')
+    schemes = training_schemes(memory_and_time.config_of('ResNet-34', 'bfloat16', miniature=True), [])
+    names = [scheme.name for scheme in schemes if memory_and_time.is_local(scheme)]
+    assert names == ['AugLocal', 'AugLocal, norms recomputed', 'AugLocal checkpointed']
 
 
 def test_miniature_and_a_second_start_repeats_nothing(tmp_path, forked, shorter):
