@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from mmengine.logging import MMLogger
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.utils import import_modules_from_strings
 from torch import Tensor, nn
@@ -117,9 +117,6 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
     # The peaks come first: the meters below use memory themselves.
     peaks = _memory_of_process('VmHWM'), torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
     gradients = gradient_bytes(model)
-    optimizers = [wrapper.optimizer for wrapper in each_wrapper(optim_wrapper)]
-    states = tree_leaves([dict(optimizer.state) for optimizer in optimizers])
-    state = sum(tensor.nbytes for tensor in states if isinstance(tensor, Tensor))
     flops, peak_gradients = (None, None) if scheme.compiled else flops_and_gradients(step, batch, model)
     activations, saved = (None, graph_bytes(step, batch, model)) if scheme.compiled else activation_bytes(step, batch)
     auxiliary = _size(model.auxiliary_heads) if model.auxiliary_heads is not None else 0
@@ -132,7 +129,7 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
         saved,
         gradients,
         peak_gradients,
-        state,
+        state_bytes(optim_wrapper),
         flops,
         _size(model) - auxiliary,
         auxiliary,
@@ -164,6 +161,12 @@ def graph_bytes(step: Step, batch: dict[str, Tensor], model: nn.Module) -> int:
     with saved_tensors_hooks(keep, lambda tensor: tensor):
         step(batch)
     return sum(saved.values())
+
+
+def state_bytes(optim_wrapper: OptimWrapper) -> int:
+    """Bytes of the current optimizer states."""
+    states = tree_leaves([dict(wrapper.optimizer.state) for wrapper in each_wrapper(optim_wrapper)])
+    return sum(state.nbytes for state in states if isinstance(state, Tensor))
 
 
 def gradient_bytes(model: nn.Module) -> int:

@@ -130,7 +130,8 @@ class _Recording:
                     results = _iteration(executor, *self.batch)
                     values = torch.stack([value for result in results for value in result.values()])
             except (RuntimeError, TypeError) as error:
-                raise InputError(f'the iteration cannot be recorded as a CUDA graph ({error}); {ADVICE}') from error
+                reason, _, _ = str(error).partition('\n')
+                raise InputError(f'the iteration cannot be recorded as a CUDA graph ({reason}); {ADVICE}') from error
         self.names, self.values = [list(result) for result in results], values
 
     @contextmanager

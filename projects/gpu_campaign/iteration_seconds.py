@@ -6,15 +6,13 @@ from statistics import median
 
 import torch
 from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
-from mmengine.registry import init_default_scope
+from networks import build, images
 
-from auglocal_mm.benchmark.iteration import random_batch, training_step
-from auglocal_mm.registry import MODELS
+from auglocal_mm.benchmark.iteration import training_step
 
 
 def iteration_seconds(config: Config, device: str, warm_up: int, iterations: int) -> float:
-    """The median over iterations on one random batch, from images in memory to updated weights.
+    """The median over iterations on one random batch, from images on the device to updated weights.
 
     Args:
         config: Config of the training; ``env_cfg.cudnn_benchmark`` is applied.
@@ -22,13 +20,9 @@ def iteration_seconds(config: Config, device: str, warm_up: int, iterations: int
         warm_up: Number of iterations before the timed ones.
         iterations: Number of timed iterations.
     """
-    init_default_scope('auglocal_mm')
     torch.backends.cudnn.benchmark = config.env_cfg.cudnn_benchmark
-    model = MODELS.build(config.model)
-    model.init_weights()
-    model.to(device).train()
-    step = training_step(config, model, build_optim_wrapper(model, config.optim_wrapper))
-    batch = random_batch(config.model.head.num_classes, config.train_dataloader.batch_size, config.model.image_size)
+    step = training_step(config, *build(config, device))
+    batch = images(config, config.train_dataloader.batch_size, device)
     times = []
     for _ in range(warm_up + iterations):
         start = time.perf_counter()

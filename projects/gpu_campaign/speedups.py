@@ -1,6 +1,5 @@
 """Stage 3: what pays on a GPU: compiled modules, two streams, and iterations replayed as CUDA graphs."""
 
-import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from campaign import Campaign, Rows
 from correctness import total
+from iteration_seconds import release_memory
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from networks import build, images, read
@@ -68,8 +68,7 @@ def run(campaign: Campaign, rows: Rows) -> None:
                 name = f'{case.name}: {way}'
                 if name not in rows and campaign.seconds_left > 0 and possible(case, way, campaign.device):
                     rows.add(name, measured(case, way, campaign))
-                    gc.collect()
-                    torch.cuda.empty_cache()
+                    release_memory()
 
 
 def possible(case: Case, way: str, device: str) -> bool:
