@@ -4,6 +4,8 @@ PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 INSTALLED := .venv/.installed-$(VERSION)
 BIN := .venv/bin
+# Tests start many interpreters, each of which would compile all that it imports where this is set, as in many containers.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: setup demo test lint style types tests clean
 

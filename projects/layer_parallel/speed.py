@@ -196,9 +196,8 @@ def seconds_of(step: Callable[[], None], fill: int, iterations: int) -> float:
     return (time.perf_counter() - start) / iterations
 
 
-def measure(case: Case, rank: int, rounds: int) -> dict[str, Any]:
-    """The seconds of an iteration by every method, by round, and the state of the processes in bytes."""
-    alone = Sequential(case)
+def choose_split(alone: Sequential) -> list[int]:
+    """The stage of each module, from the times of the first process."""
     alone.step()
     times = []
     for _ in range(3):
@@ -206,7 +205,13 @@ def measure(case: Case, rank: int, rounds: int) -> dict[str, Any]:
         times.append(alone.module_seconds())
     shared: list[Any] = [balanced_split([median(each) for each in zip(*times, strict=True)], 2)]
     distributed.broadcast_object_list(shared)
-    (stages,) = shared
+    return shared[0]
+
+
+def measure(case: Case, rank: int, rounds: int) -> dict[str, Any]:
+    """The seconds of an iteration by every method, by round, and the state of the processes in bytes."""
+    alone = Sequential(case)
+    stages = choose_split(alone)
     together = LayerParallel(case, stages)
     methods: dict[str, tuple[bool, Any, int]] = {
         'sequential': (False, alone, 0),
@@ -247,8 +252,8 @@ def balance(seconds: Sequence[float], stages: Sequence[int]) -> float:
     return sum(totals) / max(totals)
 
 
-def work(rank: int, port: int, options: argparse.Namespace) -> None:
-    """One of the two processes."""
+def work(rank: int, port: int, action: Callable[[Case, int, int], Any], options: argparse.Namespace) -> None:
+    """One of the two processes. The first one writes what ``action`` returns for each case."""
     os.environ |= {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(port), 'RANK': str(rank), 'WORLD_SIZE': '2'}
     end_with_parent()
     torch.set_num_threads(1)
@@ -259,11 +264,9 @@ def work(rank: int, port: int, options: argparse.Namespace) -> None:
     rows = []
     for case in CASES:
         if options.only in case.name:
-            rows.append(measure(case, rank, options.rounds))
+            rows.append(action(case, rank, options.rounds))
             if rank == 0:
-                print(
-                    case.name, {name: f'{median(each):.3f}' for name, each in rows[-1]['seconds'].items()}, flush=True
-                )
+                print(f'measured {case.name}', flush=True)
     if rank == 0:
         setting = {
             'batch': BATCH,
@@ -271,21 +274,23 @@ def work(rank: int, port: int, options: argparse.Namespace) -> None:
             'torch': torch.__version__,
             'cpu': torch.backends.cpu.get_cpu_capability(),
         }
-        write_text(options.out / 'speed.json', json.dumps({**setting, 'cases': rows}, indent=1) + '\n')
+        write_text(options.out, json.dumps({**setting, 'cases': rows}, indent=1) + '\n')
     distributed.destroy_process_group()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def run_processes(action: Callable[[Case, int, int], Any], name: str, description: str | None) -> None:
+    """Reads the command line, and has two processes call ``action`` with each case, their rank and the number of rounds."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--rounds', type=int, default=3, help='each measures every method')
     parser.add_argument('--only', default='', help='part of the names of the cases')
     options = parser.parse_args()
+    options.out /= name
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    multiprocessing.spawn(work, (port, options), nprocs=2)
+    multiprocessing.spawn(work, (port, action, options), nprocs=2)
 
 
 if __name__ == '__main__':
-    main()
+    run_processes(measure, 'speed.json', __doc__)
