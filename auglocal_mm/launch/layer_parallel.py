@@ -1,6 +1,5 @@
 """The key ``layer_parallel`` of a config: how many processes share the local modules of one network."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +7,7 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.launch.node import once_per_node
 from auglocal_mm.launch.watch import start_watch
 from auglocal_mm.planning.sizes import parse_size
 from auglocal_mm.runtime.grid import arrange_processes, forget_grid
@@ -62,19 +62,9 @@ def set_up_layer_parallel(config: Config) -> None:
         InputError: ``layer_parallel`` is wrong, or does not divide the number of processes. Only the first process says so.
         SystemExit: In the others then.
     """
-    try:
-        settings = layer_parallel_settings(config)
-        number = settings.num
-        processes = get_world_size()
-        if processes % number:
-            raise InputError(
-                f'layer_parallel is {number}, but there are {processes} processes; start a multiple of {number}, as in '
-                f'torchrun --nproc_per_node {number} tools/train.py CONFIG --launcher pytorch'
-            )
-    except InputError:
-        if int(os.environ.get('RANK', '0')) > 0:
-            raise SystemExit(1) from None
-        raise
+    once_per_node(lambda: _check_number(config))  # and all have joined before one ends with an error
+    settings = layer_parallel_settings(config)
+    number = settings.num
     forget_grid()
     if number == 1:
         return
@@ -89,3 +79,12 @@ def set_up_layer_parallel(config: Config) -> None:
     loader.sampler = dict(type='auglocal_mm.replica_sampler', sampler=loader.sampler)
     if 'base_batch_size' in config.get('auto_scale_lr', {}):
         config.auto_scale_lr.base_batch_size *= number  # MMEngine multiplies the batch size by the number of processes
+
+
+def _check_number(config: Config) -> None:
+    number, processes = layer_parallel_settings(config).num, get_world_size()
+    if processes % number:
+        raise InputError(
+            f'layer_parallel is {number}, but there are {processes} processes; start a multiple of {number}, as in '
+            f'torchrun --nproc_per_node {number} tools/train.py CONFIG --launcher pytorch'
+        )
