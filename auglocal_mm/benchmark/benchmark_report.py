@@ -17,7 +17,8 @@ def to_markdown(data: Mapping[str, Any]) -> str:
     parts = [
         f'# Training iterations on {where}',
         f'PyTorch {machine["torch"]}; {data["rounds"]} rounds of {data["iterations"]} iterations, each round and scheme in '
-        'its own process. Time is the median (minimum to maximum). Activations are peak activation memory, counted tensor by '
+        'its own process. Time is the median (minimum to maximum); predicted is the sum of the times of single layers and of the '
+        'optimizer, and its error. Activations are peak activation memory, counted tensor by '
         'tensor; saved is the peak during backward, without temporaries of the forward pass. Gradients are those of '
         'parameters: left after an iteration, and at their peak. The best rival of a local scheme is the fastest way to '
         f'backpropagate within its {"allocated memory" if data["device"] == "cuda" else "activations and gradients"}.',
@@ -30,7 +31,19 @@ def to_markdown(data: Mapping[str, Any]) -> str:
 def _section(entry: Mapping[str, Any], device: str) -> list[str]:
     schemes = entry['schemes']
     peak = 'peak allocated, reserved' if device == 'cuda' else 'peak RSS, above its start'
-    header = ('', 'ms', 'images/s', 'time', 'activations', 'saved', peak, 'gradients left, peak', 'FLOPs', 'best rival')
+    header = (
+        '',
+        'ms',
+        'predicted',
+        'images/s',
+        'time',
+        'activations',
+        'saved',
+        peak,
+        'gradients left, peak',
+        'FLOPs',
+        'best rival',
+    )
     parts = [
         f'## {Path(entry["config"]).stem}: batch {entry["batch_size"]}, {entry["image_size"]} pixels, {entry["dtype"]}',
         markdown_table(header, [_row(scheme, device) for scheme in schemes]),
@@ -50,7 +63,7 @@ def _section(entry: Mapping[str, Any], device: str) -> list[str]:
 
 def _row(scheme: Mapping[str, Any], device: str) -> tuple[str, ...]:
     if not scheme['possible']:
-        return (scheme['name'], 'not possible', *[''] * 8)
+        return (scheme['name'], 'not possible', *[''] * 9)
     ratios = {key: f'{value:.2f}x' for key, value in scheme.get('relative', {}).items()}
     peaks = (scheme['peak_allocated'], scheme['peak_reserved'])
     if device == 'cpu':
@@ -58,6 +71,7 @@ def _row(scheme: Mapping[str, Any], device: str) -> tuple[str, ...]:
     return (
         scheme['name'],
         f'{scheme["median_ms"]:.1f} ({scheme["min_ms"]:.1f} to {scheme["max_ms"]:.1f})',
+        _predicted(scheme),
         f'{scheme["images_per_second"]:.1f}',
         ratios.get('time', ''),
         f'{mib(scheme["activations"])} MiB {ratios.get("activations", "")}',
@@ -67,6 +81,12 @@ def _row(scheme: Mapping[str, Any], device: str) -> tuple[str, ...]:
         ratios.get('flops', ''),
         (scheme['rival'] or 'none') if 'rival' in scheme else '',
     )
+
+
+def _predicted(scheme: Mapping[str, Any]) -> str:
+    """The time that the planner predicts, and how far it is from the measured one."""
+    predicted = scheme.get('predicted_ms')
+    return f'{predicted:.1f} ({predicted / scheme["median_ms"] - 1:+.0%})' if predicted else ''
 
 
 def mib(size: float | None) -> str:

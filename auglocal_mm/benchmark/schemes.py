@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -12,12 +12,13 @@ from mmengine.config import Config
 from auglocal_mm.benchmark.iteration import StepBuilder, released_step, training_step
 from auglocal_mm.benchmark.rivals import compiled_within, saved_on_cpu, updated_in_backward
 from auglocal_mm.errors import InputError
-from auglocal_mm.planning.costs.network_cost import NetworkCosts, measure_network
-from auglocal_mm.planning.plan import Plan
+from auglocal_mm.planning.costs.candidates import candidate_costs, timed_candidates
+from auglocal_mm.planning.costs.network_cost import NetworkCosts
+from auglocal_mm.planning.costs.timed_costs import NANOSECONDS
+from auglocal_mm.planning.plan import AUGLOCAL, Plan
 from auglocal_mm.planning.plan_report import describe
 from auglocal_mm.planning.search.plans import backpropagation, cheapest_plan
-from auglocal_mm.planning.training_config import kept_settings, to_config
-from auglocal_mm.registry import MODELS
+from auglocal_mm.planning.training_config import kept_settings, optimizer_states, to_config
 
 BUDGETS = (1.0, 0.5, 0.2)
 """Shares of the activations that a compiled graph of BP may save."""
@@ -36,6 +37,7 @@ class Scheme:
         note: A note for the report: the plan, or why there is none.
         compiled: Whether its graph is compiled, so that its tensors and FLOPs cannot be counted.
         predicted: Peak activation memory in bytes for one image, where it is predicted.
+        predicted_seconds: Of an iteration, where they are predicted from the times of single layers.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Scheme:
     note: str = ''
     compiled: bool = False
     predicted: float | None = None
+    predicted_seconds: float | None = None
 
 
 def check_auglocal(config: Config, path: str) -> None:
@@ -62,7 +65,12 @@ def check_auglocal(config: Config, path: str) -> None:
 
 
 def training_schemes(
-    config: Config, shares: Sequence[float], device: str = 'cpu', compiled: bool = False
+    config: Config,
+    shares: Sequence[float],
+    device: str = 'cpu',
+    compiled: bool = False,
+    cost: str = 'flops',
+    heads: Sequence[str] = (AUGLOCAL,),
 ) -> list[Scheme]:
     """Backpropagation and its rivals, AugLocal as released and as implemented here, and plans.
 
@@ -71,13 +79,17 @@ def training_schemes(
         shares: Budgets of the plans, relative to the peak activation memory of backpropagation.
         device: ``'cuda'`` adds what helps a GPU alone.
         compiled: Whether to add compiled backpropagation, which takes minutes to build.
+        cost: What plans have least of, ``'flops'`` or ``'time'``, which is measured.
+        heads: Kinds of heads of the plans.
     """
-    costs = measure_config(config) if shares else None
-    plans = [_plans(config, costs, share) for share in shares if costs is not None]
-    predicted = backpropagation(costs).activations if costs else None
+    kinds = measure_config(config, cost, heads) if shares else []
+    plans = [_plans(config, kinds, share) for share in shares]
     plain = _with_model(config, _backpropagation(config.model.to_dict()))
+    reference = Scheme('BP', plain)
+    if kinds:
+        reference = _predicted(reference, config, kinds[0], backpropagation(kinds[0]))
     return [
-        Scheme('BP', plain, predicted=predicted),
+        reference,
         *_rivals(plain, device, compiled),
         *_local(config),
         *chain(*plans),
@@ -119,42 +131,60 @@ def _local(config: Config) -> list[Scheme]:
     ]
 
 
-def _plans(config: Config, costs: NetworkCosts, share: float) -> list[Scheme]:
+def _plans(config: Config, kinds: Sequence[NetworkCosts], share: float) -> list[Scheme]:
     """The cheapest plan within a share, and that of backpropagation where it is another one."""
-    planned = planned_scheme(config, costs, share)
+    planned = planned_scheme(config, kinds, share)
     if planned.config is None or not planned.config.model.get('auxiliary_heads'):
         return [planned]
-    return [planned, planned_scheme(config, costs, share, max_modules=1)]
+    return [planned, planned_scheme(config, kinds[:1], share, max_modules=1)]
 
 
-def measure_config(config: Config) -> NetworkCosts:
-    """The costs of the layers and of the candidate heads of a config, at its image size."""
-    model = config.model.to_dict()
+def measure_config(config: Config, cost: str = 'flops', heads: Sequence[str] = (AUGLOCAL,)) -> list[NetworkCosts]:
+    """The costs of the layers of a config at its image size, with candidate heads of each kind.
+
+    Args:
+        config: Config of an AugLocal classifier.
+        cost: ``'flops'``, or ``'time'`` as measured here.
+        heads: Kinds of heads.
+    """
     amp = config.optim_wrapper.get('type', 'OptimWrapper').endswith('AmpOptimWrapper')
-    built = MODELS.build(_backpropagation(model))
-    return measure_network(built, model['image_size'], DEPTHS, amp, model['auxiliary_heads'])
+    kinds = candidate_costs(config, DEPTHS, amp, heads)
+    if cost == 'flops':
+        return kinds
+    return timed_candidates(config, kinds, config.train_dataloader.batch_size, optimizer_states(config), amp)
 
 
-def planned_scheme(config: Config, costs: NetworkCosts, share: float, max_modules: int | None = None) -> Scheme:
+def planned_scheme(
+    config: Config, kinds: Sequence[NetworkCosts], share: float, max_modules: int | None = None
+) -> Scheme:
     """The cheapest plan within ``share`` of backpropagation's peak activation memory.
 
     Args:
         config: Config of an AugLocal classifier.
-        costs: As measured by :func:`measure_config`.
+        kinds: As measured by :func:`measure_config`.
         share: Of the activations of backpropagation.
         max_modules: Largest number of local modules; 1 is backpropagation.
     """
     model = config.model.to_dict()
-    reference = backpropagation(costs)
+    reference = backpropagation(kinds[0])
     keep = kept_settings(model)
     name = f'{"BP, " if max_modules == 1 else ""}plan {share:.2f}x'
-    plan = cheapest_plan(costs, share * reference.activations, max_modules)
-    if plan is None:
+    plans = [(costs, cheapest_plan(costs, share * reference.activations, max_modules)) for costs in kinds]
+    possible = [(costs, plan) for costs, plan in plans if plan is not None]
+    if not possible:
         return Scheme(name, None, note=f'no plan needs as little as {share:.2f}x of the activations of BP')
+    costs, plan = min(possible, key=lambda each: each[1].compute)
     # Without `base`: the settings replace entire keys here.
     settings = to_config(plan, costs.names, {'partition': model.get('partition')}, keep)['model']
     planned = {**_backpropagation(model), **{key: _undeleted(value) for key, value in settings.items()}}
-    return Scheme(name, _with_model(config, planned), note=_note(plan, reference, costs), predicted=plan.activations)
+    scheme = Scheme(name, _with_model(config, planned), note=_note(plan, reference, costs))
+    return _predicted(scheme, config, costs, plan)
+
+
+def _predicted(scheme: Scheme, config: Config, costs: NetworkCosts, plan: Plan) -> Scheme:
+    """``scheme`` with what ``plan`` predicts."""
+    seconds = plan.compute * config.train_dataloader.batch_size / NANOSECONDS if costs.timed else None
+    return replace(scheme, predicted=plan.activations, predicted_seconds=seconds)
 
 
 def _released(config: Config) -> Config:
@@ -187,4 +217,5 @@ def _undeleted(value: Any) -> Any:
 
 def _note(plan: Plan, reference: Plan, costs: NetworkCosts) -> str:
     activations, compute = plan.activations / reference.activations, plan.compute / reference.compute
-    return f'{describe(plan, costs.names)}; planned: {activations:.3f}x of the activations of BP, {compute:.3f}x of its FLOPs'
+    what = 'time' if costs.timed else 'FLOPs'
+    return f'{describe(plan, costs.names)}; planned: {activations:.3f}x of the activations of BP, {compute:.3f}x of its {what}'

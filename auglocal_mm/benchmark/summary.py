@@ -63,6 +63,7 @@ def summarise(scheme: Scheme, found: Sequence[Measurement] | str) -> dict[str, A
         'median_ms': median(times),
         'min_ms': min(times),
         'max_ms': max(times),
+        'predicted_ms': 1000 * scheme.predicted_seconds if scheme.predicted_seconds else None,
         'images_per_second': 1000 * found[0].images / median(times),
         **{key: max((each[key] for each in others if each[key] is not None), default=None) for key in others[0]},
     }

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from auglocal_mm.local.recompute import Segment
 
+AUGLOCAL = 'AugLocalHead'
+"""The heads that have a depth, and are planned by default."""
+
 
 @dataclass(frozen=True)
 class PlannedModule:
@@ -15,7 +18,7 @@ class PlannedModule:
         depth: Depth d of its head; 0 for the last module, which has the primary classifier.
         layer_segments: Checkpoint segments of its local layers, by their indices in the network.
         head_segments: Checkpoint segments of its head's layers.
-        compute: FLOPs of forward and backward, for one image.
+        compute: Cost of forward and backward for one image, in FLOPs or nanoseconds.
         activations: Peak activation memory in bytes, for one image.
         parameters: Number of parameters of its layers and its head.
         head_parameters: Number of parameters of its head.
@@ -34,13 +37,19 @@ class PlannedModule:
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan for training one network; a single module is backpropagation."""
+    """A plan for training one network; a single module is backpropagation.
+
+    Attributes:
+        modules: From the input on.
+        kind: Class of their heads.
+    """
 
     modules: tuple[PlannedModule, ...]
+    kind: str = AUGLOCAL
 
     @property
     def compute(self) -> int:
-        """FLOPs of one training step, for one image."""
+        """Cost of one training step for one image, in FLOPs or nanoseconds."""
         return sum(module.compute for module in self.modules)
 
     @property

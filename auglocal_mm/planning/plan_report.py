@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from auglocal_mm.analysis.tables import markdown_table
 from auglocal_mm.local.recompute import Segment
-from auglocal_mm.planning.plan import Plan
+from auglocal_mm.planning.costs.timed_costs import NANOSECONDS
+from auglocal_mm.planning.plan import AUGLOCAL, Plan
 from auglocal_mm.planning.search.frontier import Frontier, Memory, Training, memory_of
 from auglocal_mm.planning.sizes import format_size
 from auglocal_mm.planning.verdict import verdict
@@ -25,8 +26,6 @@ HEADER = (
     'gradients',
     'optimizer',
     'total',
-    'compute',
-    'heads',
 )
 
 
@@ -36,8 +35,8 @@ def describe(plan: Plan, names: Sequence[str]) -> str:
     if len(plan.modules) == 1:
         return f'BP, {recomputed}'
     splits = ', '.join(names[module.last] for module in plan.modules[:-1])
-    depths = ', '.join(str(module.depth) for module in plan.modules[:-1])
-    return f'K = {len(plan.modules)}, split after {splits}, d = {depths}, {recomputed}'
+    heads = f'd = {_depths(plan)}' if plan.kind == AUGLOCAL else plan.kind
+    return f'K = {len(plan.modules)}, split after {splits}, {heads}, {recomputed}'
 
 
 def frontier_table(plans: Sequence[Plan], frontier: Frontier, names: Sequence[str], training: Training) -> str:
@@ -50,7 +49,7 @@ def frontier_table(plans: Sequence[Plan], frontier: Frontier, names: Sequence[st
             (
                 str(len(plan.modules)),
                 ', '.join(names[module.last] for module in local) or 'BP',
-                ', '.join(str(module.depth) for module in local),
+                _depths(plan) if plan.kind == AUGLOCAL else plan.kind,
                 str(_layers_recomputed(plan)),
                 str(_norms_recomputed(plan)),
                 f'{plan.activations / frontier.reference.activations:.3f}x = {format_size(memory.activations)}',
@@ -62,7 +61,11 @@ def frontier_table(plans: Sequence[Plan], frontier: Frontier, names: Sequence[st
                 f'{plan.head_parameters / 1e6:.1f} M',
             )
         )
-    return markdown_table(HEADER, rows)
+    return markdown_table((*HEADER, 'time' if frontier.timed else 'compute', 'heads'), rows)
+
+
+def _depths(plan: Plan) -> str:
+    return ', '.join(str(module.depth) for module in plan.modules[:-1])
 
 
 def to_markdown(
@@ -74,7 +77,8 @@ def to_markdown(
         f'# {title}',
         f'Backpropagation needs {format_size(reference.total)}: {format_size(reference.activations)} of activations, '
         f'{format_size(reference.weights)} of weights, {format_size(reference.gradients)} of gradients, '
-        f"{format_size(reference.optimizer)} of optimizer state. The device's workspace is not included.",
+        f"{format_size(reference.optimizer)} of optimizer state. The device's workspace is not included."
+        + _measured_time(frontier, chosen, training),
         verdict(frontier),
         f'## Chosen: {describe(chosen, names)}',
         frontier_table([chosen], frontier, names, training),
@@ -87,6 +91,21 @@ def to_markdown(
     return '\n\n'.join(sections) + '\n'
 
 
+def _measured_time(frontier: Frontier, chosen: Plan, training: Training) -> str:
+    if not frontier.timed:
+        return ''
+    plain, planned = (seconds_of(plan, training) for plan in (frontier.reference, chosen))
+    return (
+        f' An iteration takes {plain:.3g} s, and {planned:.3g} s by the chosen plan, by the times of single layers on this '
+        'machine.'
+    )
+
+
+def seconds_of(plan: Plan, training: Training) -> float:
+    """Seconds of an iteration of a timed plan."""
+    return plan.compute * training.batch_size / NANOSECONDS
+
+
 def to_json(frontier: Frontier, chosen: Plan, names: Sequence[str], training: Training) -> dict[str, Any]:
     """The data of the report, as values that JSON can store."""
 
@@ -94,17 +113,19 @@ def to_json(frontier: Frontier, chosen: Plan, names: Sequence[str], training: Tr
         memory: Memory = memory_of(plan, training)
         return {
             'modules': [asdict(module) for module in plan.modules],
+            'heads': plan.kind,
             'description': describe(plan, names),
             'activations_per_image': plan.activations,
-            'compute_per_image': plan.compute,
+            'cost_per_image': plan.compute,
             'relative_activations': plan.activations / frontier.reference.activations,
-            'relative_compute': plan.compute / frontier.reference.compute,
+            'relative_cost': plan.compute / frontier.reference.compute,
             'memory': asdict(memory),
         }
 
     return {
         'layers': list(names),
         'batch_size': training.batch_size,
+        'cost': 'nanoseconds' if frontier.timed else 'FLOPs',
         'backpropagation': entry(frontier.reference),
         'chosen': entry(chosen),
         'frontier': [entry(plan) for plan in frontier.local],
@@ -123,7 +144,8 @@ def plot(frontier: Frontier, chosen: Plan | None, title: str) -> Figure:
         axes.plot(*_points(plans, frontier.reference), style, label=label, markersize=4)
     if chosen is not None:
         axes.plot(*_points([chosen], frontier.reference), '*', markersize=14, color='tab:red', label='chosen')
-    axes.set(title=title, xlabel='activations, relative to BP', ylabel='FLOPs of a step, relative to BP')
+    what = 'time' if frontier.timed else 'FLOPs'
+    axes.set(title=title, xlabel='activations, relative to BP', ylabel=f'{what} of a step, relative to BP')
     axes.spines[['top', 'right']].set_visible(False)
     axes.legend()
     return figure

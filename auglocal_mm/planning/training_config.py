@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.recompute import Segment
-from auglocal_mm.planning.plan import Plan, PlannedModule
+from auglocal_mm.planning.plan import AUGLOCAL, Plan, PlannedModule
 
 PLANNED = ('type', 'depth', 'pyramid', 'checkpointed')
 """Keys of ``AugLocalHead`` that a plan sets."""
@@ -81,7 +81,7 @@ def to_config(
         plan: Any plan.
         names: Names of the local layers.
         base: ``model`` of the config to change.
-        keep: The settings that :func:`kept_settings` returns.
+        keep: The settings that :func:`kept_settings` returns, for heads of AugLocal.
         hooks: ``custom_hooks`` of that config; those that train or freeze heads are dropped if the plan has no heads.
 
     Returns:
@@ -93,7 +93,7 @@ def to_config(
     replaced: dict[str, Any] = {'auxiliary_heads': None, 'partition': chain}
     *local, _ = plan.modules
     if local:
-        replaced['auxiliary_heads'] = {**_heads(local), **keep}
+        replaced['auxiliary_heads'] = {**_heads(local), **keep} if plan.kind == AUGLOCAL else {'type': plan.kind}
         replaced['partition'] = {**(chain or {}), 'split_points': [names[module.last] for module in local]}
     for key, value in replaced.items():
         if value is not None and isinstance(base.get(key), Mapping):
@@ -108,7 +108,7 @@ def to_config(
 
 def _heads(local: Sequence[PlannedModule]) -> dict[str, Any]:
     """The settings of ``AugLocalHead`` in the plan."""
-    head: dict[str, Any] = {'type': 'AugLocalHead', 'depth': [module.depth for module in local]}
+    head: dict[str, Any] = {'type': AUGLOCAL, 'depth': [module.depth for module in local]}
     if any(module.head_segments for module in local):
         names = [str(layer) for layer in range(1, max(module.depth for module in local))]
         head['checkpointed'] = [[_segment(names, segment) for segment in module.head_segments] for module in local]

@@ -9,7 +9,7 @@ from auglocal_mm.planning.search.frontier import SHARES, Frontier
 
 
 def verdict(frontier: Frontier) -> str:
-    """States at which budgets local modules compute less than backpropagation with checkpointing, and at which more."""
+    """States at which budgets local modules cost less than backpropagation with checkpointing, and at which more."""
     budgets = []  # share of backpropagation's activations, and whether local modules compute less within it
     for share in SHARES:
         rival, local = (_least_compute(plans, share, frontier) for plans in (frontier.checkpointed, frontier.local))

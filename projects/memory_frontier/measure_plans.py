@@ -50,10 +50,11 @@ def load(name: str) -> Config:
 def measure_network(name: str) -> list[dict[str, Any]]:
     """One entry for each training scheme of one network."""
     config = load(name)
-    costs = measure_config(config)
+    kinds = measure_config(config)
+    costs = kinds[0]
     reference = backpropagation(costs)
     schemes = [(scheme, None) for scheme in training_schemes(config, ())]
-    schemes += [(planned_scheme(config, costs, share), share) for share in SHARES]
+    schemes += [(planned_scheme(config, kinds, share), share) for share in SHARES]
     entries: list[dict[str, Any]] = []
     for scheme, share in track(schemes, description=name):
         entry: dict[str, Any] = {'name': scheme.name, 'note': scheme.note}

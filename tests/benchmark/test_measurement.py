@@ -244,7 +244,7 @@ def test_without_backpropagation_there_are_no_ratios():
     machine = dict(processor='P', cores=2, threads=1, gpu='G', torch='2')
     text = to_markdown(dict(machine=machine, device='cuda', rounds=1, iterations=1, configs=[entry]))
     assert '| BP | not possible |' in text and '- BP: too large.' in text
-    assert '| AugLocal | 1000.0 (1000.0 to 1000.0) | 2.0 |' in text
+    assert '| AugLocal | 1000.0 (1000.0 to 1000.0) |  | 2.0 |' in text
 
 
 def _signal_of_a_parents_death() -> int:

@@ -77,6 +77,17 @@ def calls(monkeypatch) -> list[str]:
     return names
 
 
+def test_predicted_times_are_compared_with_those_of_an_iteration(config, tmp_path, calls, monkeypatch):
+    monkeypatch.setattr(schemes, 'DEPTHS', [2])
+    arguments = ['--cost', 'time', '--plans', '1', '--rounds', '1', '--out', str(tmp_path / 'out')]
+    benchmark_training.main([config, *arguments])
+    entry = json.loads((tmp_path / 'out' / 'benchmark.json').read_text())['configs'][0]
+    predicted = {scheme['name']: scheme['predicted_ms'] for scheme in entry['schemes']}
+    assert predicted['plan 1.00x'] <= predicted['BP'] and predicted['AugLocal'] is None
+    text = (tmp_path / 'out' / 'benchmark.md').read_text()
+    assert f'| {predicted["BP"]:.1f} ({predicted["BP"] / 1000 - 1:+.0%}) |' in text
+
+
 def test_rounds_go_through_all_schemes_in_turn(config, tmp_path, calls):
     other = write_copy(config, tmp_path)
     arguments = ['--rounds', '2', '--iterations', '7', '--plans', '--out', str(tmp_path / 'out')]

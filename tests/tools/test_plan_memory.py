@@ -38,7 +38,7 @@ def test_the_chosen_plan_trains_as_it_stands(tiny_config, tmp_path, capsys):
     assert 'BP with checkpointing' in printed and '## Chosen: K = ' in printed
     chosen = data['chosen']
     assert chosen['memory']['total'] <= 11 * 2**20 < data['backpropagation']['memory']['total']
-    cheaper = [each for each in data['frontier'] if each['compute_per_image'] < chosen['compute_per_image']]
+    cheaper = [each for each in data['frontier'] if each['cost_per_image'] < chosen['cost_per_image']]
     assert all(each['memory']['total'] > 11 * 2**20 for each in cheaper)
     assert (tmp_path / 'out' / 'plan.png').stat().st_size > 5000
     (snippet,) = (tmp_path / 'out').glob('*_planned.py')
@@ -49,6 +49,25 @@ def test_the_chosen_plan_trains_as_it_stands(tiny_config, tmp_path, capsys):
     assert runner.iter == 2, 'two epochs of one batch'
     assert len(runner.model.local_modules()) == len(chosen['modules']) > 1
     assert torch.load(tmp_path / 'work' / 'backbone.pth', weights_only=True)
+
+
+def test_plans_by_time(tiny_config, tmp_path, capsys):
+    config = write(tiny_config(**{'model.image_size': 32}), tmp_path / 'tiny.py')
+    arguments = ['--batch-size', '8', '--cost', 'time', '--max-depth', '2']
+    data, printed = plan(config, tmp_path / 'out', *arguments, capsys=capsys)
+    assert data['cost'] == 'nanoseconds'
+    assert 'An iteration takes' in printed and '| time |' in printed
+
+
+def test_plans_have_heads_of_the_kinds_that_are_given(tiny_config, tmp_path, capsys):
+    settings = {'model.image_size': 32, 'model.backbone.depth': 101, 'model.backbone.base_channels': 8}
+    config = write(tiny_config(**stages(4), **settings), tmp_path / 'tiny.py')
+    arguments = ['--max-depth', '2', '--batch-size', '24', '--budget', '11MiB', '--heads', 'AugLocalHead', 'DGLHead']
+    data, printed = plan(config, tmp_path / 'out', *arguments, capsys=capsys)
+    kinds = {entry['heads'] for entry in data['frontier'] if len(entry['modules']) > 1}
+    assert 'DGLHead' in kinds and 'DGLHead' in printed
+    light = next(entry for entry in data['frontier'] if entry['heads'] == 'DGLHead')
+    assert {module['depth'] for module in light['modules'][:-1]} == {1}
 
 
 def test_backpropagation_with_checkpointing_is_a_plan_too(tiny_config, tmp_path, capsys):

@@ -38,7 +38,7 @@ def test_two_processes_train_the_plan_as_it_stands(tiny_config, tmp_path, capsys
 
 
 def test_a_given_speed_needs_no_measurement_and_scales_all_times(tiny_config, tmp_path, monkeypatch):
-    monkeypatch.delattr(plan_parallel, 'measure_seconds')
+    monkeypatch.delattr(plan_parallel, 'time_costs')
     config = write(tiny_config(**{'model.image_size': 32}), tmp_path / 'tiny.py')
     links = ('--bandwidth', '100Tbit', '--latency', '0us', '--heads', 'DGLHead')
     one, ten = (

@@ -24,6 +24,8 @@ from auglocal_mm.benchmark.schemes import Scheme, check_auglocal, training_schem
 from auglocal_mm.benchmark.summary import add_ratios, add_rivals, against_released, machine, summarise
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.launch import command_line_tool
+from auglocal_mm.planning.costs.candidates import HEADS
+from auglocal_mm.planning.plan import AUGLOCAL
 from auglocal_mm.settings.cfg_options import CfgOptions
 
 BATCHES = 50
@@ -52,6 +54,19 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=[0.5, 0.35, 0.25],
         metavar='SHARE',
         help='budgets of plans, relative to the activations of BP',
+    )
+    parser.add_argument(
+        '--cost',
+        choices=('flops', 'time'),
+        default='flops',
+        help='what plans have least of; time is measured layer by layer, and compared with that of an iteration',
+    )
+    parser.add_argument(
+        '--heads',
+        nargs='+',
+        default=[AUGLOCAL],
+        choices=HEADS,
+        help=f'kinds of heads of the plans; default: {AUGLOCAL}',
     )
     parser.add_argument(
         '--compiled',
@@ -161,7 +176,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ['CUDA_VISIBLE_DEVICES'] = ''  # MMEngine would use a visible GPU
     configs = [read_auglocal_config(path, options) for path in options.configs]
     speeds = [loader_speed(config) if options.loader else None for config in configs]
-    groups = [training_schemes(config, options.plans, options.device, options.compiled) for config in configs]
+    groups = [
+        training_schemes(config, options.plans, options.device, options.compiled, options.cost, options.heads)
+        for config in configs
+    ]
     results = iter(run_in_turn([scheme for group in groups for scheme in group], options))
     data = {
         'machine': machine(options.device),

@@ -16,27 +16,14 @@ from auglocal_mm.analysis.trained_model import read_config
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import write_text
 from auglocal_mm.launch.launch import command_line_tool
-from auglocal_mm.planning.costs.network_cost import NetworkCosts, measure_network
-from auglocal_mm.planning.plan import Plan
+from auglocal_mm.planning.costs.candidates import HEADS, candidate_costs, timed_candidates
+from auglocal_mm.planning.costs.network_cost import NetworkCosts
+from auglocal_mm.planning.plan import AUGLOCAL, Plan
 from auglocal_mm.planning.plan_report import describe, plot, to_json, to_markdown
 from auglocal_mm.planning.search.frontier import Frontier, Training, cheapest_within, find_frontier, memory_of
 from auglocal_mm.planning.sizes import format_size, parse_size
 from auglocal_mm.planning.training_config import given_settings, kept_settings, optimizer_states, to_config, to_text
-from auglocal_mm.registry import MODELS
 from auglocal_mm.settings.cfg_options import CfgOptions
-
-
-def measure(config: Config, depths: Sequence[int], amp: bool = False) -> NetworkCosts:
-    """Measures the layers of the network and of the candidate heads.
-
-    Raises:
-        InputError: Its heads are not those of AugLocal.
-    """
-    head = kept_settings(config.model)
-    model = {key: value for key, value in config.model.items() if key != 'auxiliary_heads'}
-    chain = (config.model.get('partition') or {}).get('chain')
-    model['partition'] = {'chain': chain} if chain else None
-    return measure_network(MODELS.build(model), config.model.image_size, depths, amp, head)
 
 
 def choose(frontier: Frontier, budget: float | None, training: Training) -> Plan:
@@ -78,6 +65,19 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
     parser.add_argument('--min-depth', type=int, default=2, help='minimum depth d of the heads')
     parser.add_argument('--max-depth', type=int, default=5, help='maximum depth d of the heads')
+    parser.add_argument(
+        '--heads',
+        nargs='+',
+        default=[AUGLOCAL],
+        choices=HEADS,
+        help=f'kinds of auxiliary heads to choose from; default: {AUGLOCAL}',
+    )
+    parser.add_argument(
+        '--cost',
+        choices=('flops', 'time'),
+        default='flops',
+        help='what the cheapest plan has least of; time is measured here, layer by layer',
+    )
     parser.add_argument('--amp', action='store_true', help='plan for bfloat16 forward passes')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of the config')
@@ -110,11 +110,29 @@ def read_training(path: str, given: Mapping[str, Any]) -> Config:
     return config
 
 
-def search(costs: NetworkCosts) -> Frontier:
+def candidates(config: Config, options: argparse.Namespace, training: Training) -> list[NetworkCosts]:
+    """The costs of the network, in FLOPs or nanoseconds, with heads of each kind.
+
+    Raises:
+        InputError: The network has too few layers for the heads.
+    """
+    depths = range(options.min_depth, options.max_depth + 1)
+    kinds = candidate_costs(config, depths, training.amp, options.heads)
+    if not all(costs.heads for costs in kinds):
+        raise InputError(
+            f'--min-depth is {options.min_depth}, expected at most {len(kinds[0].layers)}, the number of local layers; give a '
+            'smaller one'
+        )
+    if options.cost == 'flops':
+        return kinds
+    return timed_candidates(config, kinds, training.batch_size, training.states, training.amp)
+
+
+def search(kinds: Sequence[NetworkCosts]) -> Frontier:
     """Finds the frontier, with a progress bar."""
     with Progress(transient=True) as progress:
         task = progress.add_task('searching', total=1.0)
-        return find_frontier(costs, lambda share: progress.update(task, completed=share))
+        return find_frontier(kinds, lambda share: progress.update(task, completed=share))
 
 
 def planned_settings(plan: Plan, names: Sequence[str], config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -133,24 +151,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     budget = parse_size(options.budget) if options.budget is not None else None
     amp = config.optim_wrapper.get('type', 'OptimWrapper').endswith('AmpOptimWrapper')
     training = Training(config.train_dataloader.batch_size, optimizer_states(config), amp)
-    costs = measure(config, range(options.min_depth, options.max_depth + 1), amp)
-    if not costs.heads:
-        raise InputError(
-            f'--min-depth is {options.min_depth}, expected at most {len(costs.layers)}, the number of local layers; give a '
-            'smaller one'
-        )
-    frontier = search(costs)
+    kinds = candidates(config, options, training)
+    names = kinds[0].names
+    frontier = search(kinds)
     chosen = choose(frontier, budget, training)
     name = Path(options.config).stem
     title = f'{name}: memory against compute, batch {training.batch_size}, {config.model.image_size} pixels'
-    settings = planned_settings(chosen, costs.names, config, given)
+    settings = planned_settings(chosen, names, config, given)
     snippet = options.out / f'{name}_planned.py'
-    markdown = to_markdown(title, frontier, chosen, costs.names, training, snippet)
-    data = {**to_json(frontier, chosen, costs.names, training), 'config': settings}
+    markdown = to_markdown(title, frontier, chosen, names, training, snippet)
+    data = {**to_json(frontier, chosen, names, training), 'config': settings}
     write_report(options.out, 'plan', markdown, data, plot(frontier, chosen, title))
     totals = [format_size(memory_of(plan, training).total) for plan in (chosen, frontier.reference)]
     comment = (
-        f'{describe(chosen, costs.names)}: {totals[0]} instead of {totals[1]}, for a batch of {training.batch_size} images of '
+        f'{describe(chosen, names)}: {totals[0]} instead of {totals[1]}, for a batch of {training.batch_size} images of '
         f'{config.model.image_size} pixels, which the transforms must produce'
     )
     write_text(snippet, to_text(settings, Path(options.config).resolve(), comment))

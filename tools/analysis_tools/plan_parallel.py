@@ -5,36 +5,37 @@ from a given speed. Needs no data.
 """
 
 import argparse
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
-from plan_memory import given_options, measure, read_training
-from torch import nn
+from plan_memory import given_options, read_training
+from plan_memory import planned_settings as plan_settings
 
 from auglocal_mm.analysis.tables import write_report
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import write_text
 from auglocal_mm.launch.launch import command_line_tool
-from auglocal_mm.planning.costs.layer_seconds import measure_seconds
+from auglocal_mm.planning.costs.candidates import HEADS, candidate_costs, time_costs, update_seconds
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
+from auglocal_mm.planning.costs.timed_costs import costs_at_speed
 from auglocal_mm.planning.parallel.devices import Devices, parse_bandwidth, parse_latency
-from auglocal_mm.planning.parallel.predictions import all_predictions, fastest_by_bandwidth, layer_parallel
+from auglocal_mm.planning.parallel.predictions import (
+    CostsOf,
+    all_predictions,
+    fastest_by_bandwidth,
+    layer_parallel,
+)
 from auglocal_mm.planning.parallel.report import advice, predictions_table, stages_table, to_json
 from auglocal_mm.planning.parallel.stages import ParallelPlan, fastest_stages
-from auglocal_mm.planning.parallel.timed_costs import UNIFORM, costs_at_speed, timed_costs, with_heads
 from auglocal_mm.planning.search.frontier import Training
-from auglocal_mm.planning.search.plans import backpropagation
 from auglocal_mm.planning.sizes import format_size, parse_size
-from auglocal_mm.planning.training_config import given_settings, kept_settings, optimizer_states, to_config, to_text
-from auglocal_mm.registry import MODELS
+from auglocal_mm.planning.training_config import optimizer_states, to_text
 from auglocal_mm.settings.cfg_options import CfgOptions
 
-AUGLOCAL = 'AugLocalHead'
-UNIFORM_HEADS = ('DGLHead', 'InfoProHead', 'PredSimHead')
 BANDWIDTHS = [1e9 * number for number in (1, 2.5, 5, 10, 25, 50, 100, 200, 400)]
 
 
@@ -56,8 +57,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--heads',
         nargs='+',
-        default=[AUGLOCAL, 'DGLHead'],
-        choices=(AUGLOCAL, *UNIFORM_HEADS),
+        default=['AugLocalHead', 'DGLHead'],
+        choices=HEADS,
         help='kinds of auxiliary heads to choose from; default: AugLocalHead DGLHead',
     )
     parser.add_argument('--batch-size', type=int, help="images in an iteration; default: the config's")
@@ -81,78 +82,46 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def candidates(config: Config, options: argparse.Namespace, training: Training) -> dict[str, NetworkCosts]:
+def candidates(config: Config, options: argparse.Namespace, training: Training) -> list[NetworkCosts]:
     """The network with heads of each kind, its times in place of FLOPs.
 
     Raises:
         InputError: There are fewer local layers than devices.
     """
     depths = range(options.min_depth, options.max_depth + 1)
-    measured = measure(config, depths, training.amp)
-    if len(measured.layers) < options.devices:
+    kinds = candidate_costs(config, depths, training.amp, options.heads)
+    if len(kinds[0].layers) < options.devices:
         raise InputError(
-            f'--devices is {options.devices}, but the network has {len(measured.layers)} local layers; give at most as many, and '
-            'train several replicas with the rest'
+            f'--devices is {options.devices}, but the network has {len(kinds[0].layers)} local layers; give at most as many, '
+            'and train several replicas with the rest'
         )
-    model = MODELS.build({**config.model, 'auxiliary_heads': None, 'partition': _chain_only(config)})
-    kinds = {}
-    for kind in options.heads:
-        costs = measured
-        if kind != AUGLOCAL:
-            costs = with_heads(measured, model, config.model.image_size, {'type': kind}, training.amp)
-        if options.tflops is not None:
-            kinds[kind] = costs_at_speed(costs, options.tflops * 1e12)
-            continue
-        heads = _configs(kind, depths, kept_settings(config.model))
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        seconds = measure_seconds(
-            model,
-            config.model.image_size,
-            training.batch_size,
-            {str(depth): head for depth, head in heads.items()},
-            device,
-            training.amp,
-        )
-        kinds[kind] = timed_costs(costs, seconds, {depth: str(depth) for depth in heads})
-    return kinds
+    if options.tflops is not None:
+        return [costs_at_speed(costs, options.tflops * 1e12) for costs in kinds]
+    return [time_costs(config, costs, training.batch_size, training.amp) for costs in kinds]
 
 
-def _configs(kind: str, depths: Sequence[int], keep: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
-    if kind == AUGLOCAL:
-        return {depth: {'type': kind, 'depth': depth, **keep} for depth in depths}
-    return {UNIFORM: {'type': kind}}
+def at_batch_sizes(config: Config, costs: NetworkCosts, training: Training, measured: bool) -> CostsOf:
+    """The times of the network by the number of images in a batch, measured again for other numbers than that of the plan."""
+    if not measured:
+        return lambda images: costs
+    network = replace(costs, heads={})
+
+    @cache
+    def costs_of(images: int) -> NetworkCosts:
+        if images == training.batch_size:
+            return costs
+        return time_costs(config, network, max(2, images), training.amp)
+
+    return costs_of
 
 
-def _chain_only(config: Config) -> dict[str, Any] | None:
-    chain = (config.model.get('partition') or {}).get('chain')
-    return {'chain': chain} if chain else None
-
-
-def update_seconds(states: int) -> float:
-    """Seconds of the optimizer for one parameter, measured here."""
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    weight = nn.Parameter(torch.zeros(2**22, device=device))
-    weight.grad = torch.zeros_like(weight)
-    optimizer = torch.optim.SGD([weight], 0.1, momentum=0.9) if states < 2 else torch.optim.AdamW([weight])
-    seconds = []
-    for _ in range(4):
-        start = time.perf_counter()
-        optimizer.step()
-        if device == 'cuda':
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds) / weight.numel()
-
-
-def choose(
-    kinds: Mapping[str, NetworkCosts], training: Training, devices: Devices
-) -> tuple[NetworkCosts, ParallelPlan]:
+def choose(kinds: Sequence[NetworkCosts], training: Training, devices: Devices) -> tuple[NetworkCosts, ParallelPlan]:
     """The fastest plan of all kinds of heads.
 
     Raises:
         InputError: No plan fits the memory of the devices.
     """
-    plans = [(costs, fastest_stages(costs, kind, training, devices)) for kind, costs in kinds.items()]
+    plans = [(costs, fastest_stages(costs, training, devices)) for costs in kinds]
     found = [(layer_parallel(costs, plan, training, devices), costs, plan) for costs, plan in plans if plan is not None]
     if not found:
         raise InputError(
@@ -167,14 +136,8 @@ def planned_settings(
     plan: ParallelPlan, names: Sequence[str], config: Config, given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The settings that the command line and the plan change."""
-    keep = kept_settings(config.model) if plan.heads == AUGLOCAL else {}
-    planned = to_config(plan.plan, names, config.model, keep, config.get('custom_hooks', []))
-    if plan.heads != AUGLOCAL:
-        planned['model']['auxiliary_heads'] = {'_delete_': True, 'type': plan.heads}
-    settings = given_settings(config, given)
-    parallel = {'num': len(plan.stages), 'splits': plan.splits}
-    model = {**settings.get('model', {}), **planned['model']}
-    return {**settings, **planned, 'model': model, 'layer_parallel': parallel}
+    settings = plan_settings(plan.plan, names, config, given)
+    return {**settings, 'layer_parallel': {'num': len(plan.stages), 'splits': plan.splits}}
 
 
 @command_line_tool
@@ -191,9 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     amp = config.optim_wrapper.get('type', 'OptimWrapper').endswith('AmpOptimWrapper')
     training = Training(config.train_dataloader.batch_size, states, amp)
     costs, plan = choose(candidates(config, options, training), training, devices)
-    reference = backpropagation(costs)
-    predictions = all_predictions(costs, reference, plan, training, devices)
-    by_bandwidth = fastest_by_bandwidth(costs, reference, plan, training, devices, BANDWIDTHS)
+    costs_of = at_batch_sizes(config, costs, training, measured=options.tflops is None)
+    predictions = all_predictions(costs_of, plan, training, devices)
+    by_bandwidth = fastest_by_bandwidth(costs_of, plan, training, devices, BANDWIDTHS)
     name = Path(options.config).stem
     snippet = options.out / f'{name}_parallel.py'
     sections = [
@@ -201,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f'{config.model.image_size} pixels',
         predictions_table(predictions, training, devices),
         advice(predictions, devices, by_bandwidth),
-        f'## The plan: {plan.heads}, K = {len(plan.plan.modules)}',
+        f'## The plan: {plan.plan.kind}, K = {len(plan.plan.modules)}',
         stages_table(costs, plan, training, devices),
         f'`torchrun --nproc_per_node {devices.number} tools/train.py {snippet} --launcher pytorch` trains it. How accurate it '
         'becomes is not predicted: few modules with light heads learn something else than many with deep ones.',

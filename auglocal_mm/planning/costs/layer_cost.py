@@ -27,18 +27,21 @@ Taps: TypeAlias = Mapping[str, tuple[tuple[int, ...], torch.dtype]]
 class LayerCost:
     """One layer on one input, for one image.
 
+    What its passes cost is counted in FLOPs (a multiply-add is two), or timed in nanoseconds.
+
     Attributes:
         internal: Bytes that backward needs besides the layer's input and output.
         convolved: The part of ``internal`` that its convolutions and linear layers output.
         output: Bytes of the output.
         peak: Peak memory of the forward pass in bytes, temporaries included, without the input.
-        forward: FLOPs of the forward pass (a multiply-add is two).
-        backward: FLOPs of the backward pass.
+        forward: Cost of the forward pass.
+        backward: Cost of the backward pass.
         backward_without_input: The same if the input needs no gradient, as at the start of a local module.
         parameters: Number of parameters.
         output_shape: Shape of the output, without the batch dimension.
         output_dtype: Dtype of the output.
         tapped: Whether a later head reads the output.
+        norms: Cost of recomputing everything but ``convolved``, which takes no FLOPs but time.
     """
 
     internal: float
@@ -52,6 +55,7 @@ class LayerCost:
     output_shape: tuple[int, ...]
     output_dtype: torch.dtype = torch.float32
     tapped: bool = False
+    norms: int = 0
 
 
 class Logits(nn.Module):

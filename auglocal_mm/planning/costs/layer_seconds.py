@@ -4,7 +4,7 @@ import copy
 import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -13,10 +13,12 @@ from torch import Tensor, nn
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.module import Head, LocalLayer
+from auglocal_mm.local.recompute import Checkpointed
 from auglocal_mm.local.state import State, Targets
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.models.auxiliary_heads import AuxiliaryHead, Placement
 from auglocal_mm.planning.costs.structure import structure
+from auglocal_mm.planning.plan import AUGLOCAL
 from auglocal_mm.registry import MODELS
 
 Run: TypeAlias = Callable[[Any, State], Tensor]
@@ -30,18 +32,20 @@ class PassSeconds:
     Attributes:
         forward: Of the forward pass, with the loss of a head.
         backward: Of the backward pass, without the optimizer.
+        norms: What recomputing norms, activation functions and pooling adds, where it was measured.
     """
 
     forward: float
     backward: float
+    norms: float = 0.0
 
     @property
     def total(self) -> float:
-        """Forward and backward."""
+        """Forward and backward, without recomputation."""
         return self.forward + self.backward
 
     def __add__(self, other: 'PassSeconds') -> 'PassSeconds':
-        return PassSeconds(self.forward + other.forward, self.backward + other.backward)
+        return PassSeconds(self.forward + other.forward, self.backward + other.backward, self.norms + other.norms)
 
 
 @dataclass(frozen=True)
@@ -94,12 +98,13 @@ def measure_seconds(
     amp: bool = False,
     rounds: int = 3,
     timer: 'PassTimer | None' = None,
+    norms: bool = False,
 ) -> NetworkSeconds:
     """Measures every local layer of a classifier, and heads of each kind after each of its local layers but the last.
 
     Layers and heads of equal structure on equal inputs are measured once. Heads are those of layer-wise training, where every
-    local layer is a module. Nothing is recomputed in backward, whatever the model's ``checkpointed``. The model and the random
-    numbers stay as they are.
+    local layer is a module. Whatever the model's ``checkpointed``, nothing is recomputed in backward but what ``norms`` times.
+    The model and the random numbers stay as they are.
 
     Args:
         model: The classifier; heads that it already has are not measured.
@@ -110,6 +115,7 @@ def measure_seconds(
         amp: Whether forward runs in bfloat16 autocast.
         rounds: How often each part is timed, after one round that warms up; the median counts.
         timer: Remembers what it measured in other networks; replaces ``device``, ``amp`` and ``rounds``.
+        norms: Whether to time the recomputation of norms too, in local layers and in the heads of AugLocal.
 
     Raises:
         InputError: A kind of head is unknown, or does not fit the network.
@@ -122,13 +128,19 @@ def measure_seconds(
     with torch.random.fork_rng(devices=[timer.device] if timer.device.type == 'cuda' else []):
         state, loss = _inputs(model, image_size, batch_size, timer.device)
         for index, layer in enumerate(layers):
-            key, build = structure(layer.module), partial(_itself, layer)
+            key, build, inside = structure(layer.module), partial(_itself, layer), index > 0
             starts.append(timer.measure(key, build, _features, state, input_gradient=False))
-            whole.append(timer.measure(key, build, _features, state) if index else starts[0])
+            whole.append(timer.measure(key, build, _features, state, inside))
+            if norms:
+                again = partial(Checkpointed, layer, selective=True)
+                whole[-1] = _with_norms(whole[-1], timer.measure((key, 'norms'), again, _features, state, inside))
             state = timer.outputs(layer, state)
             for name, config in heads.items() if index + 1 < len(layers) else ():
-                head = partial(build_head, model, layers, index, config)
-                auxiliary[index, name] = timer.measure(_head_key(config, head), head, loss, state)
+                time_head = partial(_time_head, timer, partial(build_head, model, layers, index), loss, state)
+                auxiliary[index, name] = time_head(config)
+                if norms and config['type'] == AUGLOCAL:
+                    in_head = time_head({**config, 'checkpointed': 'norms'})
+                    auxiliary[index, name] = _with_norms(auxiliary[index, name], in_head)
         last = timer.measure(structure(classifier), partial(_itself, classifier), loss, state)
     return NetworkSeconds(whole, starts, last, auxiliary, batch_size)
 
@@ -253,6 +265,17 @@ def _features(layer: LocalLayer, state: State) -> Tensor:
 
 def _loss(targets: Targets, head: Head, state: State) -> Tensor:
     return head.loss(state, targets)['loss']
+
+
+def _time_head(
+    timer: PassTimer, build: Callable[..., AuxiliaryHead], loss: Run, state: State, config: Mapping[str, Any]
+) -> PassSeconds:
+    head = partial(build, config)
+    return timer.measure(_head_key(config, head), head, loss, state)
+
+
+def _with_norms(plain: PassSeconds, recomputed: PassSeconds) -> PassSeconds:
+    return replace(plain, norms=max(0.0, recomputed.total - plain.total))
 
 
 def _itself(module: nn.Module) -> nn.Module:

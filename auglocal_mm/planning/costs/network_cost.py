@@ -12,6 +12,7 @@ from auglocal_mm.local.blueprint import head_blueprint
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.planning.costs.layer_cost import LayerCost, LayerMeter, Logits
 from auglocal_mm.planning.costs.structure import structure
+from auglocal_mm.planning.plan import AUGLOCAL
 from auglocal_mm.registry import MODELS
 
 FOLLOWED = ('selection', 'rounding', 'downsampling', 'classifier')
@@ -28,6 +29,8 @@ class NetworkCosts:
         layers: Cost of each local layer.
         classifier: Cost of the primary classifier.
         heads: Index of a local layer and depth d -> costs of the layers of the head after it, the classifier last.
+        kind: Class of the heads.
+        timed: Whether costs are nanoseconds instead of FLOPs.
     """
 
     names: Sequence[str]
@@ -35,6 +38,8 @@ class NetworkCosts:
     layers: Sequence[LayerCost]
     classifier: LayerCost
     heads: dict[tuple[int, int], list[LayerCost]]
+    kind: str = AUGLOCAL
+    timed: bool = False
 
     def memory_before(self, layer: int) -> float:
         """Bytes in memory before a local layer, given its index: the image, its input, and taps of the layers before."""

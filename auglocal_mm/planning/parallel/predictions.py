@@ -1,17 +1,21 @@
 """Predicted time, memory and traffic of layer-parallel training and of its rivals on the same devices."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
+from auglocal_mm.planning.costs.timed_costs import NANOSECONDS
 from auglocal_mm.planning.parallel.devices import Devices
 from auglocal_mm.planning.parallel.stages import ParallelPlan, sent_bytes, stage_memory, stage_seconds
-from auglocal_mm.planning.parallel.timed_costs import NANOSECONDS
 from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.search.frontier import Training, memory_of
+from auglocal_mm.planning.search.plans import backpropagation
 from auglocal_mm.runtime.split import best_cut
 
+CostsOf: TypeAlias = Callable[[int], NetworkCosts]
+"""The times of the network for one of so many images in a batch: fewer images take longer each."""
 MICRO_BATCHES = 4
 """Micro-batches of a pipeline for each of its stages."""
 
@@ -53,16 +57,14 @@ def layer_parallel(costs: NetworkCosts, plan: ParallelPlan, training: Training, 
     sizes = [sent_bytes(costs, stage.modules[-1].last, training.batch_size) for stage in plan.stages[:-1]]
     memory = max(stage_memory(costs, stage, training) for stage in plan.stages)
     slowest = max([*seconds, *map(devices.seconds_to_send, sizes)])
-    return Prediction(f'layer-parallel, {plan.heads}', slowest, memory, max(sizes, default=0.0), len(plan.stages))
+    return Prediction(f'layer-parallel, {plan.plan.kind}', slowest, memory, max(sizes, default=0.0), len(plan.stages))
 
 
-def data_parallel(costs: NetworkCosts, plan: Plan, training: Training, devices: Devices) -> Prediction:
-    """Backpropagation with a share of the batch on each device; gradients are averaged while backward runs, at best.
-
-    Times are proportional to the number of images.
-    """
+def data_parallel(costs_of: CostsOf, training: Training, devices: Devices) -> Prediction:
+    """Backpropagation with a share of the batch on each device; gradients are averaged while backward runs, at best."""
     share = math.ceil(training.batch_size / devices.number)
-    part = replace(training, batch_size=share)
+    costs = costs_of(share)
+    part, plan = replace(training, batch_size=share), backpropagation(costs)
     parameters = sum(module.parameters for module in plan.modules)
     forward = sum(layer.forward for layer in [*costs.layers, costs.classifier]) * share / NANOSECONDS
     whole = stage_seconds(plan, part, devices)
@@ -72,17 +74,18 @@ def data_parallel(costs: NetworkCosts, plan: Plan, training: Training, devices: 
     return Prediction('data-parallel BP', seconds, memory_of(plan, part).total, traffic, devices.number)
 
 
-def pipelined(costs: NetworkCosts, training: Training, devices: Devices) -> Prediction:
+def pipelined(costs_of: CostsOf, training: Training, devices: Devices) -> Prediction:
     """Pipelined backpropagation (1F1B), the layers cut such that the slowest stage is fastest.
 
     A flush after ``MICRO_BATCHES`` micro-batches for each stage leaves a bubble of P - 1 of them; stage s keeps the saved tensors
     of P - s micro-batches.
     """
-    number = min(devices.number, len(costs.layers))
-    parts = [[layer] for layer in costs.layers]
-    parts[-1].append(costs.classifier)
+    number = min(devices.number, len(costs_of(training.batch_size).layers))
     micro = MICRO_BATCHES * number
     images = training.batch_size / micro
+    costs = costs_of(math.ceil(images))
+    parts = [[layer] for layer in costs.layers]
+    parts[-1].append(costs.classifier)
 
     def seconds(first: int, last: int) -> float:
         layers = [layer for part in parts[first : last + 1] for layer in part]
@@ -105,31 +108,25 @@ def pipelined(costs: NetworkCosts, training: Training, devices: Devices) -> Pred
     return Prediction('pipelined BP (1F1B)', (micro + number - 1) * slowest + update, memory, traffic, number)
 
 
-def all_predictions(
-    costs: NetworkCosts, reference: Plan, plan: ParallelPlan, training: Training, devices: Devices
-) -> list[Prediction]:
+def all_predictions(costs_of: CostsOf, plan: ParallelPlan, training: Training, devices: Devices) -> list[Prediction]:
     """Layer-parallel training first, then its rivals."""
+    costs = costs_of(training.batch_size)
     return [
         layer_parallel(costs, plan, training, devices),
         sequential(plan.plan, training, devices),
-        backpropagation_alone(reference, training, devices),
-        data_parallel(costs, reference, training, devices),
-        pipelined(costs, training, devices),
+        backpropagation_alone(backpropagation(costs), training, devices),
+        data_parallel(costs_of, training, devices),
+        pipelined(costs_of, training, devices),
     ]
 
 
 def fastest_by_bandwidth(
-    costs: NetworkCosts,
-    reference: Plan,
-    plan: ParallelPlan,
-    training: Training,
-    devices: Devices,
-    bandwidths: Sequence[float],
+    costs_of: CostsOf, plan: ParallelPlan, training: Training, devices: Devices, bandwidths: Sequence[float]
 ) -> list[tuple[float, str]]:
     """The name of what is fastest, of all that fits the memory of a device, at each bandwidth in bits per second."""
     found = []
     for bandwidth in bandwidths:
-        predictions = all_predictions(costs, reference, plan, training, replace(devices, bandwidth=bandwidth))
+        predictions = all_predictions(costs_of, plan, training, replace(devices, bandwidth=bandwidth))
         fitting = [each for each in predictions if each.memory <= devices.memory]
         found.append((bandwidth, min(fitting, key=lambda each: each.seconds).name))
     return found

@@ -8,10 +8,10 @@ from typing import Any
 
 from auglocal_mm.analysis.tables import markdown_table
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
+from auglocal_mm.planning.costs.other_heads import UNIFORM
 from auglocal_mm.planning.parallel.devices import Devices
 from auglocal_mm.planning.parallel.predictions import Prediction
 from auglocal_mm.planning.parallel.stages import ParallelPlan, stage_memory, stage_seconds
-from auglocal_mm.planning.parallel.timed_costs import UNIFORM
 from auglocal_mm.planning.search.frontier import Training
 from auglocal_mm.planning.sizes import format_size
 
@@ -76,7 +76,7 @@ def to_json(
     return {
         'batch_size': training.batch_size,
         'devices': {key: value for key, value in asdict(devices).items() if value != float('inf')},
-        'heads': plan.heads,
+        'heads': plan.plan.kind,
         'splits': plan.splits,
         'stages': [[asdict(module) for module in stage.modules] for stage in plan.stages],
         'seconds': [stage_seconds(stage, training, devices) for stage in plan.stages],

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
+from auglocal_mm.planning.costs.timed_costs import NANOSECONDS
 from auglocal_mm.planning.parallel.devices import Devices
-from auglocal_mm.planning.parallel.timed_costs import NANOSECONDS
 from auglocal_mm.planning.plan import Plan, PlannedModule
 from auglocal_mm.planning.search.frontier import SHARES, Training, memory_of
 from auglocal_mm.planning.search.modules import modules_from
@@ -20,17 +20,15 @@ class ParallelPlan:
     """Local modules and their devices.
 
     Attributes:
-        heads: Name of the kind of their heads.
         stages: The modules of each device, from the input on.
     """
 
-    heads: str
     stages: tuple[Plan, ...]
 
     @property
     def plan(self) -> Plan:
         """All modules, as one device would train them."""
-        return Plan(tuple(module for stage in self.stages for module in stage.modules))
+        return Plan(tuple(module for stage in self.stages for module in stage.modules), self.stages[0].kind)
 
     @property
     def splits(self) -> list[int]:
@@ -60,7 +58,7 @@ def stage_memory(costs: NetworkCosts, stage: Plan, training: Training) -> float:
     return memory_of(stage, training).total + moving
 
 
-def fastest_stages(costs: NetworkCosts, heads: str, training: Training, devices: Devices) -> ParallelPlan | None:
+def fastest_stages(costs: NetworkCosts, training: Training, devices: Devices) -> ParallelPlan | None:
     """The plan whose slowest stage or link is fastest, if one fits the memory of the devices.
 
     Exact for what it searches: of each run of layers the fastest modules at each of the budgets of ``SHARES``, descending, of
@@ -68,7 +66,6 @@ def fastest_stages(costs: NetworkCosts, heads: str, training: Training, devices:
 
     Args:
         costs: Times of the network and of the candidate heads.
-        heads: Name of their kind.
         training: The batch and the optimizer.
         devices: What the stages run on.
     """
@@ -90,7 +87,7 @@ def fastest_stages(costs: NetworkCosts, heads: str, training: Training, devices:
         return max(stage_seconds(stages[first, last], training, devices), sent)
 
     cut = best_cut(total, devices.number, seconds)
-    return ParallelPlan(heads, tuple(stages[run] for run in cut)) if cut else None
+    return ParallelPlan(tuple(stages[run] for run in cut)) if cut else None
 
 
 def _runs(costs: NetworkCosts, budget: float, wanted: set[tuple[int, int]]) -> dict[tuple[int, int], Plan]:
@@ -101,8 +98,7 @@ def _runs(costs: NetworkCosts, budget: float, wanted: set[tuple[int, int]]) -> d
     for first in range(total):
         lasts = {last for start, last in wanted if start == first}
         best = _from(first, options, max(lasts)) if lasts else {}
-        plans = {last: Plan(best[last + 1][1]) for last in lasts if last + 1 in best}
-        # Norms are recomputed without FLOPs, but not without time.
+        plans = {last: Plan(best[last + 1][1], costs.kind) for last in lasts if last + 1 in best}
         found |= {(first, last): keep_norms(costs, plan, budget) for last, plan in plans.items()}
     return found
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
 from auglocal_mm.planning.plan import Plan
@@ -77,6 +78,7 @@ class Frontier:
         checkpointed: Those with a single module: backpropagation with checkpointing.
         candidates: All plans that were found, for every limit to the number of modules.
         least: The plan with the least peak activation memory.
+        timed: Whether plans are compared by time instead of FLOPs.
     """
 
     reference: Plan
@@ -84,27 +86,28 @@ class Frontier:
     checkpointed: Sequence[Plan]
     candidates: Sequence[Plan]
     least: Plan
+    timed: bool = False
 
 
-def find_frontier(costs: NetworkCosts, progress: Callable[[float], None] = lambda share: None) -> Frontier:
+def find_frontier(kinds: Sequence[NetworkCosts], progress: Callable[[float], None] = lambda share: None) -> Frontier:
     """Searches at every budget of ``SHARES``, with every limit to the number of modules.
 
     Args:
-        costs: Costs of the network and of the candidate heads.
+        kinds: Costs of the network and of the candidate heads, for each kind of head; a plan has heads of one kind.
         progress: Called with the fraction of the work that is done.
     """
-    reference = backpropagation(costs)
-    limits = sorted({*MAX_MODULES, len(costs.layers)})
-    limits = [limit for limit in limits if limit <= len(costs.layers)]
+    reference = backpropagation(kinds[0])
+    num_layers = len(kinds[0].layers)
+    limits = [limit for limit in sorted({*MAX_MODULES, num_layers}) if limit <= num_layers]
     checkpointed, candidates = [reference], [reference]
-    for done, share in enumerate(SHARES, start=1):
+    for done, (share, costs) in enumerate(product(SHARES, kinds), start=1):
         plans = cheapest_plans(costs, share * reference.activations, limits)
         candidates += [plan for plan in plans if plan is not None]
         checkpointed += [plan for plan in plans[:1] if plan is not None]
-        progress(done / len(SHARES))
-    least = least_plan(costs, reference)
+        progress(done / len(SHARES) / len(kinds))
+    least = min((least_plan(costs, reference) for costs in kinds), key=lambda plan: plan.activations)
     candidates.append(least)
-    return Frontier(reference, best_of(candidates), best_of(checkpointed), candidates, least)
+    return Frontier(reference, best_of(candidates), best_of(checkpointed), candidates, least, kinds[0].timed)
 
 
 def least_plan(costs: NetworkCosts, reference: Plan) -> Plan:

@@ -14,7 +14,7 @@ class HeadSchedule(NamedTuple):
 
     Attributes:
         peak: Peak memory of the head in bytes, on top of the memory at its input.
-        extra: FLOPs of recomputation in the backward pass.
+        extra: Cost of recomputation in the backward pass.
         segments: Checkpoint segments of its hidden layers.
         memory: Bytes in memory after these layers, on top of the memory at the input.
     """

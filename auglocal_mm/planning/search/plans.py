@@ -9,7 +9,7 @@ from auglocal_mm.planning.search.modules import modules_from
 from auglocal_mm.planning.search.spare_norms import keep_norms
 
 _Rest: TypeAlias = tuple[int, tuple[PlannedModule, ...]] | None
-"""The FLOPs of the cheapest modules from some layer on, and these modules."""
+"""The cost of the cheapest modules from some layer on, and these modules."""
 _NOTHING: _Rest = (0, ())
 
 
@@ -17,7 +17,7 @@ def cheapest_plans(costs: NetworkCosts, budget: float, max_modules: Sequence[int
     """For each limit, the plan of least compute whose peak activation memory for one image is at most ``budget`` bytes.
 
     Exact within the cost model: dynamic programming over the first layer of each module and, within a module, over its
-    segments. Norms, which cost no FLOPs, are then recomputed only where the budget requires it.
+    segments. Norms are then recomputed only where the budget requires it.
 
     Args:
         costs: Costs of the network and of the candidate heads.
@@ -35,7 +35,7 @@ def cheapest_plans(costs: NetworkCosts, budget: float, max_modules: Sequence[int
     for num_modules in range(1, min(max(max_modules), total) + 1):
         best = [*(_cheapest(options.get(first, []), best) for first in range(total)), _NOTHING]
         if num_modules in max_modules:
-            plans.append(keep_norms(costs, Plan(best[0][1]), budget) if best[0] else None)
+            plans.append(keep_norms(costs, Plan(best[0][1], costs.kind), budget) if best[0] else None)
     return plans + [plans[-1]] * (len(max_modules) - len(plans))
 
 

@@ -17,7 +17,7 @@ class Schedule(NamedTuple):
 
     Attributes:
         memory: Bytes in memory after these layers.
-        extra: FLOPs of recomputation in the backward pass.
+        extra: Cost of recomputation in the backward pass.
         segment: The segment that ends here; ``None`` if the last layer is saved.
         before: The schedule of the layers before.
     """
@@ -67,7 +67,7 @@ class Choice(NamedTuple):
         start: Index of the first of them.
         peak: Their peak memory in bytes, on top of the memory before them.
         memory: Bytes that they add to the memory after them.
-        extra: FLOPs of their recomputation in the backward pass.
+        extra: Cost of their recomputation in the backward pass.
         segment: The segment that is recomputed, or ``None``.
     """
 
@@ -84,7 +84,7 @@ def choices(layers: Sequence[LayerCost], position: int, kept_output: float) -> I
     yield Choice(position, layer.peak, layer.internal + layer.output, 0, None)
     if layer.convolved < layer.internal:
         norms = Segment(position, position, selective=True)
-        yield Choice(position, layer.peak + kept_output, layer.convolved + layer.output, 0, norms)
+        yield Choice(position, layer.peak + kept_output, layer.convolved + layer.output, layer.norms, norms)
     peak, forward = 0.0, 0
     for first in range(position, -1, -1):
         if first < position and layers[first].tapped:

@@ -6,6 +6,7 @@ from tests_models import cifar_resnet, classifier
 from tests_toys import PyramidHead, TappedNetwork
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.local.recompute import Checkpointed
 from auglocal_mm.planning.costs import layer_seconds
 from auglocal_mm.planning.costs.layer_seconds import NetworkSeconds, PassSeconds, PassTimer, measure_seconds
 
@@ -125,3 +126,17 @@ def test_the_time_of_a_module_is_that_of_its_layers_and_its_head():
 def test_an_unknown_kind_of_head_is_refused(config):
     with pytest.raises(InputError, match=r"heads\['light'\]"):
         measure_seconds(classifier(cifar_resnet(20)), 32, 2, {'light': config})
+
+
+def test_norms_that_are_recomputed_take_what_they_add(monkeypatch):
+    def seconds(self, run, leaves, state, input_gradient):
+        module = run.args[-1]
+        recomputed = any(isinstance(each, Checkpointed) for each in [module, *getattr(module, '_chain', [])])
+        return 1.0, 4.0 if recomputed else 1.0
+
+    monkeypatch.setattr(PassTimer, '_round', seconds)
+    found = measure_seconds(classifier(cifar_resnet(20)), 32, 2, HEADS, rounds=1, norms=True)
+    assert [layer.norms for layer in found.layers] == [3.0] * len(found.layers)
+    assert {found.heads[index, 'shallow'].norms for index in range(len(found.layers) - 1)} == {3.0}
+    assert found.heads[0, 'DGL'].norms == found.classifier.norms == 0.0
+    assert found.layers[1].total == 2.0

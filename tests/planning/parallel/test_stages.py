@@ -9,10 +9,10 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.planning.costs.layer_cost import LayerCost
 from auglocal_mm.planning.costs.layer_seconds import NetworkSeconds, PassSeconds
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
+from auglocal_mm.planning.costs.timed_costs import NANOSECONDS, costs_at_speed, timed_costs, with_updates
 from auglocal_mm.planning.parallel.devices import Devices, parse_bandwidth, parse_latency
 from auglocal_mm.planning.parallel.predictions import data_parallel, layer_parallel, pipelined
 from auglocal_mm.planning.parallel.stages import fastest_stages, sent_bytes, stage_memory, stage_seconds
-from auglocal_mm.planning.parallel.timed_costs import NANOSECONDS, costs_at_speed, timed_costs
 from auglocal_mm.planning.search.frontier import Training
 from auglocal_mm.planning.search.plans import backpropagation
 
@@ -32,12 +32,16 @@ def costs(head: float = 0.5) -> NetworkCosts:
     return NetworkCosts(list('abcd'), 1e5, layers, layer(0.1, 0.0), heads)
 
 
+def at_any_batch_size(images: int) -> NetworkCosts:
+    return costs()
+
+
 def devices(number: int = 2, bandwidth: float = 1e15, latency: float = 0.0, **rest: float) -> Devices:
     return Devices(number, bandwidth, latency, **rest)
 
 
 def test_the_slowest_stage_is_as_fast_as_that_of_any_cut():
-    plan = fastest_stages(costs(), 'heads', TRAINING, devices())
+    plan = fastest_stages(costs(), TRAINING, devices())
     times = [3 * each for each in TIMES]
     bounds = []
     for cut in (1, 2, 3):
@@ -48,35 +52,35 @@ def test_the_slowest_stage_is_as_fast_as_that_of_any_cut():
 
 def test_a_slow_link_is_as_slow_as_it_is():
     slow = devices(bandwidth=8e6)
-    plan = fastest_stages(costs(), 'heads', TRAINING, slow)
+    plan = fastest_stages(costs(), TRAINING, slow)
     assert layer_parallel(costs(), plan, TRAINING, slow).seconds == pytest.approx(8.0)  # 8 images of 1 MB at 1 MB/s
     assert sent_bytes(costs(), 0, 8) == 8e6
 
 
 def test_a_plan_fits_its_devices_and_less_memory_takes_longer():
-    free = fastest_stages(costs(), 'heads', TRAINING, devices())
+    free = fastest_stages(costs(), TRAINING, devices())
     needed = max(stage_memory(costs(), stage, TRAINING) for stage in free.stages)
     tight = devices(memory=0.55 * needed)
-    found = fastest_stages(costs(), 'heads', TRAINING, tight)
+    found = fastest_stages(costs(), TRAINING, tight)
     assert max(stage_memory(costs(), stage, TRAINING) for stage in found.stages) <= tight.memory
     slowest = [max(stage_seconds(stage, TRAINING, tight) for stage in plan.stages) for plan in (free, found)]
     assert slowest[0] < slowest[1]
-    assert fastest_stages(costs(), 'heads', TRAINING, devices(memory=1e6)) is None
+    assert fastest_stages(costs(), TRAINING, devices(memory=1e6)) is None
 
 
 def test_data_parallel_is_bounded_by_its_gradients():
     plan = backpropagation(costs())
     fast, slow = devices(4), devices(4, bandwidth=1e6)
     whole = stage_seconds(plan, TRAINING, fast)
-    assert data_parallel(costs(), plan, TRAINING, fast).seconds == pytest.approx(whole / 4)
+    assert data_parallel(at_any_batch_size, TRAINING, fast).seconds == pytest.approx(whole / 4)
     averaged = 2 * 3 / 4 * 4 * 500_000 * 8 / 1e6
     forward = 10.1e-3 * 2
-    assert data_parallel(costs(), plan, TRAINING, slow).seconds == pytest.approx(forward + averaged)
+    assert data_parallel(at_any_batch_size, TRAINING, slow).seconds == pytest.approx(forward + averaged)
 
 
 def test_a_pipeline_has_its_bubble():
     for number in (1, 2, 4):
-        found = pipelined(costs(), TRAINING, devices(number))
+        found = pipelined(at_any_batch_size, TRAINING, devices(number))
         slowest = min(
             max(sum([3 * t for t in TIMES][a:b]) + (0.3 if b == 4 else 0) for a, b in itertools.pairwise([0, *cut, 4]))
             for cut in itertools.combinations((1, 2, 3), number - 1)
@@ -96,6 +100,32 @@ def test_times_replace_flops_and_heads_keep_their_sum():
     assert halved.layers[0] == replace(
         costs().layers[0], forward=2_000_000, backward=4_000_000, backward_without_input=4_000_000
     )
+
+
+def test_norms_and_updates_have_times():
+    parts = [PassSeconds(1.0, 1.0, 0.5)] * 4
+    seconds = NetworkSeconds(parts, parts, PassSeconds(1, 2), {(k, 'h'): PassSeconds(3, 6, 0.8) for k in range(3)}, 2)
+    timed = timed_costs(costs(), seconds, {2: 'h'})
+    assert [each.norms for each in timed.layers] == [0.25e9] * 4
+    assert [each.norms for each in timed.heads[0, 2]] == [0.2e9] * 2  # both parts save the same memory by it
+    updated = with_updates(timed, 1e-6, batch_size=2)
+    assert updated.layers[1].backward - timed.layers[1].backward == 0.05e9
+    assert updated.layers[1].backward_without_input - timed.layers[1].backward_without_input == 0.05e9
+    assert updated.timed and not costs().timed
+
+
+def test_rivals_with_fewer_images_take_the_times_of_fewer_images():
+    asked = []
+
+    def costs_of(images: int) -> NetworkCosts:
+        asked.append(images)
+        return costs_at_speed(costs(), 1e9 if images == TRAINING.batch_size else 0.5e9)
+
+    half = data_parallel(costs_of, TRAINING, devices(2))
+    assert half.seconds == pytest.approx(stage_seconds(backpropagation(costs()), TRAINING, devices()))
+    assert asked == [4]
+    pipelined(costs_of, TRAINING, devices(2))
+    assert asked[-1] == 1
 
 
 @pytest.mark.parametrize('text', ['25', 'Gbit', '25GB', '0Gbit', ''])

@@ -13,7 +13,7 @@ def costs():
 
 @pytest.fixture(scope='module')
 def frontier(costs):
-    return find_frontier(costs)
+    return find_frontier([costs])
 
 
 def test_the_frontier_falls_in_memory_and_rises_in_compute(frontier):

@@ -20,9 +20,8 @@ def random_layer(generator: random.Random) -> LayerCost:
     convolved = generator.randint(0, internal)
     forward = generator.randint(1, 20)
     temporary = generator.choice([0, 0, 3])
-    return LayerCost(
-        internal, convolved, output, internal + output + temporary, forward, 2 * forward, forward, forward, (1,)
-    )
+    passes, norms = (forward, 2 * forward, forward), generator.choice([0, 0, 1, forward])
+    return LayerCost(internal, convolved, output, internal + output + temporary, *passes, forward, (1,), norms=norms)
 
 
 def all_schedules(length: int):
@@ -41,9 +40,8 @@ def all_schedules(length: int):
 
 def extra(layers, schedule) -> int:
     return sum(
-        layer.forward
+        layer.norms if segment.selective else layer.forward
         for segment in schedule
-        if not segment.selective
         for layer in layers[segment.first : segment.last + 1]
     )
 

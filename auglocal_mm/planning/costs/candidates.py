@@ -1,0 +1,99 @@
+"""What a config can be planned with: the costs of its network and of every candidate head, in FLOPs or in time."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from auglocal_mm.models import ImageClassifier
+from auglocal_mm.planning.costs.layer_seconds import measure_seconds
+from auglocal_mm.planning.costs.network_cost import NetworkCosts, measure_network
+from auglocal_mm.planning.costs.other_heads import with_heads
+from auglocal_mm.planning.costs.timed_costs import timed_costs, with_updates
+from auglocal_mm.planning.plan import AUGLOCAL
+from auglocal_mm.planning.training_config import kept_settings
+from auglocal_mm.registry import MODELS
+
+HEADS = (AUGLOCAL, 'DGLHead', 'InfoProHead', 'PredSimHead')
+"""Kinds of heads that can be planned. Those that are not AugLocal's have no depth."""
+
+
+def candidate_costs(config: Config, depths: Sequence[int], amp: bool, kinds: Sequence[str]) -> list[NetworkCosts]:
+    """The costs of the network of a config, in FLOPs, with heads of each kind.
+
+    Args:
+        config: Of a classifier, with ``model.image_size``.
+        depths: The depths d of AugLocal's heads.
+        amp: Whether forward runs in bfloat16 autocast.
+        kinds: Some of :data:`HEADS`.
+
+    Raises:
+        InputError: The config has heads that cannot be planned.
+    """
+    model, size = _without_heads(config), config.model.image_size
+    costs = measure_network(model, size, depths, amp, kept_settings(config.model))
+    return [costs if kind == AUGLOCAL else with_heads(costs, model, size, {'type': kind}, amp) for kind in kinds]
+
+
+def time_costs(config: Config, costs: NetworkCosts, batch_size: int, amp: bool) -> NetworkCosts:
+    """``costs`` with nanoseconds for one image in place of FLOPs, measured on the GPU if there is one.
+
+    Args:
+        config: Of the same network.
+        costs: With heads of one kind, or without.
+        batch_size: Images in an iteration, at least 2.
+        amp: Whether forward runs in bfloat16 autocast.
+    """
+    names: dict[int, str] = {depth: str(depth) for _, depth in costs.heads}
+    heads: dict[str, dict[str, Any]] = {name: {'type': costs.kind} for name in names.values()}
+    if costs.kind == AUGLOCAL:
+        heads = {str(depth): {'type': AUGLOCAL, 'depth': depth, **kept_settings(config.model)} for depth in names}
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    model, size = _without_heads(config), config.model.image_size
+    return timed_costs(costs, measure_seconds(model, size, batch_size, heads, device, amp, norms=True), names)
+
+
+def timed_candidates(
+    config: Config, kinds: Sequence[NetworkCosts], batch_size: int, states: int, amp: bool
+) -> list[NetworkCosts]:
+    """:func:`time_costs` of each kind, with the time of the optimizer.
+
+    Args:
+        config: Of the same network.
+        kinds: As returned by :func:`candidate_costs`.
+        batch_size: Images in an iteration.
+        states: Optimizer states per parameter.
+        amp: Whether forward runs in bfloat16 autocast.
+    """
+    seconds = update_seconds(states)
+    timed = [time_costs(config, costs, max(2, batch_size), amp) for costs in kinds]
+    return [with_updates(costs, seconds, batch_size) for costs in timed]
+
+
+def update_seconds(states: int) -> float:
+    """Seconds of the optimizer for one parameter, measured here.
+
+    Args:
+        states: Optimizer states per parameter.
+    """
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    weight = nn.Parameter(torch.zeros(2**22, device=device))
+    weight.grad = torch.zeros_like(weight)
+    optimizer = torch.optim.SGD([weight], 0.1, momentum=0.9) if states < 2 else torch.optim.AdamW([weight])
+    seconds = []
+    for _ in range(4):
+        start = time.perf_counter()
+        optimizer.step()
+        if device == 'cuda':
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds) / weight.numel()
+
+
+def _without_heads(config: Config) -> ImageClassifier:
+    chain = (config.model.get('partition') or {}).get('chain')
+    changes = {'auxiliary_heads': None, 'partition': {'chain': chain} if chain else None}
+    return MODELS.build({**config.model, **changes})
