@@ -12,12 +12,16 @@ from auglocal_mm.local.step import local_step
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.planning.costs.activation_meter import ActivationMeter
 from auglocal_mm.planning.costs.network_cost import measure_network
+from auglocal_mm.planning.costs.other_heads import with_heads
 from auglocal_mm.planning.plan import Plan
+from auglocal_mm.planning.search.modules import modules_from
 from auglocal_mm.planning.search.plans import backpropagation, cheapest_plan
 from auglocal_mm.planning.training_config import to_config
 from auglocal_mm.registry import MODELS
 
 SIZE, IMAGES = 64, 2
+CUT = ((0, 2), (3, 5), (6, 8))
+"""First and last layers of three modules of ResNet-18."""
 
 pytestmark = pytest.mark.usefixtures('costs_measured_once', 'repeated_weights')
 
@@ -85,6 +89,18 @@ def test_local_modules_with_segments_in_their_heads():
             assert computed == plan.compute
             return
     pytest.fail('no such plan was found')
+
+
+@pytest.mark.parametrize('kind', ['DGLHead', 'InfoProHead', 'PredSimHead'])
+def test_heads_of_other_methods(kind):
+    """PredSim compares all images of a batch with each other, which is not proportional to their number."""
+    model = classifier(resnet(18), image_size=SIZE)
+    costs = with_heads(measure_network(model, SIZE, []), model, SIZE, {'type': kind})
+    modules = [next(each for each in modules_from(costs, a, float('inf'), False) if each.last == b) for a, b in CUT]
+    plan = Plan(tuple(modules), kind)
+    held, computed = real_step(resnet(18), plan, costs.names)
+    assert held == pytest.approx(plan.activations, rel=0.05)
+    assert computed == pytest.approx(plan.compute, rel=1e-5 if kind == 'PredSimHead' else 0)
 
 
 def test_the_same_in_bfloat16(monkeypatch):
