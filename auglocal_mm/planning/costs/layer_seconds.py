@@ -253,7 +253,7 @@ def _inputs(model: ImageClassifier, image_size: int, batch_size: int, device: to
     return State(images), partial(_loss, Targets(labels, images))
 
 
-def _head_key(config: Mapping[str, Any], build: Callable[[], AuxiliaryHead]) -> Hashable:
+def head_key(config: Mapping[str, Any], build: Callable[[], AuxiliaryHead]) -> Hashable:
     """Equal for heads of one config with the same layers, wherever they are."""
     with torch.device('meta'):  # takes no memory
         return repr(dict(config)), tuple(structure(part) for part in build().children())
@@ -271,7 +271,7 @@ def _time_head(
     timer: PassTimer, build: Callable[..., AuxiliaryHead], loss: Run, state: State, config: Mapping[str, Any]
 ) -> PassSeconds:
     head = partial(build, config)
-    return timer.measure(_head_key(config, head), head, loss, state)
+    return timer.measure(head_key(config, head), head, loss, state)
 
 
 def _with_norms(plain: PassSeconds, recomputed: PassSeconds) -> PassSeconds:

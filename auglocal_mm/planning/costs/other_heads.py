@@ -1,6 +1,6 @@
 """The costs of auxiliary heads that are not AugLocal's."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from auglocal_mm.local.state import State, Targets
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.models.auxiliary_heads import AuxiliaryHead
 from auglocal_mm.planning.costs.layer_cost import LayerMeter
-from auglocal_mm.planning.costs.layer_seconds import build_head
+from auglocal_mm.planning.costs.layer_seconds import build_head, head_key
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
 
 UNIFORM = 1
@@ -34,15 +34,15 @@ def with_heads(
     meter, layers = LayerMeter(amp), list(model.layers)
     heads = {}
     for index, boundary in enumerate(costs.layers[:-1]):
-        built = build_head(model, layers, index, head)
-        part = _Loss(built, (3, image_size, image_size), model.head.num_classes)
-        cost = meter.measure(index, partial(_itself, part), boundary.output_shape, boundary.output_dtype)
+        built = partial(build_head, model, layers, index, head)
+        part = partial(_loss_layer, built, (3, image_size, image_size), model.head.num_classes)
+        cost = meter.measure(head_key(head, built), part, boundary.output_shape, boundary.output_dtype)
         heads[index, UNIFORM] = [cost]
     return replace(costs, heads=heads, kind=head['type'])
 
 
-def _itself(module: nn.Module) -> nn.Module:
-    return module
+def _loss_layer(build: Callable[[], AuxiliaryHead], image: tuple[int, ...], classes: int) -> nn.Module:
+    return _Loss(build(), image, classes)
 
 
 class _Loss(nn.Module):
