@@ -1,7 +1,5 @@
 """Fills the tables of the README from the results; each is between <!-- table: NAME --> and <!-- end -->."""
 
-import argparse
-import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,15 +14,13 @@ from rates import IMAGES
 from records import Row, Simulation, read_simulation
 from sentences import sentences
 
+from auglocal_mm.analysis.filled_tables import Tables, fill_files
 from auglocal_mm.analysis.tables import markdown_table
-from auglocal_mm.errors import InputError
-from auglocal_mm.files.atomic import write_text
 from auglocal_mm.files.json_file import read_json
 from auglocal_mm.launch.launch import command_line_tool
 
 HERE = Path(__file__).parent
 README = HERE / 'README.md'
-PLACE = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', re.DOTALL)
 CPU, GPU, MIXED = 'measured thread', 'assumed GPU', 'assumed GPU, features in bfloat16'
 RIVALS = {'data-parallel BP': dict(method='data-parallel BP'), 'pipelined BP': dict(method='pipelined BP')}
 LIGHT = ('DGL', 'InfoPro')
@@ -209,7 +205,7 @@ def _span(values: Sequence[float], unit: str) -> str:
     return f'{median(values):.2f}{unit} ({min(values):.2f} to {max(values):.2f})'
 
 
-TABLES: dict[str, Callable[[], str]] = {
+TABLES: Tables = {
     'setting': setting,
     **{each.__name__: each for each in (exact, kills, speeds, against_bp)},
     'sentences': ten_sentences,
@@ -217,31 +213,10 @@ TABLES: dict[str, Callable[[], str]] = {
 }
 
 
-def fill(text: str) -> str:
-    """``text`` with every table filled from the results.
-
-    Raises:
-        InputError: A table has an unknown name.
-    """
-    unknown = {name for _, name, _ in PLACE.findall(text)} - set(TABLES)
-    if unknown:
-        raise InputError(f'the table {sorted(unknown)[0]} is unknown; choose one of {", ".join(TABLES)}')
-    return PLACE.sub(lambda place: f'{place[1]}{TABLES[place[2]]()}\n{place[3]}', text)
-
-
 @command_line_tool
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, and writes or checks the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--check', action='store_true', help='write nothing, and fail if a table is out of date')
-    options = parser.parse_args(arguments)
-    text = README.read_text(encoding='utf-8')
-    filled = fill(text)
-    if options.check and filled != text:
-        raise InputError(f'a table of {README} differs from the results; run this without --check')
-    if filled != text:
-        write_text(README, filled)
-        print(f'wrote {README}')
+    fill_files((README,), TABLES, __doc__, arguments)
 
 
 if __name__ == '__main__':

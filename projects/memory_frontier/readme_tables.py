@@ -1,24 +1,21 @@
 """Fills the tables of the READMEs from the results; each is between <!-- table: NAME --> and <!-- end -->."""
 
-import argparse
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from accuracy_report import table as accuracy_table
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
+from auglocal_mm.analysis.filled_tables import Tables, fill_files
 from auglocal_mm.analysis.tables import markdown_table
-from auglocal_mm.errors import InputError
-from auglocal_mm.files.atomic import write_text
 from auglocal_mm.files.json_file import Percent, Positive, read_json
 from auglocal_mm.launch.launch import command_line_tool
 
 HERE = Path(__file__).parent
 READMES = (HERE / 'README.md', HERE.parents[1] / 'README.md')
 BENCHMARKS = ('benchmark_float32', 'benchmark_bfloat16', 'benchmark_float32_deep')
-PLACE = re.compile(r'(<!-- table: (\w+) -->\n).*?(<!-- end -->)', re.DOTALL)
 
 
 class Plan(BaseModel):
@@ -140,35 +137,13 @@ def accuracy() -> str:
     return accuracy_table(read('accuracy_report', list[Accuracy]))
 
 
-TABLES: dict[str, Callable[[], str]] = {'plans': plans, 'benchmark': benchmark, 'accuracy': accuracy}
-
-
-def fill(text: str) -> str:
-    """``text`` with every table filled from the results.
-
-    Raises:
-        InputError: A table has an unknown name.
-    """
-    unknown = {name for _, name, _ in PLACE.findall(text)} - set(TABLES)
-    if unknown:
-        raise InputError(f'the table {sorted(unknown)[0]} is unknown; choose one of {", ".join(TABLES)}')
-    return PLACE.sub(lambda place: f'{place[1]}{TABLES[place[2]]()}\n{place[3]}', text)
+TABLES: Tables = {'plans': plans, 'benchmark': benchmark, 'accuracy': accuracy}
 
 
 @command_line_tool
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, and writes or checks the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--check', action='store_true', help='write nothing, and fail if a table is out of date')
-    options = parser.parse_args(arguments)
-    for path in READMES:
-        text = path.read_text(encoding='utf-8')
-        filled = fill(text)
-        if options.check and filled != text:
-            raise InputError(f'a table of {path} differs from the results; run this without --check')
-        if filled != text:
-            write_text(path, filled)
-            print(f'wrote {path}')
+    fill_files(READMES, TABLES, __doc__, arguments)
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ import torch
 from tests_models import cifar_resnet, classifier
 from tests_support import REPOSITORY
 
+from auglocal_mm.analysis.filled_tables import table_names
 from auglocal_mm.planning.costs import layer_seconds
 from auglocal_mm.runtime.link import LIMIT
 from auglocal_mm.runtime.split import balanced_split
@@ -242,7 +243,7 @@ def test_records_are_written_and_found(tmp_path, monkeypatch):
 def test_the_tables_of_the_readme_are_those_of_the_results():
     fill_readme.main(['--check'])
     text = fill_readme.README.read_text()
-    assert {name for _, name, _ in fill_readme.PLACE.findall(text)} == set(fill_readme.TABLES)
+    assert table_names(text) == set(fill_readme.TABLES)
 
 
 def test_a_table_that_is_out_of_date_is_found_and_written(tmp_path, monkeypatch, capsys):
