@@ -49,7 +49,7 @@ def frontier_table(plans: Sequence[Plan], frontier: Frontier, names: Sequence[st
             (
                 str(len(plan.modules)),
                 ', '.join(names[module.last] for module in local) or 'BP',
-                _depths(plan) if plan.kind == AUGLOCAL else plan.kind,
+                _depths(plan) if plan.kind == AUGLOCAL or not local else plan.kind,
                 str(_layers_recomputed(plan)),
                 str(_norms_recomputed(plan)),
                 f'{plan.activations / frontier.reference.activations:.3f}x = {format_size(memory.activations)}',

@@ -97,7 +97,7 @@ def candidates(config: Config, options: argparse.Namespace, training: Training) 
         )
     if options.tflops is not None:
         return [costs_at_speed(costs, options.tflops * 1e12) for costs in kinds]
-    return [time_costs(config, costs, training.batch_size, training.amp) for costs in kinds]
+    return time_costs(config, kinds, training.batch_size, training.amp)
 
 
 def at_batch_sizes(config: Config, costs: NetworkCosts, training: Training, measured: bool) -> CostsOf:
@@ -110,7 +110,7 @@ def at_batch_sizes(config: Config, costs: NetworkCosts, training: Training, meas
     def costs_of(images: int) -> NetworkCosts:
         if images == training.batch_size:
             return costs
-        return time_costs(config, network, max(2, images), training.amp)
+        return time_costs(config, [network], max(2, images), training.amp)[0]
 
     return costs_of
 

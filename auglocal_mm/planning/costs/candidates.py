@@ -9,7 +9,7 @@ from mmengine.config import Config
 from torch import nn
 
 from auglocal_mm.models import ImageClassifier
-from auglocal_mm.planning.costs.layer_seconds import measure_seconds
+from auglocal_mm.planning.costs.layer_seconds import PassTimer, measure_seconds
 from auglocal_mm.planning.costs.network_cost import NetworkCosts, measure_network
 from auglocal_mm.planning.costs.other_heads import with_heads
 from auglocal_mm.planning.costs.timed_costs import timed_costs, with_updates
@@ -19,6 +19,9 @@ from auglocal_mm.registry import MODELS
 
 HEADS = (AUGLOCAL, 'DGLHead', 'InfoProHead', 'PredSimHead')
 """Kinds of heads that can be planned. Those that are not AugLocal's have no depth."""
+
+ROUNDS = 5
+"""How often every layer is timed, after one round that warms up."""
 
 
 def candidate_costs(config: Config, depths: Sequence[int], amp: bool, kinds: Sequence[str]) -> list[NetworkCosts]:
@@ -38,22 +41,25 @@ def candidate_costs(config: Config, depths: Sequence[int], amp: bool, kinds: Seq
     return [costs if kind == AUGLOCAL else with_heads(costs, model, size, {'type': kind}, amp) for kind in kinds]
 
 
-def time_costs(config: Config, costs: NetworkCosts, batch_size: int, amp: bool) -> NetworkCosts:
-    """``costs`` with nanoseconds for one image in place of FLOPs, measured on the GPU if there is one.
+def time_costs(config: Config, kinds: Sequence[NetworkCosts], batch_size: int, amp: bool) -> list[NetworkCosts]:
+    """``kinds`` with nanoseconds for one image in place of FLOPs, measured on the GPU if there is one.
 
     Args:
         config: Of the same network.
-        costs: With heads of one kind, or without.
+        kinds: As returned by :func:`candidate_costs`. All get the same times of the network.
         batch_size: Images in an iteration, at least 2.
         amp: Whether forward runs in bfloat16 autocast.
     """
-    names: dict[int, str] = {depth: str(depth) for _, depth in costs.heads}
-    heads: dict[str, dict[str, Any]] = {name: {'type': costs.kind} for name in names.values()}
-    if costs.kind == AUGLOCAL:
-        heads = {str(depth): {'type': AUGLOCAL, 'depth': depth, **kept_settings(config.model)} for depth in names}
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    model, size = _without_heads(config), config.model.image_size
-    return timed_costs(costs, measure_seconds(model, size, batch_size, heads, device, amp, norms=True), names)
+    timer = PassTimer(torch.device('cuda' if torch.cuda.is_available() else 'cpu'), amp, ROUNDS)
+    model, size, timed = _without_heads(config), config.model.image_size, []
+    for costs in kinds:
+        names: dict[int, str] = {depth: str(depth) for _, depth in costs.heads}
+        heads: dict[str, dict[str, Any]] = {name: {'type': costs.kind} for name in names.values()}
+        if costs.kind == AUGLOCAL:
+            heads = {str(depth): {'type': AUGLOCAL, 'depth': depth, **kept_settings(config.model)} for depth in names}
+        seconds = measure_seconds(model, size, batch_size, heads, timer=timer, norms=True)
+        timed.append(timed_costs(costs, seconds, names))
+    return timed
 
 
 def timed_candidates(
@@ -69,8 +75,7 @@ def timed_candidates(
         amp: Whether forward runs in bfloat16 autocast.
     """
     seconds = update_seconds(states)
-    timed = [time_costs(config, costs, max(2, batch_size), amp) for costs in kinds]
-    return [with_updates(costs, seconds, batch_size) for costs in timed]
+    return [with_updates(costs, seconds, batch_size) for costs in time_costs(config, kinds, max(2, batch_size), amp)]
 
 
 def update_seconds(states: int) -> float:

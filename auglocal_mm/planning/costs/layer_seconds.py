@@ -239,9 +239,9 @@ class PassTimer:
         return middle - start, self._now() - middle
 
     def _now(self) -> float:
-        """The time when everything before is computed; on the CPU that of this thread, without other processes on its core."""
+        """The time when everything before is computed; of a single thread, without other processes on its core."""
         if self.device.type != 'cuda':
-            return time.thread_time()
+            return time.thread_time() if torch.get_num_threads() == 1 else time.perf_counter()
         torch.cuda.synchronize(self.device)
         return time.perf_counter()
 
