@@ -1,4 +1,4 @@
-"""The tools of auglocal_mm, from a checkout or wherever it is installed: python -m auglocal_mm COMMAND [arguments of the tool]."""
+"""Runs the tools from anywhere: python -m auglocal_mm COMMAND [arguments of the tool]."""
 
 import argparse
 import ast
@@ -42,8 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('command', metavar='COMMAND', choices=COMMANDS, help='one of those below; COMMAND --help')
     command = parser.parse_args(given[:1]).command
+    tool = TOOLS / COMMANDS[command]
     sys.argv[1:] = given[1:]
-    runpy.run_path(str(TOOLS / COMMANDS[command]), run_name='__main__')
+    sys.path.insert(0, str(tool.parent))
+    runpy.run_path(str(tool), run_name='__main__')
 
 
 if __name__ == '__main__':

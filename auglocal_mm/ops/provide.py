@@ -16,9 +16,7 @@ SWITCH = 'AUGLOCAL_MMCV_OPS'
 class StandInFinder(MetaPathFinder):
     """Finds ``mmcv._ext``. As the last finder it is asked only for what all others have not found, such as compiled ops."""
 
-    def find_spec(
-        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Where the stand-in is; ``None`` for every other module."""
         if name != 'mmcv._ext' or os.environ.get(SWITCH) == '0':
             return None
