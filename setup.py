@@ -40,6 +40,6 @@ setup(
     ],
     extras_require={
         'demo': ['scikit-learn>=1.5'],
-        'dev': ['pytest>=8', 'pytest-xdist>=3.6', 'ruff==0.17.6', 'mypy==2.4.1', 'tensorboard>=2.16'],
+        'dev': ['pytest>=8', 'pytest-xdist>=3.6', 'ruff==0.17.6', 'mypy==2.4.1', 'tensorboard>=2.16', 'timm>=1.0.20'],
     },
 )
