@@ -20,6 +20,7 @@ COMMANDS = {
     'probe': 'analysis_tools/linear_probe.py',
     'curves': 'analysis_tools/plot_curves.py',
     'export': 'model_converters/export_backbone.py',
+    'import': 'model_converters/import_backbone.py',
     'imagenet-val': 'dataset_converters/imagenet_val.py',
 }
 """Files in ``tools`` by the names of their commands."""

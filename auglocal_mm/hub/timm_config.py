@@ -9,7 +9,7 @@ from torch import Tensor
 from auglocal_mm.hub.training import Training
 from auglocal_mm.transfer.run_config import RunConfig
 from auglocal_mm.weights.backbone_record import BackboneRecord
-from auglocal_mm.weights.layouts import difference, torchvision_name
+from auglocal_mm.weights.layouts import difference, torchvision_name, torchvision_weights
 
 
 def timm_config(weights: Mapping[str, Tensor], record: BackboneRecord, training: Training) -> dict[str, Any]:
@@ -24,11 +24,16 @@ def timm_config(weights: Mapping[str, Tensor], record: BackboneRecord, training:
     config: dict[str, Any] = {'architecture': name or record.architecture, 'num_classes': record.num_classes or 0}
     if len(training.classes) == record.num_classes:
         config['label_names'] = list(training.classes)
-    if name and re.fullmatch(r'resnet\d+', name) and 'fc.weight' in weights and not difference(weights, name):
+    if name and 'fc.weight' in weights and _is_timms(weights, name):
         config['num_features'] = weights['fc.weight'].shape[1]
         names = {'first_conv': 'conv1', 'classifier': 'fc', 'num_classes': record.num_classes}
         config['pretrained_cfg'] = {**names, **preparation(training.config)}
     return {**config, 'auglocal_mm': record.model_dump(exclude_unset=True)}
+
+
+def _is_timms(weights: Mapping[str, Tensor], name: str) -> bool:
+    """Whether timm has the network, with these names and shapes."""
+    return bool(re.fullmatch(r'resnet\d+', name)) and not difference(weights, torchvision_weights(name), name)
 
 
 def preparation(config: RunConfig) -> dict[str, Any]:

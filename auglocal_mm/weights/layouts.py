@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,7 +35,7 @@ def in_layout(state: Mapping[str, Tensor], layout: str, architecture: str) -> di
         )
     if layout == 'mmdet':
         return {key: value for key, value in state.items() if is_of_feature_extractor(key)}
-    different = difference(state, name)
+    different = difference(state, torchvision_weights(name), name)
     if different:
         raise InputError(f'--layout is {layout}, but {different}; omit it to keep the network as it is')
     return dict(state)
@@ -46,10 +47,17 @@ def torchvision_name(architecture: str) -> str | None:
     return name if name in list_models() else None
 
 
-def difference(state: Mapping[str, Tensor], name: str) -> str | None:
-    """The first weight below the classifier that is not as in torchvision's network; ``None`` if there is none."""
+def torchvision_weights(name: str) -> dict[str, Tensor]:
+    """The weights that torchvision's network ``name`` has, with random values."""
     with torch.random.fork_rng(devices=[]):
-        expected = get_model(name).state_dict()
+        return get_model(name).state_dict()
+
+
+def difference(state: Mapping[str, Any], expected: Mapping[str, Tensor], name: str) -> str | None:
+    """The first weight below the classifier that is not as in the network ``name``; ``None`` if there is none.
+
+    Counts of batches, with which no network computes, are not compared.
+    """
     for key in [*expected, *state]:
         if not is_of_feature_extractor(key) or key.endswith('num_batches_tracked'):
             continue
