@@ -9,7 +9,6 @@ import torchvision
 import auglocal_mm
 from auglocal_mm.analysis.tables import markdown_table
 from auglocal_mm.hub.training import Training
-from auglocal_mm.transfer.run_config import RunConfig
 from auglocal_mm.weights.backbone_record import BackboneRecord
 
 UNKNOWN = 'not recorded'
@@ -20,7 +19,7 @@ model = timm.create_model('local-dir:FOLDER', pretrained=True)  # or 'hf-hub:USE
 ```
 
 """
-CARD = """# {architecture}, pretrained by {method}
+CARD = """# {title}
 
 A backbone pretrained with auglocal_mm, an implementation of [AugLocal](https://arxiv.org/abs/2402.17318) and its baselines.
 
@@ -48,10 +47,12 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
     """
     header = ['tags: [image-classification, local-learning]', *(['library_name: timm'] if in_timm else [])]
     header += [f'license: {licence}'] if licence else []
+    known = record.method != 'unknown'
     facts = {
-        'method': record.method,
+        'trained as part of': training.config.get('model.type'),
+        'method': record.method if known else None,
         'local modules K': training.local_modules,
-        'auxiliary networks': _heads(training.config),
+        'auxiliary networks': _heads(training),
         'data': _data(training),
         'epochs': record.epoch,
         'seed': training.seed,
@@ -67,8 +68,7 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
         facts['accuracy'] = None
     rows = [(name, UNKNOWN if value is None else str(value)) for name, value in facts.items()]
     card = CARD.format(
-        architecture=record.architecture,
-        method=record.method,
+        title=record.architecture + (f', pretrained by {record.method}' if known else ''),
         table=markdown_table(('', ''), rows),
         timm=TIMM if in_timm else '',
         file=file,
@@ -76,11 +76,11 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
     return '\n'.join(['---', *header, '---', '', card])
 
 
-def _heads(config: RunConfig) -> str | None:
+def _heads(training: Training) -> str | None:
     """The auxiliary networks as a call, such as ``AugLocalHead(depth=5)``."""
-    heads = config.get('model.auxiliary_heads')
+    heads = training.config.get('model.auxiliary_heads')
     if not isinstance(heads, Mapping):
-        return 'none' if config.get('model') else None
+        return 'none' if training.is_classifier else None
     options = ', '.join(f'{key}={value!r}' for key, value in heads.items() if key != 'type')
     return f'{heads.get("type")}({options})'
 

@@ -37,10 +37,11 @@ class Training:
 
     Attributes:
         config: Read as data; empty if it is not recorded.
+        is_classifier: Whether it is that of an ``ImageClassifier``, by name: nothing that a checkpoint names is imported.
         seed: ``None`` if it is not recorded.
         mmengine_version: With which it ran; ``None`` if it is not recorded.
         classes: Their names; empty if they are not recorded.
-        local_modules: Their number K; ``None`` if the checkpoint has no heads and its config is not recorded.
+        local_modules: Their number K; ``None`` if there are no heads, and no record of a classifier that needs none.
         checkpoint: With the accuracy that was validated later.
 
     Raises:
@@ -50,18 +51,19 @@ class Training:
     def __init__(self, checkpoint: Mapping[str, Any], source: str) -> None:
         meta = fit(checkpoint.get('meta', {}), _Meta, f'meta of {source}', ADVICE)
         self.config = RunConfig(Path(source), parse_record(meta.cfg) or {})
+        self.is_classifier = str(self.config.get('model.type')).split('.')[-1] == 'ImageClassifier'
         self.seed, self.mmengine_version = meta.seed, meta.mmengine_version
         self.classes = meta.dataset_meta.classes if meta.dataset_meta else ()
-        self.local_modules = _local_modules(checkpoint.get('state_dict', checkpoint), self.config)
+        self.local_modules = _local_modules(checkpoint.get('state_dict', checkpoint), self.is_classifier)
         self.checkpoint = _with_accuracy(checkpoint, source)
 
 
-def _local_modules(state: Mapping[str, Any], config: RunConfig) -> int | None:
+def _local_modules(state: Mapping[str, Any], is_classifier: bool) -> int | None:
     """One for each auxiliary head, and the last."""
     found = (re.match(r'auxiliary_heads\.(\d+)\.', name) for name in state)
     heads = max((int(head[1]) + 1 for head in found if head), default=0)
-    is_whole = bool(config.get('model')) and any(name.startswith('backbone.') for name in state)
-    return heads + 1 if heads or is_whole else None
+    is_bp = is_classifier and any(name.startswith('backbone.') for name in state)
+    return heads + 1 if heads or is_bp else None
 
 
 def _with_accuracy(checkpoint: Mapping[str, Any], source: str) -> dict[str, Any]:

@@ -88,6 +88,16 @@ def test_what_is_not_recorded_is_said(trained, tmp_path):
     assert facts(tmp_path / 'alone')['local modules K'] == 'not recorded'
 
 
+def test_the_backbone_of_a_detector_is_not_said_to_be_trained_by_bp(trained, tmp_path):
+    state = {name: value for name, value in read_weights(trained)['state_dict'].items() if name.startswith('backbone.')}
+    meta = {'cfg': "model = dict(type='mmdet.MaskRCNN', backbone=dict(type='ResNet'))"}
+    write_hub_folder(tmp_path / 'hub', {'state_dict': state, 'meta': meta}, str(tmp_path / 'other.pth'))
+    card = facts(tmp_path / 'hub')
+    assert card['trained as part of'] == 'mmdet.MaskRCNN'
+    assert {card[name] for name in ('method', 'local modules K', 'auxiliary networks')} == {'not recorded'}
+    assert 'library_name: timm' not in (tmp_path / 'hub' / 'README.md').read_text()  # without a classifier
+
+
 def test_the_accuracy_of_other_weights_is_not_taken(trained, tmp_path):
     checkpoint = read_weights(trained)
     other = copy.deepcopy(checkpoint['meta'])
