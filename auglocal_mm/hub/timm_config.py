@@ -38,14 +38,14 @@ def _is_timms(weights: Mapping[str, Tensor], name: str) -> bool:
 
 def preparation(config: RunConfig) -> dict[str, Any]:
     """How validation images are prepared, in timm's words; pixels are from 0 to 1."""
-    transforms = config.get('val_dataloader.dataset.transforms') or ()
+    given, side = config.get('val_dataloader.dataset.transforms'), config.get('model.image_size')
     sizes = {
         str(each.get('type')).split('.')[-1]: each['size']
-        for each in transforms
+        for each in (given if isinstance(given, Sequence) else ())
         if isinstance(each, Mapping) and isinstance(each.get('size'), int)
     }
     resized = sizes.get('Resize')
-    size = sizes.get('CenterCrop') or resized or config.get('model.image_size') or 224
+    size = sizes.get('CenterCrop') or resized or (side if isinstance(side, int) else None) or 224
     prepared = {'input_size': [3, size, size], 'crop_pct': size / (resized or size), 'interpolation': 'bilinear'}
     for key in ('mean', 'std'):
         value = config.get(f'model.data_preprocessor.{key}')
