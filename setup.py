@@ -17,6 +17,10 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['auglocal_mm', 'auglocal_mm.*']),
+    # Configs and tools where mim and MMEngine look for them: links in a checkout, files in a wheel.
+    package_data={'auglocal_mm': [f'.mim/**/*.{suffix}' for suffix in ('md', 'py', 'sh', 'yml')]},
+    # PyTorch calls this when it is imported, before mmcv asks for its ops, in whatever program.
+    entry_points={'torch.backends': ['auglocal_mm = auglocal_mm.ops:provide_mmcv_ops']},
     python_requires='>=3.10,<3.14',
     install_requires=[
         'torch>=2.11,<2.14',
@@ -36,6 +40,6 @@ setup(
     ],
     extras_require={
         'demo': ['scikit-learn>=1.5'],
-        'dev': ['pytest>=8', 'pytest-xdist>=3.6', 'ruff==0.17.6', 'mypy==2.4.1', 'tensorboard>=2.16'],
+        'dev': ['pytest>=8', 'pytest-xdist>=3.6', 'ruff==0.17.6', 'mypy==2.4.1', 'tensorboard>=2.16', 'timm>=1.0.20'],
     },
 )

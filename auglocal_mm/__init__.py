@@ -4,4 +4,4 @@ from auglocal_mm.ops import provide_mmcv_ops
 
 __version__ = '0.1.0'
 
-provide_mmcv_ops()  # here, so that `import auglocal_mm` before `import mmdet` is all that a user has to know
+provide_mmcv_ops()  # PyTorch calls it too, but not in a checkout that is not installed

@@ -1,7 +1,10 @@
 """Child registries of MMEngine's root registries: a ``type`` in a config is looked up here first, then there."""
 
 from mmengine import registry as mmengine_registry
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import Registry
+
+MODULE2PACKAGE['auglocal_mm'] = 'auglocal_mm'  # whose configs may be named, as in _base_ = 'auglocal_mm::bp/NAME.py'
 
 MODELS = Registry('model', parent=mmengine_registry.MODELS, locations=['auglocal_mm.models'])
 EXECUTORS = Registry('executor', locations=['auglocal_mm.runtime'])

@@ -1,1 +1,1 @@
-"""Atomic writes, locks, and records in JSON."""
+"""Atomic writes, locks, records in JSON, and the files that come with the package."""

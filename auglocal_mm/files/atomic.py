@@ -62,6 +62,31 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.close(lock)
 
 
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a temporary folder beside ``path``, which is renamed to ``path`` when the block succeeds, and else removed.
+
+    Args:
+        path: The folder to write, which does not exist or is empty.
+
+    Raises:
+        InputError: There are files at ``path``, or the operating system refused the write.
+    """
+    target = Path(path)
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise InputError(f'cannot write {target}: it is not an empty folder; give another one, or remove it')
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            dir=target.parent, prefix=f'.{target.name}.', suffix='.tmp', ignore_cleanup_errors=True
+        ) as name:
+            yield Path(name)
+            os.chmod(name, 0o777 & ~_umask())
+            os.replace(name, target)
+    except OSError as error:
+        raise InputError(f'cannot write {target}: {error.strerror}; free some space or choose another place') from error
+
+
 def remove_leftovers(folder: Path, names: str) -> None:
     """Removes what killed calls of :func:`atomic_write` left in ``folder``, but no file that is being written.
 

@@ -40,6 +40,14 @@ def read_record(path: Path) -> dict[str, Any] | None:
         return None
 
 
+def parse_record(text: str) -> dict[str, Any] | None:
+    """As :func:`read_record`, for the text in a checkpoint."""
+    try:
+        return _python(text) if len(text) <= LARGEST else None
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return None
+
+
 def may_overwrite(path: Path) -> bool:
     """Whether a new run may write its config to ``path``: it does not exist, or is the unedited config of a run."""
     if not path.exists():

@@ -1,7 +1,7 @@
-"""The stand-in for ``sys.modules['mmcv._ext']`` if mmcv has no compiled ops.
+"""The stand-in for ``mmcv._ext`` if mmcv has no compiled ops.
 
-mmcv's loader looks up every op by name while ``mmcv.ops`` is imported, so each name must exist; only those of ``KERNELS``
-are implemented. They are imported on first use, so that ``import auglocal_mm`` does not import torch.
+mmcv's loader looks up every op by name while ``mmcv.ops`` is imported, so each name must exist; of the ops only those of
+``KERNELS`` are implemented, and imported on first use.
 """
 
 import functools
@@ -24,3 +24,11 @@ def __getattr__(name: str) -> Callable[..., Any]:
     if name in KERNELS:
         return getattr(importlib.import_module(KERNELS[name]), name)
     return functools.partial(refuse_op, name)
+
+
+def get_compiler_version() -> str:
+    """What mmcv itself reports for ops that are not compiled."""
+    return 'n/a'
+
+
+get_compiling_cuda_version = get_compiler_version

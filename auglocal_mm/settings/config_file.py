@@ -1,6 +1,7 @@
 """Reads the config of a tool and reports what is wrong with it before anything is built."""
 
 import copy
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from mmengine.model import PretrainedInit
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import is_there
+from auglocal_mm.files.packaged import CONFIGS, config_path
 from auglocal_mm.private import base_paths
 from auglocal_mm.settings.config_checks import check_config
 from auglocal_mm.settings.config_names import refuse_changes_without_effect, refuse_names_without_effect
@@ -19,13 +21,14 @@ def read_config_file(path: str, changes: Mapping[str, Any] | None = None) -> Con
     """The config of a file with the overrides of a command line.
 
     Args:
-        path: Of the file.
+        path: Of the file, or the name of a packaged config (see :func:`auglocal_mm.files.packaged.config_path`).
         changes: Values by dotted keys.
 
     Raises:
         InputError: There is no such file, it cannot be read, an override has no place in it, or a value is out of range.
     """
-    parsed = parse_config(path, 'config file', 'configs/')
+    path = config_path(path)
+    parsed = parse_config(path, 'config file', os.path.realpath(CONFIGS))
     if str(path).endswith('.py'):
         refuse_names_without_effect(Path(path))
     # A config in pure Python holds classes: as their names it can be changed, written and read like any other.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 from torchvision.models import get_model, list_models
@@ -18,6 +19,7 @@ from auglocal_mm.files.json_file import fit
 from auglocal_mm.weights.backbone_record import BackboneRecord, read_backbone_record
 from auglocal_mm.weights.checkpoint_file import read_weights, readable
 from auglocal_mm.weights.finite import non_finite
+from auglocal_mm.weights.layouts import in_layout
 from auglocal_mm.weights.load_weights import CLASSIFIERS, Coverage, load_weights, resnet_architecture
 
 
@@ -57,18 +59,20 @@ def named_as_torchvision(state: Mapping[str, Tensor], architecture: str | None) 
     return {f'{path}.{name[3:]}' if name.startswith('fc.') else name: value for name, value in state.items()}
 
 
-def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) -> Path:
+def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any], layout: str | None = None) -> Path:
     """Writes the backbone of ``checkpoint`` to ``path`` and its description beside it, as ``.json``: both or none.
 
     Args:
-        path: The file to write, ``backbone.pth`` by convention.
+        path: The file to write, ``backbone.pth`` by convention; a safetensors file if its name ends in ``.safetensors``.
         checkpoint: As the runner saves it. ``meta['auglocal_mm']`` may contain the method, accuracy and config hash.
+        layout: The library that is to load it, see :func:`auglocal_mm.weights.layouts.in_layout`; by default the names are
+            torchvision's where it has the network, and the network's own otherwise.
 
     Returns:
         The path of the description.
 
     Raises:
-        InputError: There are no backbone weights, some are not finite, or the disk is full.
+        InputError: There are no backbone weights, some are not finite, ``layout`` has no such network, or the disk is full.
     """
     meta = checkpoint.get('meta', {})
     state = backbone_weights(checkpoint)
@@ -79,11 +83,13 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) 
     recorded = fit(meta.get('auglocal_mm', {}), dict[str, Any], 'meta.auglocal_mm of the checkpoint', advice)
     beside = Path(path).with_suffix('.json')
     state = named_as_torchvision(state, recorded.get('architecture'))
+    architecture = recorded.get('architecture') or resnet_architecture(state)
+    state = in_layout(state, layout, architecture) if layout else state
     with atomic_write(beside) as described, atomic_write(path) as weights:
-        _save(state, weights)
+        _save(state, weights, Path(path).suffix == '.safetensors')
         description = {
             'method': recorded.get('method', 'unknown'),
-            'architecture': recorded.get('architecture') or resnet_architecture(state),
+            'architecture': architecture,
             'num_classes': _num_classes(state),
             'accuracy': recorded.get('accuracy', {}),
             'epoch': recorded.get('epoch', meta.get('epoch')),
@@ -96,10 +102,13 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any]) 
     return beside
 
 
-def _save(state: Mapping[str, Tensor], path: Path) -> None:
+def _save(state: dict[str, Tensor], path: Path, as_safetensors: bool) -> None:
     try:
         with open(path, 'wb') as file:
-            torch.save(state, file)  # through a file: given a path, torch writes its name into the archive
+            if as_safetensors:
+                file.write(safetensors.torch.save(state, {'format': 'pt'}))  # which timm and others look for
+            else:
+                torch.save(state, file)  # through a file: given a path, torch writes its name into the archive
             file.flush()
             os.fsync(file.fileno())
     except RuntimeError as error:  # PyTorch's own, for a write that failed

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STAND_IN = 'auglocal_mm.ops.mmcv_ext'
+STAND_IN = str(ROOT / 'auglocal_mm/ops/mmcv_ext.py')
 
 
-def run(folder: Path, code: str) -> list[str]:
+def run(folder: Path, code: str, **environment: str) -> list[str]:
     """Runs ``code`` as a script in ``folder``, whose packages Python then finds first; returns the printed lines."""
     script = folder / 'script.py'
     script.write_text(code)
-    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT), **environment}
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -39,11 +39,12 @@ def compiled(plain: Path) -> Path:
 
 
 def test_the_stand_in_takes_the_place_of_missing_ops(plain: Path) -> None:
-    assert run(plain, 'import auglocal_mm, mmcv.ops; print(mmcv.ops.ext.__name__)') == [STAND_IN]
+    assert run(plain, 'import auglocal_mm, mmcv.ops; print(mmcv.ops.ext.__file__)') == [STAND_IN]
 
 
 def test_a_compiled_ext_wins(compiled: Path) -> None:
-    assert run(compiled, 'import auglocal_mm, mmcv.ops; print(mmcv.ops.ext.__name__)') == ['mmcv._ext']
+    ext = str(compiled / 'mmcv' / '_ext.py')
+    assert run(compiled, 'import auglocal_mm, mmcv.ops; print(mmcv.ops.ext.__file__)') == [ext]
 
 
 def test_a_compiled_ext_wins_wherever_mmcv_looks_for_it(plain: Path) -> None:
@@ -54,17 +55,17 @@ def test_a_compiled_ext_wins_wherever_mmcv_looks_for_it(plain: Path) -> None:
 import mmcv
 mmcv.__path__.append({str(elsewhere)!r})
 import auglocal_mm, mmcv.ops
-print(mmcv.ops.ext.__name__)
+print(mmcv.ops.ext.__file__)
 """
-    assert run(plain, code) == ['mmcv._ext']
+    assert run(plain, code) == [str(elsewhere / '_ext.py')]
 
 
 def test_a_module_that_is_already_there_is_left_alone(plain: Path) -> None:
     code = """
 import sys
 mine = sys.modules['mmcv._ext'] = object()
-import auglocal_mm
-print(sys.modules['mmcv._ext'] is mine)
+import auglocal_mm, mmcv.ops
+print(mmcv.ops.ext is mine)
 """
     assert run(plain, code) == ['True']
 
@@ -72,11 +73,22 @@ print(sys.modules['mmcv._ext'] is mine)
 def test_a_second_call_changes_nothing(plain: Path) -> None:
     code = """
 import sys, auglocal_mm
-first = sys.modules['mmcv._ext']
+before = [*sys.meta_path]
 auglocal_mm.provide_mmcv_ops()
-print(sys.modules['mmcv._ext'] is first)
+print(sys.meta_path == before)
 """
     assert run(plain, code) == ['True']
+
+
+def test_the_environment_turns_it_off(plain: Path) -> None:
+    code = """
+import auglocal_mm
+try:
+    import mmcv.ops
+except ModuleNotFoundError as error:
+    print(error.name)
+"""
+    assert run(plain, code, AUGLOCAL_MMCV_OPS='0') == ['mmcv._ext']
 
 
 def test_mmcv_ops_can_be_imported_after_a_failed_import(plain: Path) -> None:
@@ -86,7 +98,7 @@ try:
 except ModuleNotFoundError as error:
     print(error.name)
 import auglocal_mm, mmcv.ops
-print(mmcv.ops.ext.__name__)
+print(mmcv.ops.ext.__file__)
 """
     assert run(plain, code) == ['mmcv._ext', STAND_IN]
 
@@ -98,7 +110,7 @@ import auglocal_mm
 import mmcv.ops
 
 def name():
-    return mmcv.ops.ext.__name__
+    return mmcv.ops.ext.__file__
 
 if __name__ == '__main__':
     with multiprocessing.get_context('spawn').Pool(1) as pool:

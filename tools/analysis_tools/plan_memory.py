@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f'{describe(chosen, names)}: {totals[0]} instead of {totals[1]}, for a batch of {training.batch_size} images of '
         f'{config.model.image_size} pixels, which the transforms must produce'
     )
-    write_text(snippet, to_text(settings, Path(options.config).resolve(), comment))
+    write_text(snippet, to_text(settings, Path(config.filename).resolve(), comment))
     print(f'wrote {snippet}')
 
 

@@ -173,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     data = {**to_json(predictions, plan, training, devices), 'config': settings}
     write_report(options.out, 'plan', '\n\n'.join(sections) + '\n', data, None)
     comment = f'{devices.number} devices train its stages at the same time'
-    write_text(snippet, to_text(settings, Path(options.config).resolve(), comment))
+    write_text(snippet, to_text(settings, Path(config.filename).resolve(), comment))
     print(f'wrote {snippet}')
 
 

@@ -1,0 +1,53 @@
+"""Runs the tools from anywhere: python -m auglocal_mm COMMAND [arguments of the tool]."""
+
+import argparse
+import ast
+import runpy
+import sys
+from collections.abc import Sequence
+
+from auglocal_mm.files.packaged import TOOLS
+
+COMMANDS = {
+    'train': 'train.py',
+    'test': 'test.py',
+    'compare': 'analysis_tools/compare_transfer.py',
+    'plan': 'analysis_tools/plan_memory.py',
+    'plan-parallel': 'analysis_tools/plan_parallel.py',
+    'benchmark': 'analysis_tools/benchmark_training.py',
+    'flops': 'analysis_tools/get_flops.py',
+    'cka': 'analysis_tools/compare_cka.py',
+    'probe': 'analysis_tools/linear_probe.py',
+    'curves': 'analysis_tools/plot_curves.py',
+    'export': 'model_converters/export_backbone.py',
+    'import': 'model_converters/import_backbone.py',
+    'imagenet-val': 'dataset_converters/imagenet_val.py',
+}
+"""Files in ``tools`` by the names of their commands."""
+
+
+def summary(tool: str) -> str:
+    """The first line of a tool's docstring, read without running the tool."""
+    docstring = ast.get_docstring(ast.parse((TOOLS / tool).read_text(encoding='utf-8')))
+    return (docstring or '').split('\n')[0]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the tool of a command as Python runs a script, with the other arguments unchanged."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    parser = argparse.ArgumentParser(
+        prog='python -m auglocal_mm',
+        usage='%(prog)s COMMAND [arguments of the tool]',
+        epilog='\n'.join(f'  {command:15}{summary(tool)}' for command, tool in COMMANDS.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('command', metavar='COMMAND', choices=COMMANDS, help='one of those below; COMMAND --help')
+    command = parser.parse_args(given[:1]).command
+    tool = TOOLS / COMMANDS[command]
+    sys.argv[1:] = given[1:]
+    sys.path.insert(0, str(tool.parent))
+    runpy.run_path(str(tool), run_name='__main__')
+
+
+if __name__ == '__main__':
+    main()

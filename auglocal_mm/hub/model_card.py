@@ -1,0 +1,96 @@
+"""The model card of a backbone, from the records of its training: ``README.md`` as the Hugging Face Hub shows it."""
+
+from collections.abc import Mapping
+from pathlib import PurePath
+
+import torch
+import torchvision
+
+import auglocal_mm
+from auglocal_mm.analysis.tables import markdown_table
+from auglocal_mm.hub.training import Training
+from auglocal_mm.weights.backbone_record import BackboneRecord
+
+UNKNOWN = 'not recorded'
+TIMM = """With timm, from a copy of this folder or from the Hub:
+
+```python
+model = timm.create_model('local-dir:FOLDER', pretrained=True)  # or 'hf-hub:USER/NAME'
+```
+
+"""
+CARD = """# {title}
+
+A backbone pretrained with auglocal_mm, an implementation of [AugLocal](https://arxiv.org/abs/2402.17318) and its baselines.
+
+{table}
+
+## Use
+
+{timm}In a config of a detector that auglocal_mm trains:
+
+```python
+model = dict(backbone=dict(init_cfg=dict(type='Pretrained', checkpoint='{file}')))
+```
+"""
+
+
+def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: str, licence: str | None) -> str:
+    """The card, in Markdown.
+
+    Args:
+        record: Description of the written weights.
+        training: Of the weights.
+        in_timm: Whether timm reads the folder.
+        file: Name of the file of weights.
+        licence: Of the weights; ``None`` if it is not stated.
+    """
+    header = ['tags: [image-classification, local-learning]', *(['library_name: timm'] if in_timm else [])]
+    header += [f'license: {licence}'] if licence else []
+    known = record.method != 'unknown'
+    facts = {
+        'trained as part of': training.config.get('model.type'),
+        'method': record.method if known else None,
+        'local modules K': training.local_modules,
+        'auxiliary networks': _heads(training),
+        'data': _data(training),
+        'epochs': record.epoch,
+        'seed': training.seed,
+        **{name: f'{value:.2f}' for name, value in (record.accuracy or {}).items()},
+        'trained with MMEngine': training.mmengine_version,
+        'exported with auglocal_mm': auglocal_mm.__version__,
+        'exported with PyTorch, torchvision': f'{torch.__version__}, {torchvision.__version__}',
+        'SHA-256 of the config': record.config_hash,
+        f'SHA-256 of {file}': record.sha256,
+        'licence of the weights': licence or 'not stated',
+    }
+    if not record.accuracy:
+        facts['accuracy'] = None
+    rows = [(name, UNKNOWN if value is None else str(value)) for name, value in facts.items()]
+    card = CARD.format(
+        title=record.architecture + (f', pretrained by {record.method}' if known else ''),
+        table=markdown_table(('', ''), rows),
+        timm=TIMM if in_timm else '',
+        file=file,
+    )
+    return '\n'.join(['---', *header, '---', '', card])
+
+
+def _heads(training: Training) -> str | None:
+    """The auxiliary networks as a call, such as ``AugLocalHead(depth=5)``."""
+    heads = training.config.get('model.auxiliary_heads')
+    if not isinstance(heads, Mapping):
+        return 'none' if training.is_classifier else None
+    options = ', '.join(f'{key}={value!r}' for key, value in heads.items() if key != 'type')
+    return f'{heads.get("type")}({options})'
+
+
+def _data(training: Training) -> str | None:
+    """The data set that was trained on, by its type, the name of its folder and its classes."""
+    dataset = training.config.get('train_dataloader.dataset')
+    while isinstance(dataset, Mapping) and 'dataset' in dataset:
+        dataset = dataset['dataset']
+    if not isinstance(dataset, Mapping):
+        return None
+    folder = PurePath(str(dataset.get('data_root', ''))).name
+    return ', '.join(filter(None, [str(dataset.get('type')), folder, f'{len(training.classes) or "unknown"} classes']))

@@ -1,0 +1,67 @@
+"""The names that a backbone's weights have in torchvision, timm and MMDetection."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.models import get_model, list_models
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.weights.load_weights import is_of_feature_extractor
+
+LAYOUTS = ('torchvision', 'timm', 'mmdet')
+
+
+def in_layout(state: Mapping[str, Tensor], layout: str, architecture: str) -> dict[str, Tensor]:
+    """The weights as a library loads them strictly.
+
+    timm's plain ResNets have the names and shapes of torchvision's. MMDetection's have no classifier, and any width.
+
+    Args:
+        state: A backbone, with or without its classifier, in torchvision's names.
+        layout: One of ``LAYOUTS``.
+        architecture: Such as ``ResNet-34``, or a name of torchvision such as ``mobilenet_v2``.
+
+    Raises:
+        InputError: The library has no such network, or another one under these names.
+    """
+    name = torchvision_name(architecture)
+    if name is None or (layout != 'torchvision' and not re.fullmatch(r'resnet\d+', name)):
+        known = 'the networks of torchvision' if layout == 'torchvision' else 'ResNet-18, 34, 50, 101 and 152'
+        raise InputError(
+            f'--layout is {layout}, which is known for {known}, not for {architecture}; omit it to keep its own names'
+        )
+    if layout == 'mmdet':
+        return {key: value for key, value in state.items() if is_of_feature_extractor(key)}
+    different = difference(state, torchvision_weights(name), name)
+    if different:
+        raise InputError(f'--layout is {layout}, but {different}; omit it to keep the network as it is')
+    return dict(state)
+
+
+def torchvision_name(architecture: str) -> str | None:
+    """``'resnet34'`` for ``'ResNet-34'``; ``None`` if torchvision has no such network."""
+    name = re.sub(r'^ResNet-(\d+)$', r'resnet\1', architecture)
+    return name if name in list_models() else None
+
+
+def torchvision_weights(name: str) -> dict[str, Tensor]:
+    """The weights that torchvision's network ``name`` has, with random values."""
+    with torch.random.fork_rng(devices=[]):
+        return get_model(name).state_dict()
+
+
+def difference(state: Mapping[str, Any], expected: Mapping[str, Tensor], name: str) -> str | None:
+    """The first weight below the classifier that is not as in the network ``name``; ``None`` if there is none.
+
+    Counts of batches, with which no network computes, are not compared.
+    """
+    for key in [*expected, *state]:
+        if not is_of_feature_extractor(key) or key.endswith('num_batches_tracked'):
+            continue
+        shapes = [tuple(weights[key].shape) if key in weights else None for weights in (state, expected)]
+        if shapes[0] != shapes[1]:
+            return f'its {key} has the shape {shapes[0]}, and that of {name} {shapes[1]}'
+    return None

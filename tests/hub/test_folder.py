@@ -1,0 +1,129 @@
+"""A folder to publish, as timm reads it and as a person reads it."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from mmengine.runner import Runner
+from tests_support import call
+from tests_training import stages, tiny_training, write_images
+
+from auglocal_mm.errors import InputError
+from auglocal_mm.hub.folder import write_hub_folder
+from auglocal_mm.weights.backbone_file import check_sha256, sha256
+from auglocal_mm.weights.checkpoint_file import read_weights
+
+EXPORT = 'tools/model_converters/export_backbone.py'
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The checkpoint of an epoch of a ResNet-18 in two local modules."""
+    folder = tmp_path_factory.mktemp('trained')
+    settings = {
+        'model.backbone.base_channels': 64,
+        'model.auxiliary_heads.depth': 2,
+        'model.partition': dict(num_local_modules=2),
+        'train_cfg.max_epochs': 1,
+    }
+    images = write_images(folder / 'images')
+    Runner.from_cfg(tiny_training('auglocal', images, work_dir=str(folder), **stages(4), **settings)).train()
+    return str(folder / 'epoch_1.pth')
+
+
+def facts(folder: Path) -> dict[str, str]:
+    """The table of the model card."""
+    rows = [line.split(' | ') for line in (folder / 'README.md').read_text().splitlines() if line.startswith('| ')]
+    return {name.strip('| '): value.strip('| ') for name, value in rows[2:]}
+
+
+@torch.no_grad()
+def test_timm_reads_the_folder(trained, tmp_path):
+    folder = tmp_path / 'hub'
+    call(EXPORT, trained, str(folder), '--hub-folder')
+    model = timm.create_model(f'local-dir:{folder}', pretrained=True).eval()
+    weights = {name.split('.', 1)[1]: value for name, value in read_weights(trained)['state_dict'].items()}
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+    prepared = timm.data.resolve_model_data_config(model)
+    assert list(prepared['input_size']) == [3, 32, 32]
+    assert prepared['mean'] == pytest.approx([0.485, 0.456, 0.406])
+    assert prepared['std'] == pytest.approx([0.229, 0.224, 0.225])
+    assert json.loads((folder / 'config.json').read_text())['label_names'] == ['cat', 'dog', 'emu']
+
+
+def test_the_model_card_has_what_was_recorded(trained, tmp_path):
+    folder = tmp_path / 'hub'
+    call(EXPORT, trained, str(folder), '--hub-folder', '--format', 'pth', '--license', 'cc-by-nc-4.0')
+    assert sorted(path.name for path in folder.iterdir()) == [
+        'README.md',
+        'config.json',
+        'pytorch_model.bin',
+        'pytorch_model.json',
+    ]
+    check_sha256(folder / 'pytorch_model.bin')
+    card, validated = facts(folder), json.loads((Path(trained).parent / 'backbone.json').read_text())
+    assert card['method'] == 'AugLocalHead'
+    assert card['local modules K'] == '2'
+    assert card['auxiliary networks'] == 'AugLocalHead(depth=2)'
+    assert card['data'] == 'ImageFolder, images, 3 classes'
+    assert (card['epochs'], card['seed']) == ('1', '0')
+    assert card['accuracy/top1'] == f'{validated["accuracy"]["accuracy/top1"]:.2f}'
+    assert card['SHA-256 of pytorch_model.bin'] == sha256(folder / 'pytorch_model.bin')
+    assert card['licence of the weights'] == 'cc-by-nc-4.0'
+    assert 'license: cc-by-nc-4.0\n' in (folder / 'README.md').read_text()
+
+
+def test_what_is_not_recorded_is_said(trained, tmp_path):
+    weights = {'state_dict': read_weights(trained)['state_dict']}
+    write_hub_folder(tmp_path / 'hub', weights, str(tmp_path / 'other.pth'))
+    card = facts(tmp_path / 'hub')
+    assert {card[name] for name in ('data', 'epochs', 'seed', 'accuracy', 'auxiliary networks')} == {'not recorded'}
+    assert card['licence of the weights'] == 'not stated'
+    assert card['local modules K'] == '2'
+    alone = {name: value for name, value in weights['state_dict'].items() if not name.startswith('auxiliary_heads')}
+    write_hub_folder(tmp_path / 'alone', alone, str(tmp_path / 'other.pth'))
+    assert facts(tmp_path / 'alone')['local modules K'] == 'not recorded'
+
+
+def test_the_backbone_of_a_detector_is_not_said_to_be_trained_by_bp(trained, tmp_path):
+    state = {name: value for name, value in read_weights(trained)['state_dict'].items() if name.startswith('backbone.')}
+    meta = {'cfg': "model = dict(type='mmdet.MaskRCNN', backbone=dict(type='ResNet'))"}
+    write_hub_folder(tmp_path / 'hub', {'state_dict': state, 'meta': meta}, str(tmp_path / 'other.pth'))
+    card = facts(tmp_path / 'hub')
+    assert card['trained as part of'] == 'mmdet.MaskRCNN'
+    assert {card[name] for name in ('method', 'local modules K', 'auxiliary networks')} == {'not recorded'}
+    assert 'library_name: timm' not in (tmp_path / 'hub' / 'README.md').read_text()  # without a classifier
+
+
+def test_the_accuracy_of_other_weights_is_not_taken(trained, tmp_path):
+    checkpoint = read_weights(trained)
+    other = copy.deepcopy(checkpoint['meta'])
+    other['iter'] += 1
+    write_hub_folder(tmp_path / 'hub', {**checkpoint, 'meta': other}, trained)
+    assert facts(tmp_path / 'hub')['accuracy'] == 'not recorded'
+
+
+def test_a_folder_with_files_is_left_alone(trained, tmp_path, capsys):
+    (tmp_path / 'mine.txt').write_text('mine')
+    with pytest.raises(SystemExit, match='1'):
+        call(EXPORT, trained, str(tmp_path), '--hub-folder')
+    assert str(tmp_path) in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ['mine.txt']
+
+
+@pytest.mark.parametrize(('key', 'value'), [('cfg', 3), ('seed', 'x'), ('epoch', 'y')])
+def test_nothing_is_written_of_a_record_that_is_invalid(trained, tmp_path, key, value):
+    meta = {'auglocal_mm': {key: value}} if key == 'epoch' else {key: value}
+    checkpoint = {'state_dict': read_weights(trained)['state_dict'], 'meta': meta}
+    with pytest.raises(InputError, match=key):
+        write_hub_folder(tmp_path / 'hub', checkpoint, 'a.pth')
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_licence_without_a_card_is_refused(trained, tmp_path, capsys):
+    with pytest.raises(SystemExit, match='1'):
+        call(EXPORT, trained, str(tmp_path / 'a.pth'), '--license', 'mit')
+    assert '--license is mit' in capsys.readouterr().err
