@@ -8,6 +8,7 @@ from statistics import median
 import exactness
 import killed
 import speed
+import timeline
 from layouts import Cuts
 from module_seconds import Measurement, read_measurement
 from rates import IMAGES
@@ -180,6 +181,12 @@ def speeds() -> str:
     return markdown_table(('', *header), rows)
 
 
+def waits() -> str:
+    """Who waits in layer-parallel training, and how much longer modules take beside another process."""
+    header = ('balance', 'beside another process', 'layer-parallel', 'slower process waits', 'faster process waits')
+    return markdown_table(('', *header), [timeline.summary(case) for case in timeline.read_timelines().cases])
+
+
 def against_bp() -> str:
     """Two processes against backpropagation by one and by both, in the same rounds."""
     rows = []
@@ -207,7 +214,7 @@ def _span(values: Sequence[float], unit: str) -> str:
 
 TABLES: Tables = {
     'setting': setting,
-    **{each.__name__: each for each in (exact, kills, speeds, against_bp)},
+    **{each.__name__: each for each in (exact, kills, speeds, waits, against_bp)},
     'sentences': ten_sentences,
     **{each.__name__: each for each in (costs, required, devices, bandwidth, networks, slowness, state)},
 }

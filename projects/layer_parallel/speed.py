@@ -39,7 +39,7 @@ from auglocal_mm.runtime import build_executor
 from auglocal_mm.runtime.grid import arrange_processes, current_grid
 from auglocal_mm.runtime.optimizers import LocalOptimWrapper, each_wrapper
 from auglocal_mm.runtime.ownership import Ownership
-from auglocal_mm.runtime.split import balanced_split
+from auglocal_mm.runtime.split import balanced_split, stages_of_splits
 
 CONFIG = Path(__file__).parents[2] / 'configs/auglocal/resnet34_auglocal-d5_1xb256-200e_in1k.py'
 BATCH, SIDE = 16, 96
@@ -79,17 +79,22 @@ def read_speeds() -> Speeds:
 
 @dataclass(frozen=True)
 class Case:
-    """A network with its local modules; ``splits`` replaces the balanced split into ``num_local_modules``."""
+    """A network with its local modules; ``split_points`` replaces the even partition into ``num_local_modules``.
+
+    The local modules are split such that the slower process is as fast as possible, unless the second one begins at ``begin``.
+    """
 
     name: str
     depth: int
     heads: dict[str, Any]
     num_local_modules: int | None = None
     split_points: Sequence[str] | None = None
+    begin: int | None = None
 
 
 CASES = (
     Case('ResNet-34, d = 5, layer by layer', 34, dict(type='AugLocalHead', depth=5)),
+    Case('ResNet-34, d = 5, layer by layer, 10 + 7 modules', 34, dict(type='AugLocalHead', depth=5), begin=10),
     Case('ResNet-34, K = 4, d = 2', 34, dict(type='AugLocalHead', depth=2), 4),
     Case('ResNet-50, K = 4, DGL heads', 50, dict(type='DGLHead'), 4),
     Case('ResNet-50, K = 2, d = 2', 50, dict(type='AugLocalHead', depth=2), 2),
@@ -196,8 +201,10 @@ def seconds_of(step: Callable[[], None], fill: int, iterations: int) -> float:
     return (time.perf_counter() - start) / iterations
 
 
-def choose_split(alone: Sequential) -> list[int]:
-    """The stage of each module, from the times of the first process."""
+def choose_split(case: Case, alone: Sequential) -> list[int]:
+    """The stage of each module, from the times of the first process where the case does not say it."""
+    if case.begin:
+        return stages_of_splits([case.begin], len(alone.model.local_modules()))
     alone.step()
     times = []
     for _ in range(3):
@@ -211,7 +218,7 @@ def choose_split(alone: Sequential) -> list[int]:
 def measure(case: Case, rank: int, rounds: int) -> dict[str, Any]:
     """The seconds of an iteration by every method, by round, and the state of the processes in bytes."""
     alone = Sequential(case)
-    stages = choose_split(alone)
+    stages = choose_split(case, alone)
     together = LayerParallel(case, stages)
     methods: dict[str, tuple[bool, Any, int]] = {
         'sequential': (False, alone, 0),
@@ -278,8 +285,12 @@ def work(rank: int, port: int, action: Callable[[Case, int, int], Any], options:
     distributed.destroy_process_group()
 
 
-def run_processes(action: Callable[[Case, int, int], Any], name: str, description: str | None) -> None:
-    """Reads the command line, and has two processes call ``action`` with each case, their rank and the number of rounds."""
+def run_processes(action: Callable[[Case, int, int], Any], name: str, description: str | None) -> Path:
+    """Reads the command line, and has two processes call ``action`` with each case, their rank and the number of rounds.
+
+    Returns:
+        The file ``name`` that they wrote.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument('--rounds', type=int, default=3, help='each measures every method')
@@ -290,6 +301,7 @@ def run_processes(action: Callable[[Case, int, int], Any], name: str, descriptio
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     multiprocessing.spawn(work, (port, action, options), nprocs=2)
+    return options.out
 
 
 if __name__ == '__main__':

@@ -1,10 +1,10 @@
-"""Traces layer-parallel training with two processes: when each computes, and when each waits for the other.
+"""Follows layer-parallel training with two processes: when each computes, and when each waits for the other.
 
 The bound of ``speed.py`` assumes that a module takes as long beside another process as alone. This is measured too: in every
 round, one process trains all modules while the other sleeps, both do so at the same time without exchanging anything, and both
 train layer-parallel::
 
-    OMP_NUM_THREADS=1 python projects/layer_parallel/trace.py --out projects/layer_parallel/results
+    OMP_NUM_THREADS=1 python projects/layer_parallel/timeline.py --out projects/layer_parallel/results
 """
 
 import time
@@ -42,7 +42,7 @@ class Event(BaseModel):
     end: float
 
 
-class Trace(BaseModel):
+class Timeline(BaseModel):
     """One case.
 
     Attributes:
@@ -64,18 +64,18 @@ class Trace(BaseModel):
     events: list[list[Event]]
 
 
-class Traces(BaseModel):
+class Timelines(BaseModel):
     """All cases."""
 
-    cases: list[Trace]
+    cases: list[Timeline]
 
 
-def read_traces() -> Traces:
-    """The content of ``results/trace.json``."""
-    return read_json(Path(__file__).parent / 'results/trace.json', Traces, 'restore it, or run trace.py')
+def read_timelines(path: Path = Path(__file__).parent / 'results/timeline.json') -> Timelines:
+    """The content of a file of timelines."""
+    return read_json(path, Timelines, 'restore it, or run timeline.py')
 
 
-class Traced(LayerParallel):
+class FollowedLayerParallel(LayerParallel):
     """Notes what this process does."""
 
     def __init__(self, case: Case, stages: Sequence[int]) -> None:
@@ -98,7 +98,7 @@ class Traced(LayerParallel):
             executor.outbox.send = lambda tensor: self.noted('send', lambda: send(tensor))
 
     def forget(self) -> None:
-        """Begins a new trace."""
+        """Begins a new timeline."""
         self.events: list[Event] = []
         self.moment = time.perf_counter()
 
@@ -109,7 +109,8 @@ class Traced(LayerParallel):
 
     def noted(self, kind: str, action: Callable[[], Any]) -> Any:
         """The result of ``action``; what precedes it belongs to the module that is trained."""
-        self.lap('module', self.names[self.trains] if self.trains < len(self.names) else '')
+        trains_on = self.trains < self.executor.first + len(self.executor.own)
+        self.lap('module', self.names[self.trains] if trains_on else '')
         result = action()
         self.lap(kind, '')
         return result
@@ -136,18 +137,18 @@ class Traced(LayerParallel):
 class Noted:
     """Stands for an :class:`Arrival`, and notes how long it is waited for."""
 
-    def __init__(self, arrival: Arrival, training: Traced) -> None:
+    def __init__(self, arrival: Arrival, training: FollowedLayerParallel) -> None:
         self.arrival, self.training = arrival, training
 
     def next(self) -> Any:
         return self.training.noted('wait', self.arrival.next)
 
 
-def trace(case: Case, rank: int, rounds: int) -> dict[str, Any]:
-    """The :class:`Trace` of a case, in the first process."""
+def follow(case: Case, rank: int, rounds: int) -> dict[str, Any]:
+    """The :class:`Timeline` of a case, in the first process."""
     alone = Sequential(case)
-    stages = choose_split(alone)
-    together = Traced(case, stages)
+    stages = choose_split(case, alone)
+    together = FollowedLayerParallel(case, stages)
     found: dict[str, list[Any]] = {'alone': [], 'beside': [], 'together': [], 'waiting': []}
     for _ in range(rounds):
         distributed.barrier()
@@ -178,7 +179,7 @@ def gathered(thing: Any) -> list[Any]:
     return things
 
 
-def summary(case: Trace) -> tuple[str, ...]:
+def summary(case: Timeline) -> tuple[str, ...]:
     """A row: by which factors the modules of the slower stage take longer than alone, and who waits."""
     alone = [median(each) for each in zip(*case.alone, strict=True)]
     totals = [_of_stage(alone, case.stages, stage) for stage in (0, 1)]
@@ -194,7 +195,7 @@ def _of_stage(seconds: Sequence[float], stages: Sequence[int], stage: int) -> fl
     return sum(each for each, own in zip(seconds, stages, strict=True) if own == stage)
 
 
-def draw(case: Trace, path: Path) -> None:
+def draw(case: Timeline, path: Path) -> None:
     """Writes the timeline of both processes in the last round."""
     figure = Figure(figsize=(9.0, 2.0), dpi=100, layout='constrained')
     axes = figure.subplots()
@@ -211,4 +212,5 @@ def draw(case: Trace, path: Path) -> None:
 
 
 if __name__ == '__main__':
-    run_processes(trace, 'trace.json', __doc__)
+    written = run_processes(follow, 'timeline.json', __doc__)
+    draw(read_timelines(written).cases[0], written.with_suffix('.png'))
