@@ -21,7 +21,14 @@ from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.plan_report import describe, plot, to_json, to_markdown
 from auglocal_mm.planning.search.frontier import Frontier, Training, cheapest_within, find_frontier, memory_of
 from auglocal_mm.planning.sizes import format_size, parse_size
-from auglocal_mm.planning.training_config import given_settings, kept_settings, optimizer_states, to_config, to_text
+from auglocal_mm.planning.training_config import (
+    given_settings,
+    kept_settings,
+    optimizer_states,
+    refuse_turns,
+    to_config,
+    to_text,
+)
 from auglocal_mm.registry import MODELS
 from auglocal_mm.settings.cfg_options import CfgOptions
 
@@ -30,8 +37,9 @@ def measure(config: Config, depths: Sequence[int], amp: bool = False) -> Network
     """Measures the layers of the network and of the candidate heads.
 
     Raises:
-        InputError: Its heads are not those of AugLocal.
+        InputError: Its heads are not those of AugLocal, or its modules are trained in turn.
     """
+    refuse_turns(config)
     head = kept_settings(config.model)
     model = {key: value for key, value in config.model.items() if key != 'auxiliary_heads'}
     chain = (config.model.get('partition') or {}).get('chain')
