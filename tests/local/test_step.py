@@ -97,9 +97,12 @@ def test_stepping_each_module_at_once_equals_stepping_at_the_end(batch):
 
 
 def test_modules_that_are_not_due_run_forward_alone(batch):
-    """Their outputs and statistics are those of training, their parameters stay, and their heads do not run."""
+    """Without a graph and without their heads; outputs and statistics are those of training."""
     modules, trained = make_chain(), make_chain()
     updated: list[int] = []
+    graphs: list[bool] = []
+    for module in modules:
+        module.layers.register_forward_hook(lambda *_: graphs.append(torch.is_grad_enabled()))
     modules[1].head.register_forward_pre_hook(lambda *_: pytest.fail('the head runs'))
 
     def update(index: int, loss: Tensor) -> None:
@@ -109,7 +112,7 @@ def test_modules_that_are_not_due_run_forward_alone(batch):
     results = local_step(modules, *batch, update, is_due=lambda index: index != 1)
     expected = local_step(trained, *batch, backward)
 
-    assert updated == [0, 2]
+    assert (updated, graphs) == ([0, 2], [True, False, True])
     assert all(parameter.grad is None for parameter in modules[1].parameters())
     for index in (0, 2):
         pairs = zip(modules[index].parameters(), trained[index].parameters(), strict=True)
