@@ -111,7 +111,9 @@ def _check_max_pools(shape: FeatureShape, strides: Sequence[int], pooling: int) 
 
 def _check_size(shape: FeatureShape, width: float, pooling: int) -> None:
     if not isinstance(width, int | float) or not 0 < width <= 1:
-        raise InputError(f'auxiliary_heads.width is {width!r}; expected a number above 0, and at most 1 (as wide as released)')
+        raise InputError(
+            f'auxiliary_heads.width is {width!r}; expected a number above 0, and at most 1 (as wide as released)'
+        )
     if not isinstance(pooling, int) or pooling < 1:
         raise InputError(f'auxiliary_heads.pooling is {pooling!r}; expected an integer from 1 (no pooling)')
     if pooling > 1 and len(shape.positions) != 2:

@@ -125,7 +125,10 @@ def _(layer: ResBottleneckBlock, in_channels: int, stride: int) -> nn.Module:
 
 
 def like(
-    convolution: nn.Conv2d, stride: int | tuple[int, ...], in_channels: int | None = None, out_channels: int | None = None
+    convolution: nn.Conv2d,
+    stride: int | tuple[int, ...],
+    in_channels: int | None = None,
+    out_channels: int | None = None,
 ) -> nn.Conv2d:
     """``convolution`` with another stride and, if given, other widths, and with fresh weights."""
     kept: dict[str, Any] = {key: getattr(convolution, key) for key in ('kernel_size', 'padding', 'dilation', 'groups')}

@@ -42,7 +42,9 @@ def _refuse_other_layers(layer: nn.Module, width: float) -> None:
     general = [copy_structure.dispatch(kind) for kind in (object, nn.Sequential)]
     for module in layer.modules():
         plain = isinstance(module, _BatchNorm) or (isinstance(module, nn.Conv2d) and module.groups == 1)
-        if copy_structure.dispatch(type(module)) not in general or (list(module.parameters(recurse=False)) and not plain):
+        if copy_structure.dispatch(type(module)) not in general or (
+            list(module.parameters(recurse=False)) and not plain
+        ):
             raise InputError(
                 f'auxiliary_heads.width is {width}, but the channels of a {type(module).__name__} cannot be scaled; remove the '
                 'key, or use a network of residual blocks whose parameters are all in ungrouped Conv2d and in BatchNorm'

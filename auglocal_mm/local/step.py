@@ -17,6 +17,17 @@ Context = Callable[[int], AbstractContextManager[None]]
 """Takes the index of a local module; its forward pass and loss run in what it returns, backward does not."""
 
 
+def in_turn(index: int, iteration: int, update_every: int) -> bool:
+    """Whether a module is trained in an iteration, if each is trained once in ``update_every`` iterations.
+
+    Args:
+        index: Of the module, from 0.
+        iteration: From 0.
+        update_every: At least 1.
+    """
+    return (iteration + index) % update_every == 0
+
+
 def local_step(
     modules: Sequence[LocalModule],
     images: Tensor,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.module import LocalModule
+from auglocal_mm.local.step import in_turn
 from auglocal_mm.private import accumulates_gradients
 from auglocal_mm.registry import EXECUTORS
 from auglocal_mm.runtime.compile import compile_modules, compile_settings
@@ -55,7 +56,7 @@ class Executor(ABC):
 
     def is_due(self, index: int) -> bool:
         """Whether a module, given its index, is trained in the current iteration."""
-        return (self.iteration + index) % self.update_every == 0
+        return in_turn(index, self.iteration, self.update_every)
 
     def expect(self, iterations: int) -> None:  # noqa: B027  (most executors need not know)
         """Called before so many iterations without an interruption, such as an epoch."""
@@ -116,6 +117,8 @@ def _check_turns(executor: Executor, update_every: int) -> None:
             f'AugLocalHook.update_every is {update_every!r}; expected 1 (each module learns in every iteration) to {most}, the '
             'number of local modules'
         )
+    if update_every == 1:
+        return
     wrapper = executor.optim_wrapper
     reasons = {
         type(executor).__name__: not executor.trains_in_turn,
@@ -123,5 +126,7 @@ def _check_turns(executor: Executor, update_every: int) -> None:
         'optim_wrapper.clip_grad': wrapper.clip is not None,
     }
     for reason, holds in reasons.items():
-        if holds and update_every > 1:
-            raise InputError(f'AugLocalHook.update_every is {update_every}, which {reason} does not support; remove either')
+        if holds:
+            raise InputError(
+                f'AugLocalHook.update_every is {update_every}, which {reason} does not support; remove either'
+            )

@@ -59,7 +59,12 @@ def assert_same(one: dict, two: dict) -> None:
         (3, {**DROPPING, **BY_ITERATION, **IN_TURN}, 'iter_4.pth'),
         (4, {'model.partition.num_local_modules': 4}, 'epoch_2.pth'),
     ],
-    ids=['float16, clipped and accumulated', 'images and averages', 'stochastic depth in turn', 'a process for each module'],
+    ids=[
+        'float16, clipped and accumulated',
+        'images and averages',
+        'stochastic depth in turn',
+        'a process for each module',
+    ],
 )
 def test_the_weights_are_those_of_one_process(tiny_config, tmp_path, processes, settings, last):
     found = []

@@ -4,8 +4,8 @@ import math
 import re
 
 import pytest
-import torch
 import tests_toys  # noqa: F401  (registers TokenNetwork)
+import torch
 from tests_models import cifar_resnet, classifier, head_sizes
 from torch import Tensor, nn
 from torch.nn import functional

@@ -58,9 +58,7 @@ class LayerCost:
         if share == 1:
             return self
         memory = {name: share * getattr(self, name) for name in ('internal', 'convolved', 'output', 'peak')}
-        flops = {
-            name: round(share * getattr(self, name)) for name in ('forward', 'backward', 'backward_without_input')
-        }
+        flops = {name: round(share * getattr(self, name)) for name in ('forward', 'backward', 'backward_without_input')}
         return replace(self, **memory, **flops)
 
 

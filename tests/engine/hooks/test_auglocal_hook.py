@@ -124,7 +124,9 @@ def test_same_seed_same_losses(tiny_config, tmp_path):
         {'model.partition': dict(last_module_layers=3), 'model.auxiliary_heads.pyramid': 0.5},
         {'custom_hooks': [dict(type='AugLocalHook'), dict(type='PrimaryEMAHook')]},
         {'model.head': dict(type='VGGHead', pooled=1, hidden=8)},  # has dropout
-        {'custom_hooks': [dict(type='AugLocalHook', update_every=2)]},  # three iterations an epoch: another turn in the second
+        {
+            'custom_hooks': [dict(type='AugLocalHook', update_every=2)]
+        },  # three iterations an epoch: another turn in the second
     ],
 )
 def test_resume_equals_never_stopped(tiny_config, tmp_path, settings):
