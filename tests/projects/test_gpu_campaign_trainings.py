@@ -187,7 +187,7 @@ def test_methods_of_cifar10(tmp_path):
         **{f'd = {depth}': 17 - depth for depth in (2, 3, 4, 5, 6)},
         **dict.fromkeys(('d = 4, pooled', 'd = 4, pooled, half width', 'MAN, d = 4'), 13),
     }
-    heads = runs[9].read_config().model.auxiliary_heads
+    heads = runs[10].read_config().model.auxiliary_heads
     assert heads == dict(type='AugLocalHead', depth=4, pyramid=0.5, shallow_norm=True, pooling=2, width=0.5)
     config = runs[-1].read_config()
     assert config.train_dataloader.batch_size == 1024
