@@ -51,22 +51,23 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return markdown_table(('', 'heads', 'top-1', 'compute', 'activations'), cells) + note
 
 
-def plot(found: Sequence[Mapping[str, Any]]) -> Figure:
-    """Top-1 against compute, one panel for each schedule."""
-    panels = list(dict.fromkeys((each['study'], each['row']) for each in found))
-    figure = Figure(figsize=(5 * len(panels), 4.5), dpi=150, layout='constrained')
+def plot(found: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """Top-1 against compute, one panel for each schedule that has results; ``None`` if none has."""
+    done = [each for each in found if each['top1']]
+    panels = list(dict.fromkeys((each['study'], each['row']) for each in done))
+    if not panels:
+        return None
+    figure = Figure(figsize=(6 * len(panels), 4.5), dpi=150, layout='constrained')
     for axes, (study, row) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        _draw(axes, [each for each in found if (each['study'], each['row']) == (study, row) and each['top1']])
-        axes.set(
-            title=f'{STUDIES[study]}, {row}', xlabel='compute of a training step, relative to BP', ylabel='top-1, %'
-        )
-        axes.set_xlim(left=0)
+        _draw(axes, [each for each in done if (each['study'], each['row']) == (study, row)])
+        axes.set(title=f'{STUDIES[study]}, {row}', xlabel='compute of a step, relative to BP', ylabel='top-1, %')
+        axes.set_xlim(0, 1.25 * max(each['multiply_adds'] for each in done))  # with room for the names
         axes.spines[['top', 'right']].set_visible(False)
     return figure
 
 
 def _draw(axes: Axes, done: Sequence[Mapping[str, Any]]) -> None:
-    """Every seed, and the mean with the name of its heads."""
+    """Every seed, and the mean with the name of the heads."""
     for index, each in enumerate(done):
         mean, compute = statistics.mean(each['top1']), each['multiply_adds']
         axes.plot([compute] * len(each['top1']), each['top1'], '.', color=f'C{index}', alpha=0.4)
