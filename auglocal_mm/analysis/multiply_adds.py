@@ -62,9 +62,9 @@ def network_cost(model: ImageClassifier, image_size: int) -> MultiplyAdds:
     for module in model.local_modules():
         own = int(module.head is not model.head)
         layers, state = _count(module.layers, module, state)
-        counts, _ = _count(module.head, module.head.logits, state)
-        head = tuple(round(module.head.batch_share * count) for count in counts)
-        for row, counts in ((0, layers), (own, head)):
+        head, _ = _count(module.head, module.head.logits, state)
+        shared = [round(module.head.batch_share * count) for count in head]
+        for row, counts in ((0, layers), (own, shared)):
             sums[row] = [a + b for a, b in zip(sums[row], counts, strict=True)]
     model.train(training)
     auxiliary = sum(p.numel() for p in model.auxiliary_heads.parameters()) if model.auxiliary_heads else 0

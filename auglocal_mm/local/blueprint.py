@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from torch import nn
 
@@ -97,8 +97,11 @@ def head_blueprint(
     else:
         strides = downsampling_strides(own.side, [shape.side for shape in copied])
     widths = [own.channels, *(narrow_channels(shape.channels, width) for shape in copied)]
-    layers = [CopiedLayer(*each, pool, width) for each in zip(sources, widths, strides, strict=False)]
-    return HeadBlueprint((replace(layers[0], pooling=pooling), *layers[1:]), widths[-1])
+    layers = tuple(
+        CopiedLayer(source, in_channels, stride, pool, width, 1 if index else pooling)
+        for index, (source, in_channels, stride) in enumerate(zip(sources, widths, strides, strict=False))
+    )
+    return HeadBlueprint(layers, widths[-1])
 
 
 def _check_max_pools(shape: FeatureShape, strides: Sequence[int], pooling: int) -> None:

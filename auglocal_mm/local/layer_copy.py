@@ -125,12 +125,12 @@ def _(layer: ResBottleneckBlock, in_channels: int, stride: int) -> nn.Module:
 
 
 def like(
-    convolution: nn.Conv2d,
-    stride: int | tuple[int, ...],
-    in_channels: int | None = None,
-    out_channels: int | None = None,
+    convolution: nn.Conv2d, stride: int | None = None, in_channels: int | None = None, out_channels: int | None = None
 ) -> nn.Conv2d:
-    """``convolution`` with another stride and, if given, other widths, and with fresh weights."""
-    kept: dict[str, Any] = {key: getattr(convolution, key) for key in ('kernel_size', 'padding', 'dilation', 'groups')}
+    """``convolution`` with fresh weights and, where given, another stride and other widths."""
+    keys = ('kernel_size', 'stride', 'padding', 'dilation', 'groups')
+    kept: dict[str, Any] = {key: getattr(convolution, key) for key in keys}
+    if stride is not None:
+        kept['stride'] = stride
     widths = in_channels or convolution.in_channels, out_channels or convolution.out_channels
-    return nn.Conv2d(*widths, stride=stride, bias=convolution.bias is not None, **kept)
+    return nn.Conv2d(*widths, bias=convolution.bias is not None, **kept)

@@ -31,7 +31,7 @@ def narrow_layer(layer: nn.Module, width: float) -> nn.Module:
         for name, child in parent.named_children():
             if isinstance(child, nn.Conv2d):
                 channels = [narrow_channels(each, width) for each in (child.in_channels, child.out_channels)]
-                setattr(parent, name, like(child, child.stride, *channels))
+                setattr(parent, name, like(child, None, *channels))
             elif isinstance(child, _BatchNorm):
                 settings = (child.eps, child.momentum, child.affine, child.track_running_stats)
                 setattr(parent, name, type(child)(narrow_channels(child.num_features, width), *settings))
