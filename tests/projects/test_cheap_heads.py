@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from tests_support import REPOSITORY
 from torch.utils.flop_counter import FlopCounterMode
@@ -17,6 +18,7 @@ from auglocal_mm.studies import read_study
 sys.path.insert(0, str(REPOSITORY / 'projects/cheap_heads'))
 
 import head_costs
+import head_plans
 import head_report
 
 FOLDER = REPOSITORY / 'projects/cheap_heads'
@@ -102,6 +104,36 @@ def test_the_readme_has_the_costs_of_the_results():
             for network in RESULTS
         ]
         assert f'| {name} | {" | ".join(cells)} |' in readme
+
+
+def test_the_readme_has_the_plans_of_the_results():
+    readme, plans = (FOLDER / 'README.md').read_text(), json.loads((FOLDER / 'results/plans.json').read_text())
+    shown = [(network, share) for network in plans for share in ('0.4', '0.3', '0.2')]
+    shown.remove(('ResNet-34', '0.2'))  # none has as little
+    for name in plans['ResNet-34']:
+        cells = [head_plans.describe(plans[network][name][share]) for network, share in shown]
+        assert f'| {name} | {" | ".join(cells)} |' in readme
+
+
+def test_plans_have_the_heads_that_were_asked_for(monkeypatch):
+    """The cheaper heads are, the more modules there are and the less is computed; BP has one."""
+
+    def narrow(depth: int, heads: dict) -> Config:
+        config = load(depth, heads)
+        config.merge_from_dict({'model.backbone.base_channels': 8, 'model.image_size': 64, 'model.head.num_classes': 3})
+        return config
+
+    load = head_plans.load
+    monkeypatch.setattr(head_plans, 'load', narrow)
+    init_default_scope('auglocal_mm')
+    (bp,) = head_plans.plans(34, {}, (0.4,), 1).values()
+    (cheap,) = head_plans.plans(34, dict(pooling=2, width=0.5), (0.4,)).values()
+    assert bp['modules'] == 1 < cheap['modules']
+    assert cheap['compute'] < 1.05 < bp['compute']
+    assert max(bp['activations'], cheap['activations']) <= 0.4
+    assert head_plans.plans(34, {}, (0.01,)) == {'0.01': None}
+    rows = {'BP': {'0.4': bp, '0.01': None}}
+    assert f'| BP | K=1: {bp["activations"]:.2f}x, {bp["compute"]:.2f}x | none |' in head_plans.table(rows)
 
 
 def test_the_config_of_a_larger_network_is_that_of_its_size():
