@@ -10,6 +10,7 @@ from mmengine.registry import init_default_scope
 from tests_support import REPOSITORY
 from torch.utils.flop_counter import FlopCounterMode
 
+from auglocal_mm.benchmark import schemes
 from auglocal_mm.local.step import in_turn, local_step
 from auglocal_mm.planning.costs.activation_meter import ActivationMeter
 from auglocal_mm.registry import MODELS
@@ -125,14 +126,15 @@ def test_plans_have_the_heads_that_were_asked_for(monkeypatch):
 
     load = head_plans.load
     monkeypatch.setattr(head_plans, 'load', narrow)
+    monkeypatch.setattr(schemes, 'DEPTHS', (2,))
     init_default_scope('auglocal_mm')
-    (bp,) = head_plans.plans(34, {}, (0.4,), 1).values()
-    (cheap,) = head_plans.plans(34, dict(pooling=2, width=0.5), (0.4,)).values()
+    (bp,) = head_plans.plans(18, {}, (0.55,), 1).values()
+    (cheap,) = head_plans.plans(18, dict(pooling=2, width=0.5), (0.55,)).values()
     assert bp['modules'] == 1 < cheap['modules']
     assert cheap['compute'] < 1.05 < bp['compute']
-    assert max(bp['activations'], cheap['activations']) <= 0.4
-    assert head_plans.plans(34, {}, (0.01,)) == {'0.01': None}
-    rows = {'BP': {'0.4': bp, '0.01': None}}
+    assert max(bp['activations'], cheap['activations']) <= 0.55
+    assert head_plans.plans(18, {}, (0.01,)) == {'0.01': None}
+    rows = {'BP': {'0.55': bp, '0.01': None}}
     assert f'| BP | K=1: {bp["activations"]:.2f}x, {bp["compute"]:.2f}x | none |' in head_plans.table(rows)
 
 
