@@ -22,7 +22,8 @@ class MultiplyAdds:
 
     Attributes:
         primary: Multiply-adds of convolutions and linear layers of the primary network with its classifier.
-        auxiliary: The same of all auxiliary networks, without layers that only a loss uses, such as InfoPro's decoder.
+        auxiliary: The same of all auxiliary networks, without layers that only a loss uses, such as InfoPro's decoder, times
+            the share of the images that they read.
         primary_norms: Number of elements that BatchNorm layers of the primary network normalise.
         auxiliary_norms: The same of the auxiliary networks.
         primary_parameters: Number of parameters of the primary network.
@@ -62,7 +63,8 @@ def network_cost(model: ImageClassifier, image_size: int) -> MultiplyAdds:
         own = int(module.head is not model.head)
         layers, state = _count(module.layers, module, state)
         head, _ = _count(module.head, module.head.logits, state)
-        for row, counts in ((0, layers), (own, head)):
+        shared = [round(module.head.batch_share * count) for count in head]
+        for row, counts in ((0, layers), (own, shared)):
             sums[row] = [a + b for a, b in zip(sums[row], counts, strict=True)]
     model.train(training)
     auxiliary = sum(p.numel() for p in model.auxiliary_heads.parameters()) if model.auxiliary_heads else 0

@@ -26,7 +26,7 @@ class ModuleCost:
         parameters: Number of parameters of the layers.
         head_parameters: Number of parameters of the head.
         flops: Floating-point operations of one forward pass of one image through the layers.
-        head_flops: The same for the head.
+        head_flops: The same for the head, times the share of the images that it reads.
     """
 
     name: str
@@ -50,11 +50,9 @@ def module_costs(modules: Sequence[LocalModule], names: Sequence[str], image: Te
     for module in modules:
         flops, state = _count(module.layers, module, state)
         head_flops, _ = _count(module.head, module.head.logits, state)
-        costs.append(
-            ModuleCost(
-                module.name, _structure(module.head, names), _size(module.layers), _size(module.head), flops, head_flops
-            )
-        )
+        shared = round(module.head.batch_share * head_flops)
+        sizes = _size(module.layers), _size(module.head)
+        costs.append(ModuleCost(module.name, _structure(module.head, names), *sizes, flops, shared))
     return costs
 
 

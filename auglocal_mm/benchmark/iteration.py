@@ -30,8 +30,8 @@ def training_step(config: Config, model: ImageClassifier, optim_wrapper: OptimWr
     """
     if model.auxiliary_heads is not None:
         hooks = [hook for hook in config.get('custom_hooks', []) if hook['type'].endswith('AugLocalHook')]
-        executor = hooks[0].get('executor') if hooks else None
-        return partial(_local_step, model, build_executor(model, optim_wrapper, config, executor))
+        given = {key: hooks[0][key] for key in ('executor', 'update_every') if hooks and key in hooks[0]}
+        return partial(_local_step, model, build_executor(model, optim_wrapper, config, **given))
     if (settings := compile_settings(config)) is not None:
         model.train_step = torch.compile(model.train_step, **settings)  # type: ignore[method-assign]  # as MMEngine does
     return partial(model.train_step, optim_wrapper=optim_wrapper)
@@ -39,7 +39,9 @@ def training_step(config: Config, model: ImageClassifier, optim_wrapper: OptimWr
 
 def _local_step(model: ImageClassifier, executor: Executor, data: dict[str, Tensor]) -> list[dict[str, Tensor]]:
     data = model.data_preprocessor(data, True)
-    return executor.step(data['inputs'], data['data_samples'])
+    results = executor.step(data['inputs'], data['data_samples'])
+    executor.iteration += 1
+    return results
 
 
 def released_step(config: Config, model: ImageClassifier, optim_wrapper: OptimWrapper) -> Step:

@@ -18,7 +18,7 @@ from auglocal_mm.planning.costs.timed_costs import NANOSECONDS
 from auglocal_mm.planning.plan import AUGLOCAL, Plan
 from auglocal_mm.planning.plan_report import describe
 from auglocal_mm.planning.search.plans import backpropagation, cheapest_plan
-from auglocal_mm.planning.training_config import kept_settings, optimizer_states, to_config
+from auglocal_mm.planning.training_config import kept_settings, optimizer_states, refuse_turns, to_config
 
 BUDGETS = (1.0, 0.5, 0.2)
 """Shares of the activations that a compiled graph of BP may save."""
@@ -53,8 +53,9 @@ def check_auglocal(config: Config, path: str) -> None:
     """Refuses configs that cannot be compared.
 
     Raises:
-        InputError: The config is not that of an AugLocal classifier.
+        InputError: The config is not that of an AugLocal classifier, or trains its modules in turn.
     """
+    refuse_turns(config)
     heads = config.model.get('auxiliary_heads') or {}
     method = heads.get('type', 'no auxiliary heads')
     if method.rsplit('.', 1)[-1] != 'AugLocalHead':

@@ -1,6 +1,8 @@
-"""Checks before training that a last batch of one image can be trained on."""
+"""Checks before training that a last batch of one image, or few, can be trained on."""
 
 import copy
+import itertools
+import math
 from typing import Any
 
 import torch
@@ -15,27 +17,30 @@ from auglocal_mm.local.step import local_step
 
 
 def check_last_batch(runner: Runner) -> None:
-    """Runs a copy of the classifier on one image if the last batch of an epoch has only one.
+    """Runs a copy of the classifier on the last batch of an epoch if it, or a head's share of it, is only one image.
 
     Normalisation needs more than one value per channel in training: one image is enough as long as its feature maps are
     larger than 1x1.
 
     Raises:
-        InputError: The classifier cannot be trained on one image.
+        InputError: The classifier cannot be trained on so few images.
     """
     model, loader = unwrapped(runner.model), runner.train_dataloader
-    if not hasattr(model, 'local_modules') or runner.max_iters < len(loader) or _last_batch_size(loader) != 1:
+    if not hasattr(model, 'local_modules') or runner.max_iters < len(loader):
+        return
+    size, modules = _last_batch_size(loader), model.local_modules()
+    if size is None or all(math.ceil(module.head.batch_share * size) != 1 for module in modules):
         return
     copied = copy.deepcopy(model).train()
-    item = next(item for item in loader.dataset if item is not None)
+    items = list(itertools.islice((item for item in loader.dataset if item is not None), size))
     try:
         with torch.no_grad(), torch.random.fork_rng():
-            batch = copied.data_preprocessor(collate_images([item]), training=True)
+            batch = copied.data_preprocessor(collate_images(items), training=True)
             local_step(copied.local_modules(), batch['inputs'], batch['data_samples'], lambda *_: None)
     except ValueError as error:
         raise InputError(
-            f'the last batch of an epoch has 1 image (train_dataloader.batch_size={loader.batch_size}), on which this network '
-            f'cannot be trained ({error}); set train_dataloader.drop_last=True, or another batch_size'
+            f'the last batch of an epoch has {size} of train_dataloader.batch_size={loader.batch_size} images, on which this '
+            f'network cannot be trained ({error}); set train_dataloader.drop_last=True, or another batch_size'
         ) from error
 
 

@@ -17,7 +17,10 @@ class LocalStatistics:
         self._iterations: list[Tensor] = []
 
     def add(self, results: Sequence[Mapping[str, Tensor]]) -> None:
-        """Adds one iteration: for each module its ``loss`` and ``accuracy``, as :func:`local_step` returns them."""
+        """Adds one iteration: for each module its ``loss`` and ``accuracy``, as :func:`local_step` returns them.
+
+        Both are NaN for a module that was not trained.
+        """
         values = [result[name] for result in results for name in ('loss', 'accuracy')]
         self._iterations.append(torch.stack(values).double().view(-1, 2))
 

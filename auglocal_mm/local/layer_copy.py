@@ -55,9 +55,9 @@ def copy_structure(layer: Any, in_channels: int, stride: int) -> nn.Module:
     width = (layer.conv3 if hasattr(layer, 'conv3') else layer.conv2).out_channels
     # A Bottleneck strides in its 3x3 convolution, except in Caffe's style; a BasicBlock in its first one.
     strided = 'conv2' if hasattr(layer, 'conv3') and getattr(layer, 'style', 'pytorch') == 'pytorch' else 'conv1'
-    duplicate.conv1 = _like(layer.conv1, in_channels=in_channels, stride=1)
-    duplicate.conv2 = _like(layer.conv2, stride=1)
-    setattr(duplicate, strided, _like(getattr(duplicate, strided), stride=stride))
+    duplicate.conv1 = like(layer.conv1, in_channels=in_channels, stride=1)
+    duplicate.conv2 = like(layer.conv2, stride=1)
+    setattr(duplicate, strided, like(getattr(duplicate, strided), stride=stride))
     duplicate.stride, duplicate.init_cfg = stride, None
     duplicate.downsample = None
     if stride != 1 or in_channels != width:
@@ -77,7 +77,7 @@ def _(layer: nn.Sequential, in_channels: int, stride: int) -> nn.Module:
     first = True
     for index, child in enumerate(duplicate):
         if isinstance(child, nn.Conv2d):
-            duplicate[index] = _like(child, in_channels=in_channels, stride=stride) if first else _like(child, stride=1)
+            duplicate[index] = like(child, in_channels=in_channels, stride=stride) if first else like(child, stride=1)
             first = False
     return duplicate
 
@@ -124,8 +124,13 @@ def _(layer: ResBottleneckBlock, in_channels: int, stride: int) -> nn.Module:
     )
 
 
-def _like(convolution: nn.Conv2d, stride: int, in_channels: int | None = None) -> nn.Conv2d:
-    """``convolution`` with another stride and, if given, another input width."""
-    kept: dict[str, Any] = {key: getattr(convolution, key) for key in ('kernel_size', 'padding', 'dilation', 'groups')}
-    width, bias = in_channels or convolution.in_channels, convolution.bias is not None
-    return nn.Conv2d(width, convolution.out_channels, stride=stride, bias=bias, **kept)
+def like(
+    convolution: nn.Conv2d, stride: int | None = None, in_channels: int | None = None, out_channels: int | None = None
+) -> nn.Conv2d:
+    """``convolution`` with fresh weights and, where given, another stride and other widths."""
+    keys = ('kernel_size', 'stride', 'padding', 'dilation', 'groups')
+    kept: dict[str, Any] = {key: getattr(convolution, key) for key in keys}
+    if stride is not None:
+        kept['stride'] = stride
+    widths = in_channels or convolution.in_channels, out_channels or convolution.out_channels
+    return nn.Conv2d(*widths, bias=convolution.bias is not None, **kept)

@@ -21,11 +21,13 @@ class Head(nn.Module, ABC):
         taps: Names of the taps that the loss reads besides the features.
         reads_images: Whether the loss reads ``Targets.images``.
         looks_ahead: Whether the loss reads the parameters of the next local module.
+        batch_share: Share of the images of a batch that the loss reads.
     """
 
     taps: ClassVar[Sequence[str]] = ()
     reads_images: bool = False
     looks_ahead: ClassVar[bool] = False
+    batch_share: float = 1.0
 
     def logits(self, state: State) -> Tensor:
         """The prediction (N, classes) from the state after the local module."""

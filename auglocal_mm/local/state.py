@@ -23,6 +23,10 @@ class State:
         """The same tensors without a graph, as the next local module takes them."""
         return State(self.features.detach(), {name: tap.detach() for name, tap in self.taps.items()})
 
+    def first(self, images: int) -> 'State':
+        """The same of the first images of the batch alone."""
+        return State(self.features[:images], {name: tap[:images] for name, tap in self.taps.items()})
+
     def tensors(self) -> list[Tensor]:
         """The features, then the taps in insertion order, as they are sent to another process."""
         return [self.features, *self.taps.values()]
@@ -50,3 +54,7 @@ class Targets:
 
     labels: Any
     images: Tensor | None = None
+
+    def first(self, images: int) -> 'Targets':
+        """The same of the first images of the batch alone."""
+        return Targets(self.labels[:images], None if self.images is None else self.images[:images])

@@ -49,6 +49,20 @@ def kept_settings(model: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in heads.items() if key not in PLANNED}
 
 
+def refuse_turns(config: Config) -> None:
+    """Refuses modules that are trained in turn, whose compute differs from iteration to iteration.
+
+    Raises:
+        InputError: ``AugLocalHook`` has an ``update_every`` above 1.
+    """
+    for hook in config.get('custom_hooks', []):
+        if hook.get('update_every', 1) != 1 and _named(hook, 'AugLocalHook'):
+            raise InputError(
+                f'AugLocalHook.update_every is {hook["update_every"]}, but costs are those of iterations that train every local '
+                'module; remove it here, and add it to the config that trains'
+            )
+
+
 def given_settings(config: Config, given: Mapping[str, Any]) -> dict[str, Any]:
     """The changes of a command line, nested as in a config file.
 

@@ -40,6 +40,8 @@ class CUDAGraphExecutor(SequentialExecutor):
             random numbers, or PyTorch cannot record the iteration.
     """
 
+    trains_in_turn = False
+
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._check()

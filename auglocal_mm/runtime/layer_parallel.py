@@ -40,6 +40,8 @@ class LayerParallelExecutor(Executor):
         batch_size: The largest number of images of one process in an iteration.
     """
 
+    trains_in_turn = True
+
     def __init__(
         self,
         model: nn.Module,
@@ -92,6 +94,7 @@ class LayerParallelExecutor(Executor):
             targets,
             lambda index, loss: self.optim_wrapper.update_module(self.first + index, loss),
             lambda index: self.context(seed, self.first + index),
+            lambda index: self.is_due(self.first + index),
             partial(self._send, targets) if self.outbox else lambda state: None,
         )
         self.optim_wrapper.finish_update()

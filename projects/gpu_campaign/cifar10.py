@@ -21,6 +21,13 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
         f'd = {depth}': (AUGLOCAL, {'model.auxiliary_heads.depth': depth, 'model.partition.last_module_layers': depth})
         for depth in (2, 3, 4, 5, 6)
     },
+    **{
+        f'd = 4, {name}': (
+            AUGLOCAL,
+            {'model.auxiliary_heads': dict(depth=4, **keys), 'model.partition.last_module_layers': 4},
+        )
+        for name, keys in {'pooled': dict(pooling=2), 'pooled, half width': dict(pooling=2, width=0.5)}.items()
+    },
     'MAN, d = 4': (
         'bp/resnet32_bp',
         {
@@ -32,7 +39,7 @@ METHODS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }
-REPLAYED = ('DGL', 'InfoPro', *(f'd = {depth}' for depth in (2, 3, 4, 5, 6)))
+REPLAYED = tuple(method for method in METHODS if method in ('DGL', 'InfoPro') or method.startswith('d = '))
 """Methods whose iterations are replayed as CUDA graphs on a GPU."""
 SEEDS = (0, 1, 2)
 IMAGES = 50_000

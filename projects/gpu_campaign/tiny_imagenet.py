@@ -24,6 +24,10 @@ SCHEMES: dict[str, dict[str, Any]] = {
         'model.partition': dict(num_local_modules=4),
     },
     'layer-wise, d = 5': {'model.auxiliary_heads': dict(type='AugLocalHead', depth=5)},
+    'layer-wise, pooled': {'model.auxiliary_heads': dict(type='AugLocalHead', depth=5, pooling=2)},
+    'layer-wise, pooled, half width': {
+        'model.auxiliary_heads': dict(type='AugLocalHead', depth=5, pooling=2, width=0.5),
+    },
     'K = 4, DGL': {'model.auxiliary_heads': dict(type='DGLHead'), 'model.partition': dict(num_local_modules=4)},
 }
 SEEDS = (0, 1, 2)

@@ -203,6 +203,19 @@ def test_the_plan_with_heads_trains_by_the_local_step(tiny_config):
     assert found.peak_gradients < 4 * (found.primary_parameters + found.auxiliary_parameters)
 
 
+def test_an_iteration_has_the_turns_of_its_config_and_no_costs(tiny_config):
+    hooks = [dict(type='AugLocalHook', update_every=2)]
+    config = tiny_config(custom_hooks=hooks, **stages(2), **{'model.image_size': 32})
+    init_default_scope('auglocal_mm')
+    model = MODELS.build(config.model).train()
+    step = training_step(config, model, build_optim_wrapper(model, config.optim_wrapper))
+    batch = random_batch(3, 4, 32)
+    trained = [[bool(result['loss'].isfinite()) for result in step(batch)] for _ in range(3)]
+    assert trained == [[True, False] * 2 + [True], [False, True] * 2 + [False], [True, False] * 2 + [True]]
+    with pytest.raises(InputError, match=r'update_every is 2\b'):
+        check_auglocal(config, 'x.py')
+
+
 def test_a_share_that_no_plan_reaches(schemes):
     assert schemes['plan 0.00x'].config is None
     assert '0.00x' in schemes['plan 0.00x'].note

@@ -16,6 +16,14 @@ def test_one_image_of_one_pixel_in_the_last_stage_is_refused(tiny_config, method
         Runner.from_cfg(config).train()
 
 
+@pytest.mark.parametrize(('size', 'share'), [(22, 0.5), (21, 0.2)])
+def test_so_is_a_single_image_in_the_share_of_a_head(tiny_config, size, share):
+    settings = {'model.auxiliary_heads.batch_share': share, 'train_dataloader.drop_last': False, **ONE_PIXEL}
+    config = tiny_config(**settings, **stages(4), **{'train_dataloader.batch_size': size})
+    with pytest.raises(InputError, match=rf'\b{24 - size}\b.*batch_size={size}.*drop_last=True'):
+        Runner.from_cfg(config).train()
+
+
 def test_what_can_be_trained_on_is_trained(tiny_config):
     for settings in (
         {'train_dataloader.batch_size': 23, 'train_dataloader.drop_last': True},

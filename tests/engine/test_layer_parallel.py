@@ -25,6 +25,7 @@ BY_ITERATION = {
     'param_scheduler.by_epoch': False,
     'train_dataloader.sampler.type': 'InfiniteSampler',
 }
+IN_TURN = {'custom_hooks': [dict(type='AugLocalHook', update_every=2)]}
 AVERAGED = {'custom_hooks': [dict(type='AugLocalHook'), dict(type='PrimaryEMAHook')]}
 
 
@@ -55,10 +56,15 @@ def assert_same(one: dict, two: dict) -> None:
     [
         (2, {**AMP, 'optim_wrapper.dtype': 'float16', **PENDING}, 'epoch_2.pth'),
         (2, {**INFOPRO, **AVERAGED}, 'epoch_2.pth'),
-        (3, {**DROPPING, **BY_ITERATION}, 'iter_4.pth'),
+        (3, {**DROPPING, **BY_ITERATION, **IN_TURN}, 'iter_4.pth'),
         (4, {'model.partition.num_local_modules': 4}, 'epoch_2.pth'),
     ],
-    ids=['float16, clipped and accumulated', 'images and averages', 'stochastic depth', 'a process for each module'],
+    ids=[
+        'float16, clipped and accumulated',
+        'images and averages',
+        'stochastic depth in turn',
+        'a process for each module',
+    ],
 )
 def test_the_weights_are_those_of_one_process(tiny_config, tmp_path, processes, settings, last):
     found = []

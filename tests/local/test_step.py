@@ -96,6 +96,32 @@ def test_stepping_each_module_at_once_equals_stepping_at_the_end(batch):
     assert all(map(torch.equal, tensors(at_once), tensors(at_the_end)))
 
 
+def test_modules_that_are_not_due_run_forward_alone(batch):
+    """Without a graph and without their heads; outputs and statistics are those of training."""
+    modules, trained = make_chain(), make_chain()
+    updated: list[int] = []
+    graphs: list[bool] = []
+    for module in modules:
+        module.layers.register_forward_hook(lambda *_: graphs.append(torch.is_grad_enabled()))
+    modules[1].head.register_forward_pre_hook(lambda *_: pytest.fail('the head runs'))
+
+    def update(index: int, loss: Tensor) -> None:
+        updated.append(index)
+        loss.backward()
+
+    results = local_step(modules, *batch, update, is_due=lambda index: index != 1)
+    expected = local_step(trained, *batch, backward)
+
+    assert (updated, graphs) == ([0, 2], [True, False, True])
+    assert all(parameter.grad is None for parameter in modules[1].parameters())
+    for index in (0, 2):
+        pairs = zip(modules[index].parameters(), trained[index].parameters(), strict=True)
+        assert all(torch.equal(one.grad, other.grad) for one, other in pairs)
+        assert results[index] == expected[index]
+    assert all(value.isnan() for value in results[1].values())
+    assert all(map(torch.equal, tensors(modules), tensors(trained)))
+
+
 def test_one_module_is_backpropagation(batch):
     local, reference = make_chain()[-1:], make_chain()[-1:]
     inputs = torch.randn(6, 6, 8, 8, dtype=torch.float64)

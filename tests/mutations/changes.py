@@ -25,6 +25,7 @@ STEP = 'tests/local/test_step.py'
 RIVALS = 'tests/models/test_rival_heads.py'
 OPTIMIZERS = 'tests/runtime/test_optimizers.py'
 PARALLEL = 'tests/engine/test_layer_parallel.py'
+REDUCED = 'tests/models/test_reduced_heads.py'
 CHANGES = [
     Change(
         'no gradient crosses a module boundary',
@@ -361,5 +362,54 @@ CHANGES = [
         "if needed(first, last) <= limit else float('inf')",
         'if limit else 0.0',
         'tests/planning/parallel/test_device_memory.py::test_the_fastest_split_that_fits_is_chosen',
+    ),
+    Change(
+        'heads on pooled features read every pixel',
+        'local/blueprint.py',
+        'nn.AvgPool2d(self.pooling, ceil_mode=True)',
+        'nn.AvgPool2d(self.pooling)',
+        f'{REDUCED}::test_the_loss_is_that_of_its_definition',
+    ),
+    Change(
+        'narrow heads have the share of the channels that was asked for',
+        'local/layer_width.py',
+        'narrow_channels(each, width) for each in (child.in_channels, child.out_channels)',
+        'each for each in (child.in_channels, child.out_channels)',
+        f'{REDUCED}::test_narrow_copies_have_the_sizes_counted_by_hand',
+    ),
+    Change(
+        'a part of the batch has its own labels',
+        'models/auxiliary_heads/auglocal_head.py',
+        'state.first(images), targets.first(images)',
+        'state.first(images), Targets(targets.labels[-images:])',
+        f'{REDUCED}::test_the_loss_is_that_of_its_definition',
+    ),
+    Change(
+        'the planner predicts the memory and compute of cheaper heads',
+        'planning/costs/network_cost.py',
+        "'width', 'pooling', 'batch_share')",
+        "'width')",
+        'tests/planning/test_agreement.py::test_the_same_for_cheaper_heads',
+    ),
+    Change(
+        'modules that are not due run forward alone',
+        'local/step.py',
+        'nullcontext() if due else torch.no_grad()',
+        'nullcontext()',
+        f'{STEP}::test_modules_that_are_not_due_run_forward_alone',
+    ),
+    Change(
+        'a resumed training goes on with the same turns',
+        'engine/hooks/auglocal_hook.py',
+        'self.executor.iteration = self.runner.iter',
+        'self.executor.iteration += 1',
+        'tests/engine/hooks/test_auglocal_hook.py::test_resume_equals_never_stopped',
+    ),
+    Change(
+        'processes of a layer-parallel training have the turns of one process',
+        'runtime/layer_parallel.py',
+        'self.is_due(self.first + index)',
+        'self.is_due(index)',
+        f'{PARALLEL}::test_the_weights_are_those_of_one_process',
     ),
 ]

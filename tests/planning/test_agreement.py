@@ -30,9 +30,9 @@ def resnet(depth: int, **settings) -> dict:
     return dict(type='mmdet.ResNet', depth=depth, out_indices=(3,), norm_eval=False, frozen_stages=-1, **settings)
 
 
-def real_step(backbone: dict, plan: Plan, names, amp: bool = False) -> tuple[float, float]:
+def real_step(backbone: dict, plan: Plan, names, amp: bool = False, **keep) -> tuple[float, float]:
     """Bytes and FLOPs of one image in a real step."""
-    settings = to_config(plan, names, {}, {})['model']
+    settings = to_config(plan, names, {}, keep)['model']
     heads = settings.pop('auxiliary_heads', None)
     return measured(classifier(backbone, heads, image_size=SIZE, **settings).train(), amp)
 
@@ -75,6 +75,21 @@ def test_heads_are_those_of_the_config(selection):
     costs = measure_network(classifier(resnet(18), image_size=SIZE), SIZE, [3], head=head)
     measured = [sum(layer.parameters for layer in costs.heads[index, 3]) for index in range(8)]
     assert measured == head_sizes(classifier(resnet(18), head, image_size=SIZE))
+
+
+@pytest.mark.parametrize(
+    ('depth', 'keys'),
+    [(18, dict(pooling=2)), (50, dict(pooling=2, width=0.5)), (34, dict(batch_share=0.5, selection='sequential'))],
+    ids=['pooled', 'pooled and narrow', 'part of the batch'],
+)
+def test_the_same_for_cheaper_heads(depth, keys):
+    narrow = resnet(depth, base_channels=16)
+    costs = measure_network(classifier(narrow, image_size=SIZE), SIZE, [3], head=keys)
+    plan = cheapest_plan(costs, 0.5 * backpropagation(costs).activations)
+    assert len(plan.modules) > 1
+    held, computed = real_step(narrow, plan, costs.names, **keys)
+    assert held == pytest.approx(plan.activations, rel=0.05)
+    assert computed == plan.compute
 
 
 def test_local_modules_with_segments_in_their_heads():

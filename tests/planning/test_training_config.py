@@ -1,6 +1,8 @@
+import pytest
 from mmengine.config import Config
 
-from auglocal_mm.planning.training_config import given_settings
+from auglocal_mm.errors import InputError
+from auglocal_mm.planning.training_config import given_settings, refuse_turns
 
 
 def merged(given: dict) -> tuple[Config, dict]:
@@ -25,3 +27,10 @@ def test_what_replaced_a_setting_replaces_it_in_the_written_config_too():
     written = Config(dict(a=dict(kept=1, changed=2)))
     written.merge_from_dict(settings)
     assert written.a == config.a
+
+
+def test_modules_in_turn_have_no_costs_of_an_iteration():
+    with pytest.raises(InputError, match=r'update_every is 3\b'):
+        refuse_turns(Config(dict(custom_hooks=[dict(type='EMAHook'), dict(type='AugLocalHook', update_every=3)])))
+    refuse_turns(Config(dict(custom_hooks=[dict(type='AugLocalHook', update_every=1)])))
+    refuse_turns(Config())

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from mmengine.registry import init_default_scope
 from PIL import Image
 from pycocotools import mask as coco_mask
@@ -156,14 +157,21 @@ def test_the_measurement_trains(tmp_path):
 
 def build(training: Training) -> ImageClassifier:
     init_default_scope('auglocal_mm')
-    return MODELS.build(training.read_config().model)
+    with torch.device('meta'):
+        return MODELS.build(training.read_config().model)
 
 
 def test_schemes_of_tiny_imagenet(tmp_path):
     runs = tiny_imagenet.trainings(campaign_in(tmp_path), tmp_path, 40)
-    assert [run.seed for run in runs] == [0] * 5 + [1] * 5 + [2] * 5
-    modules = {run.scheme: len(build(run).local_modules()) for run in runs[:5]}
-    assert modules == {'BP': 1, 'K = 2, d = 2': 2, 'K = 4, d = 3': 4, 'layer-wise, d = 5': 17, 'K = 4, DGL': 4}
+    assert [run.seed for run in runs] == [0] * 7 + [1] * 7 + [2] * 7
+    modules = {run.scheme: len(build(run).local_modules()) for run in runs[:7]}
+    assert modules == {
+        'BP': 1,
+        'K = 2, d = 2': 2,
+        'K = 4, d = 3': 4,
+        **{f'layer-wise, {heads}': 17 for heads in ('d = 5', 'pooled', 'pooled, half width')},
+        'K = 4, DGL': 4,
+    }
     config = runs[-1].read_config()
     assert (config.randomness.seed, config.train_cfg.max_epochs) == (2, 40)
     assert config.train_dataloader.dataset.data_root == str(tmp_path)
@@ -173,14 +181,16 @@ def test_schemes_of_tiny_imagenet(tmp_path):
 
 def test_methods_of_cifar10(tmp_path):
     runs = cifar10.trainings(campaign_in(tmp_path), tmp_path, 40, (0, 1))
-    assert [run.seed for run in runs] == [0] * 10 + [1] * 10
-    models = {run.scheme: build(run) for run in runs[:10]}
+    assert [run.seed for run in runs] == [0] * 12 + [1] * 12
+    models = {run.scheme: build(run) for run in runs[:12]}
     assert {name: len(model.local_modules()) for name, model in models.items()} == {
         'BP': 1,
         **dict.fromkeys(('DGL', 'PredSim', 'InfoPro'), 16),
         **{f'd = {depth}': 17 - depth for depth in (2, 3, 4, 5, 6)},
-        'MAN, d = 4': 13,
+        **dict.fromkeys(('d = 4, pooled', 'd = 4, pooled, half width', 'MAN, d = 4'), 13),
     }
+    heads = runs[10].read_config().model.auxiliary_heads
+    assert heads == dict(type='AugLocalHead', depth=4, pyramid=0.5, shallow_norm=True, pooling=2, width=0.5)
     config = runs[-1].read_config()
     assert config.train_dataloader.batch_size == 1024
     assert config.train_dataloader.dataset.type == 'ImageFolder'

@@ -4,11 +4,12 @@ import copy
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from tests_models import cifar_resnet, classifier
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.runtime import CUDAGraphExecutor, cuda_graph
+from auglocal_mm.runtime import CUDAGraphExecutor, build_executor, cuda_graph
 
 BATCH, SMALLER = (torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 2, 3])), (torch.randn(3, 3, 32, 32), torch.arange(3))
 SETTINGS = dict(
@@ -61,6 +62,13 @@ def test_a_cpu_is_refused():
 def test_what_a_recording_cannot_repeat_is_refused(gpu, settings, words):
     with pytest.raises(InputError, match=f'CUDAGraphExecutor.*{words}.*remove executor='):
         executor(**settings)
+
+
+def test_modules_in_turn_are_refused(gpu):
+    built = executor()
+    config = dict(type='CUDAGraphExecutor')
+    with pytest.raises(InputError, match=r'update_every is 2\b.*CUDAGraphExecutor'):
+        build_executor(built.model, built.optim_wrapper, Config(), config, update_every=2)
 
 
 def test_iterations_are_replayed_once_their_shapes_are_usual(gpu):

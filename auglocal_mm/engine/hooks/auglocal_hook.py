@@ -1,5 +1,6 @@
 """Turns the training of a classifier by backpropagation into local learning."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,10 +43,15 @@ class AugLocalHook(Hook):
 
     Args:
         executor: Config of what runs the modules; by default ``dict(type='SequentialExecutor')``.
+        update_every: n, if modules are trained in turn: the one of index m (from 0) is trained in the iterations i in which
+            ``(i + m) % n == 0``. In the others it runs forward only, without its head, on batch statistics, and
+            updates the running ones. Each module then has an n-th of the updates; schedules of learning rates count all
+            iterations. Logged losses are those of the modules that are trained. Not with ``CUDAGraphExecutor``, clipped or
+            accumulated gradients.
     """
 
-    def __init__(self, executor: Mapping[str, Any] | None = None) -> None:
-        self.executor_config = executor
+    def __init__(self, executor: Mapping[str, Any] | None = None, update_every: int = 1) -> None:
+        self.executor_config, self.update_every = executor, update_every
 
     def before_train(self, runner: Runner) -> None:
         """Replaces the model's ``train_step`` by the executor."""
@@ -54,7 +60,12 @@ class AugLocalHook(Hook):
             # Gradients are averaged module by module; DDP's buckets would keep a copy of all of them.
             runner.model = runner.model.module
         self.runner, self.model = runner, runner.model
-        self.executor = build_executor(self.model, runner.optim_wrapper, runner.cfg, self.executor_config)
+        self.executor = build_executor(
+            self.model, runner.optim_wrapper, runner.cfg, self.executor_config, self.update_every
+        )
+        if self.update_every > 1:
+            # Schedules go on before a module has had its first turn, which MMEngine takes for a mistake.
+            warnings.filterwarnings('ignore', message='Detected call of `scheduler.step')
         self.statistics = LocalStatistics()
         self.model.train_step = self.train_step
 
@@ -74,6 +85,7 @@ class AugLocalHook(Hook):
         if data is not None:  # otherwise another process reads the images
             data = self.model.data_preprocessor(data, training=True)
             images, labels = data['inputs'], data['data_samples']
+        self.executor.iteration = self.runner.iter
         results = self.executor.step(images, labels, seed)
         if self.executor.has_all_results:
             self.statistics.add(results)

@@ -1,5 +1,6 @@
 """AugLocal's auxiliary network: copies of the structure of a few later layers of the primary network."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.local.blueprint import head_blueprint
 from auglocal_mm.local.depth import pyramid_depths
 from auglocal_mm.local.recompute import join_segments, resolve_segments
+from auglocal_mm.local.state import State, Targets
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
 from auglocal_mm.registry import MODELS
 
@@ -31,6 +33,14 @@ class AugLocalHead(AuxiliaryHead):
         loss_weights: As for :class:`AuxiliaryHead`.
         checkpointed: Copied layers, named from ``'1'``, that are recomputed in backward: for each head a list of names and
             pairs as in :class:`auglocal_mm.models.ImageClassifier`; or ``'all'`` or ``'norms'`` for all heads.
+        width: Channels of the copied layers relative to the local layers that they copy, above 0 and at most 1.
+        pooling: Factor by which maps are average-pooled before the first copied layer. With 2, all copied layers have half as
+            many positions in each direction, and a quarter of the compute. If the side of the maps is not a multiple of it, the
+            last windows are smaller.
+        batch_share: Share of the images of a batch that the head and its loss read: the first ones, rounded up. The local
+            layers run on the whole batch, since later modules need its features. Gradients are exactly those of this loss,
+            so backward through the local layers takes the whole batch too: each image counts in the batch statistics
+            through which the others are normalised. The norms of the head take their statistics from its part.
 
     Raises:
         InputError: A key is out of range.
@@ -48,11 +58,17 @@ class AugLocalHead(AuxiliaryHead):
         shallow_norm: bool = False,
         loss_weights: Mapping[str, float | Sequence[float]] | None = None,
         checkpointed: Sequence[Any] | str = (),
+        width: float = 1.0,
+        pooling: int = 1,
+        batch_share: float = 1.0,
     ) -> None:
         super().__init__(placement, loss_weights)
+        self.batch_share = _checked_share(batch_share)
         own_depth = _own_depth(depth, placement)
         hidden = pyramid_depths(own_depth - 1, placement.num_modules, pyramid, rounding)[placement.module]
-        blueprint = head_blueprint(placement.shapes, placement.layer, hidden, selection, rounding, downsampling)
+        blueprint = head_blueprint(
+            placement.shapes, placement.layer, hidden, selection, rounding, downsampling, width, pooling
+        )
         self.selected = [layer.source for layer in blueprint.layers]
         modules = [layer.module for layer in placement.layers]
         self.layers = nn.Sequential(*(layer.build(modules) for layer in blueprint.layers))
@@ -71,6 +87,21 @@ class AugLocalHead(AuxiliaryHead):
         for layer in self._chain:
             features = layer(features)
         return self.classifier(features)
+
+    def loss(self, state: State, targets: Targets) -> dict[str, Tensor]:
+        """As of :class:`AuxiliaryHead`, on the head's share of the batch."""
+        if self.batch_share < 1:
+            images = math.ceil(self.batch_share * len(state.features))
+            state, targets = state.first(images), targets.first(images)
+        return super().loss(state, targets)
+
+
+def _checked_share(share: Any) -> float:
+    if not isinstance(share, int | float) or not 0 < share <= 1:
+        raise InputError(
+            f'auxiliary_heads.batch_share is {share!r}; expected a number above 0, and at most 1 (the whole batch)'
+        )
+    return share
 
 
 def _own_depth(depth: Any, placement: Placement) -> int:

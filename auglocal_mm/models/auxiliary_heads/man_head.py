@@ -30,7 +30,7 @@ class MANHead(AuxiliaryHead):
         loss_weights: Not accepted here; they belong to ``head``.
 
     Raises:
-        InputError: ``loss_weights`` is given, or ``momentum`` is outside [0, 1].
+        InputError: ``loss_weights`` or a ``batch_share`` of the inner head is given, or ``momentum`` is outside [0, 1].
     """
 
     started: Tensor
@@ -54,6 +54,10 @@ class MANHead(AuxiliaryHead):
         self.momentum_layer = copy.deepcopy(neighbour).requires_grad_(False)
         self.bias_layer = _fresh(neighbour, placement)
         self.head = MODELS.build({**head, 'placement': replace(placement, layer=placement.layer + 1)})
+        if self.head.batch_share < 1:
+            raise InputError(
+                f'auxiliary_heads.head.batch_share is {self.head.batch_share}, but MANHead takes the whole batch; remove it'
+            )
         self.reads_images = self.head.reads_images
         self.register_buffer('started', torch.tensor(0))  # not a boolean: buffers are averaged over processes
 

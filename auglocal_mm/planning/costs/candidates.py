@@ -14,7 +14,7 @@ from auglocal_mm.planning.costs.network_cost import NetworkCosts, measure_networ
 from auglocal_mm.planning.costs.other_heads import with_heads
 from auglocal_mm.planning.costs.timed_costs import timed_costs, with_updates
 from auglocal_mm.planning.plan import AUGLOCAL
-from auglocal_mm.planning.training_config import kept_settings
+from auglocal_mm.planning.training_config import kept_settings, refuse_turns
 from auglocal_mm.registry import MODELS
 
 HEADS = (AUGLOCAL, 'DGLHead', 'InfoProHead', 'PredSimHead')
@@ -34,8 +34,9 @@ def candidate_costs(config: Config, depths: Sequence[int], amp: bool, kinds: Seq
         kinds: Some of :data:`HEADS`.
 
     Raises:
-        InputError: The config has heads that cannot be planned.
+        InputError: The config has heads that cannot be planned, or trains its modules in turn.
     """
+    refuse_turns(config)
     model, size = _without_heads(config), config.model.image_size
     costs = measure_network(model, size, depths, amp, kept_settings(config.model))
     return [costs if kind == AUGLOCAL else with_heads(costs, model, size, {'type': kind}, amp) for kind in kinds]

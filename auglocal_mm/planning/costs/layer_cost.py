@@ -1,7 +1,7 @@
 """The costs of training one layer, measured on fake tensors: saved bytes by storage, FLOPs, parameters."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import torch
@@ -56,6 +56,14 @@ class LayerCost:
     output_dtype: torch.dtype = torch.float32
     tapped: bool = False
     norms: int = 0
+
+    def of_share(self, share: float) -> 'LayerCost':
+        """The cost for one image of the batch if the layer runs on this share of them."""
+        if share == 1:
+            return self
+        memory = {name: share * getattr(self, name) for name in ('internal', 'convolved', 'output', 'peak')}
+        flops = {name: round(share * getattr(self, name)) for name in ('forward', 'backward', 'backward_without_input')}
+        return replace(self, **memory, **flops)
 
 
 class Logits(nn.Module):

@@ -15,7 +15,7 @@ from auglocal_mm.planning.costs.structure import structure
 from auglocal_mm.planning.plan import AUGLOCAL
 from auglocal_mm.registry import MODELS
 
-FOLLOWED = ('selection', 'rounding', 'downsampling', 'classifier')
+FOLLOWED = ('selection', 'rounding', 'downsampling', 'classifier', 'width', 'pooling', 'batch_share')
 """Keys of ``AugLocalHead`` that a plan takes from the config."""
 
 
@@ -66,8 +66,7 @@ def measure_network(
         image_size: Side of the images in pixels.
         depths: The depths d of the heads.
         amp: Whether forward runs in bfloat16 autocast.
-        head: Config of an :class:`auglocal_mm.models.auxiliary_heads.AugLocalHead`; of its keys ``selection``, ``rounding``,
-            ``downsampling`` and ``classifier`` are used.
+        head: Config of an :class:`auglocal_mm.models.auxiliary_heads.AugLocalHead`, whose keys in ``FOLLOWED`` are used.
     """
     meter = LayerMeter(amp)
     settings = {key: value for key, value in (head or {}).items() if key in FOLLOWED}
@@ -100,18 +99,18 @@ def _head(
     settings: Mapping[str, Any],
 ) -> list[LayerCost]:
     """The costs of the layers of the head of ``depth`` after a local layer, from its blueprint."""
-    options = {key: value for key, value in settings.items() if key != 'classifier'}
+    options = {key: value for key, value in settings.items() if key not in ('classifier', 'batch_share')}
     blueprint = head_blueprint(model.shapes, index + 1, depth - 1, **options)
     boundary = layers[index]
     shape, dtype, modules, costs = boundary.output_shape, boundary.output_dtype, [x.module for x in model.layers], []
     for copied in blueprint.layers:
-        key = (structure(modules[copied.source - 1]), copied.stride, copied.pool)
+        key = (structure(modules[copied.source - 1]), copied.stride, copied.pool, copied.width, copied.pooling)
         costs.append(meter.measure(key, partial(copied.build, modules), shape, dtype))
         shape, dtype = costs[-1].output_shape, costs[-1].output_dtype
     sizes = {'in_channels': blueprint.channels, 'num_classes': model.head.num_classes}
     classifier = {'type': 'LinearHead', **settings.get('classifier', {}), **sizes}
     costs.append(meter.measure(str(classifier), partial(MODELS.build, classifier), shape, dtype))
-    return costs
+    return [cost.of_share(settings.get('batch_share', 1.0)) for cost in costs]
 
 
 def _itself(module: nn.Module) -> nn.Module:

@@ -124,6 +124,9 @@ def test_same_seed_same_losses(tiny_config, tmp_path):
         {'model.partition': dict(last_module_layers=3), 'model.auxiliary_heads.pyramid': 0.5},
         {'custom_hooks': [dict(type='AugLocalHook'), dict(type='PrimaryEMAHook')]},
         {'model.head': dict(type='VGGHead', pooled=1, hidden=8)},  # has dropout
+        {
+            'custom_hooks': [dict(type='AugLocalHook', update_every=2)]
+        },  # three iterations an epoch: another turn in the second
     ],
 )
 def test_resume_equals_never_stopped(tiny_config, tmp_path, settings):
@@ -136,6 +139,50 @@ def test_resume_equals_never_stopped(tiny_config, tmp_path, settings):
     assert_same(weights(uninterrupted), weights(resumed))
     exported = [torch.load(tmp_path / name / 'backbone.pth', weights_only=True) for name in ('whole', 'resumed')]
     assert_same(*exported)
+
+
+def test_modules_learn_in_turn(tiny_config, recwarn):
+    """Each in its iterations alone, with the statistics of norms of all, and the log has the modules that were trained."""
+    settings = {'train_cfg.max_epochs': 1, 'param_scheduler.convert_to_iter_based': True, **stages(2)}
+    config = tiny_config(custom_hooks=[dict(type='AugLocalHook', update_every=2)], **settings)
+    runner = Runner.from_cfg(config)
+    modules = runner.model.local_modules()
+    names, trained = [module.name for module in modules], [[] for _ in modules]
+    for module, iterations in zip(modules, trained, strict=True):
+        next(iter(module.head.parameters())).register_hook(lambda _, its=iterations: its.append(runner.iter))
+    runner.train()
+    assert trained == [[0, 2], [1], [0, 2], [1], [0, 2]]
+    assert not [warning for warning in recwarn if 'scheduler.step' in str(warning.message)]
+    counts = {int(module.num_batches_tracked) for module in runner.model.backbone.modules() if hasattr(module, 'eps')}
+    assert counts == {3}
+    local = [line for line in scalars(config) if any(key.startswith('local/') for key in line)]
+    for iteration, line in enumerate(local):
+        due = [name for index, name in enumerate(names) if (iteration + index) % 2 == 0]
+        assert line.keys() == {'step'} | {f'local/{n}/{k}' for n in due for k in ('loss', 'accuracy')}
+    logged = [line for line in scalars(config) if 'lr' in line]
+    assert logged[0]['loss'] == pytest.approx(sum(v for k, v in local[0].items() if k.endswith('/loss')), rel=1e-6)
+
+
+def test_in_turn_a_loss_that_is_not_finite_is_still_seen(tiny_config):
+    runner = Runner.from_cfg(tiny_config(**stages(2), custom_hooks=[dict(type='AugLocalHook', update_every=2)]))
+    runner.model.auxiliary_heads[1].register_forward_hook(lambda _, inputs, output: output * float('nan'))
+    with pytest.raises(InputError, match=r'layer1\.0.*\bnan\b.*iteration 2\b'):
+        runner.train()
+
+
+@pytest.mark.parametrize(
+    ('update_every', 'settings', 'words'),
+    [
+        (0, {}, r'\b1\b.*\b5\b'),
+        (6, {}, r'\b1\b.*\b5\b'),
+        (2, {'optim_wrapper.accumulative_counts': 2}, r'accumulative_counts'),
+        (2, {'optim_wrapper.clip_grad': dict(max_norm=1.0)}, r'clip_grad'),
+    ],
+)
+def test_turns_that_are_impossible_are_refused(tiny_config, update_every, settings, words):
+    hooks = [dict(type='AugLocalHook', update_every=update_every)]
+    with pytest.raises(InputError, match=rf'update_every is {update_every}\b.*{words}'):
+        train(tiny_config(custom_hooks=hooks, **stages(2), **settings))
 
 
 def test_averaged_weights_are_exported(tiny_config):
