@@ -79,10 +79,12 @@ def calls(monkeypatch) -> list[str]:
 
 def test_predicted_times_are_compared_with_those_of_an_iteration(config, tmp_path, calls, monkeypatch):
     monkeypatch.setattr(schemes, 'DEPTHS', [2])
-    arguments = ['--cost', 'time', '--plans', '1', '--rounds', '1', '--out', str(tmp_path / 'out')]
+    arguments = ['--cost', 'time', '--plans', '1', '--rounds', '1', '--only', 'plan', 'AugLocal']
+    arguments += ['--out', str(tmp_path / 'out')]
     benchmark_training.main([config, *arguments])
     entry = json.loads((tmp_path / 'out' / 'benchmark.json').read_text())['configs'][0]
     predicted = {scheme['name']: scheme['predicted_ms'] for scheme in entry['schemes']}
+    assert 'BP' in predicted and 'BP checkpointed' not in predicted
     assert predicted['plan 1.00x'] <= predicted['BP'] and predicted['AugLocal'] is None
     text = (tmp_path / 'out' / 'benchmark.md').read_text()
     assert f'| {predicted["BP"]:.1f} ({predicted["BP"] / 1000 - 1:+.0%}) |' in text
@@ -145,6 +147,7 @@ def test_loader_speed_leaves_the_first_batch_out(tiny_config, monkeypatch):
         (['--plans', '0.5', '0'], '--plans has 0;'),
         (['--plans', '1.5'], '--plans has 1.5;'),
         (['--plans', 'nan'], '--plans has nan;'),
+        (['--plans', '--only', 'InfoPro'], "--only has 'InfoPro'"),
         (
             ['--cfg-options', 'model.auxiliary_heads=dict(_delete_=True,type=DGLHead)'],
             'DGLHead in model.auxiliary_heads',

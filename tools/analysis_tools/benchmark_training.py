@@ -73,6 +73,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         action='store_true',
         help='also compiled BP with budgets of activations (torch.compile), which takes minutes to build',
     )
+    parser.add_argument(
+        '--only', nargs='+', metavar='TEXT', help='measure BP, and the schemes whose names contain one of these'
+    )
     parser.add_argument('--loader', action='store_true', help="also time the config's training data loader")
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of all configs')
@@ -126,6 +129,20 @@ def loader_speed(config: Config) -> float:
     return images / (time.perf_counter() - start)
 
 
+def chosen_schemes(config: Config, options: argparse.Namespace) -> list[Scheme]:
+    """The schemes that the command line asks for; BP, which the others are relative to, is always among them.
+
+    Raises:
+        InputError: A text is in no name.
+    """
+    schemes = training_schemes(config, options.plans, options.device, options.compiled, options.cost, options.heads)
+    names = ', '.join(scheme.name for scheme in schemes)
+    for text in options.only or ():
+        if text not in names:
+            raise InputError(f'--only has {text!r}, which is in none of the names: {names}')
+    return [each for each in schemes if each.name == 'BP' or any(text in each.name for text in options.only or [''])]
+
+
 def run_in_turn(schemes: Sequence[Scheme], options: argparse.Namespace) -> list[list[Measurement] | str]:
     """Measures all schemes in turn, round by round, so that a drift of the machine affects all alike.
 
@@ -176,10 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.environ['CUDA_VISIBLE_DEVICES'] = ''  # MMEngine would use a visible GPU
     configs = [read_auglocal_config(path, options) for path in options.configs]
     speeds = [loader_speed(config) if options.loader else None for config in configs]
-    groups = [
-        training_schemes(config, options.plans, options.device, options.compiled, options.cost, options.heads)
-        for config in configs
-    ]
+    groups = [chosen_schemes(config, options) for config in configs]
     results = iter(run_in_turn([scheme for group in groups for scheme in group], options))
     data = {
         'machine': machine(options.device),
