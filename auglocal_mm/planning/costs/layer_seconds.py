@@ -23,6 +23,8 @@ from auglocal_mm.registry import MODELS
 
 Run: TypeAlias = Callable[[Any, State], Tensor]
 """Takes a layer or a head, and the state before it; returns what backward starts from."""
+OTHER_DATA = 2**27
+"""Bytes that are touched between two passes, more than the caches of a CPU or a GPU hold."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,7 @@ class PassTimer:
     def __init__(self, device: torch.device, amp: bool, rounds: int) -> None:
         self.device, self.amp, self.rounds = device, amp, rounds
         self._known: dict[Hashable, PassSeconds] = {}
+        self._other_data = torch.zeros(OTHER_DATA, dtype=torch.uint8, device=device)
 
     def autocast(self) -> torch.autocast:
         """The context of forward."""
@@ -229,14 +232,26 @@ class PassTimer:
         inputs = [tensor.detach().requires_grad_(input_gradient) for tensor in state.tensors()]
         # A layer that works in place must not get a leaf.
         given = State.from_tensors([tensor.view_as(tensor) for tensor in inputs], tuple(state.taps))
+        self._empty_caches(inputs)
         start = self._now()
         with self.autocast():
             outputs = run(given)
-        middle = self._now()
-        if outputs.requires_grad:
-            wanted = [*(inputs if input_gradient else ()), *leaves]
-            torch.autograd.grad(outputs, wanted, torch.ones_like(outputs), allow_unused=True)
-        return middle - start, self._now() - middle
+        forward = self._now() - start
+        if not outputs.requires_grad:
+            return forward, 0.0
+        gradient = torch.ones_like(outputs)
+        if outputs.ndim:  # other layers run before the backward pass of a layer; that of a loss follows at once
+            self._empty_caches([gradient])
+        start = self._now()
+        wanted = [*(inputs if input_gradient else ()), *leaves]
+        torch.autograd.grad(outputs, wanted, gradient, allow_unused=True)
+        return forward, self._now() - start
+
+    def _empty_caches(self, kept: Sequence[Tensor]) -> None:
+        """Leaves only ``kept`` in the caches of the device, where the previous layer has just written it."""
+        self._other_data.add_(1)
+        for tensor in kept:
+            tensor.detach().sum()
 
     def _now(self) -> float:
         """The time when everything before is computed; of a single thread, without other processes on its core."""
