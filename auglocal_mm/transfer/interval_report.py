@@ -26,7 +26,7 @@ def explanation(comparison: Comparison, intervals: Intervals | None) -> list[str
     if intervals is None:
         lacking = without_matches(comparison)
         return [
-            f'There are no intervals: {" and ".join(f"`{path}`" for path in lacking)} '
+            f'There are no intervals: {", ".join(f"`{path}`" for path in lacking)} '
             f'{"was" if len(lacking) == 1 else "were"} evaluated before matches were recorded. To get intervals, test the '
             'checkpoint again with `tools/test.py`, in a new work_dir, and compare that one.'
         ]
@@ -38,9 +38,7 @@ def explanation(comparison: Comparison, intervals: Intervals | None) -> list[str
     if len(single) < len(comparison.groups):
         lines.append("They include the spread between seeds, by Student's t.")
     if single:
-        lines.append(
-            f'Not included, because unknown, is the spread between seeds of {" and ".join(single)} (one seed).'
-        )
+        lines.append(f'Not included, because unknown, is the spread between seeds of {", ".join(single)} (one seed).')
     if intervals.rare:
         lines.append(
             f'{len(intervals.rare)} categories have objects in fewer than {FEWEST} images. They have no intervals of their '

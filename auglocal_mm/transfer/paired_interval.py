@@ -97,5 +97,6 @@ class _Seeds:
 
 
 def _quantile(variance: float, names: Sequence[_Seeds]) -> float:
-    squares = sum(each.excess**2 / (each.n - 1) for each in names)
+    """Of Student's t; of the normal distribution, if the seeds add nothing to what is known from many resamples."""
+    squares = sum((each.observed / each.n) ** 2 / (each.n - 1) for each in names if each.excess)
     return float(stats.t.ppf((1 + LEVEL) / 2, variance**2 / squares)) if squares else Z
