@@ -35,8 +35,9 @@ class Intervals:
         replicates: Number of resamples.
         seed: Of the resamples.
         num_images: Number of images that were evaluated.
-        metrics: Name -> metric, such as ``'bbox_mAP'`` -> interval.
-        categories: Name -> ``'bbox'`` or ``'segm'`` -> category -> interval of its AP; ``None`` also for ``rare`` ones.
+        metrics: Name, except the control's -> metric, such as ``'bbox_mAP'`` -> interval.
+        categories: Name, except the control's -> ``'bbox'`` or ``'segm'`` -> category -> interval of its AP; ``None`` also
+            for ``rare`` ones.
         rare: The categories with objects in fewer than ``FEWEST`` images.
     """
 
@@ -75,26 +76,23 @@ def find_intervals(
     first = next(iter(matches[comparison.control]))[kinds[0]]
     weights = image_weights(len(first.image_ids), replicates, seed)
     step = 1 / (len(weights) * len(kinds) * sum(map(len, matches.values())))
-    found = {}
-    for kind in kinds:
-        values = {
-            name: np.stack([weighted_statistics(run[kind], weights, lambda done: advance(done * step)) for run in runs])
-            for name, runs in matches.items()
-        }
-        for name, each in values.items():
-            found[name, kind] = _paired(100 * values[comparison.control], 100 * each)
+
+    def values(name: str, kind: str) -> NDArray[np.float64]:
+        """AP points of a name (seeds, resamples, statistics)."""
+        return 100 * np.stack(
+            [weighted_statistics(run[kind], weights, lambda done: advance(done * step)) for run in matches[name]]
+        )
+
+    control = {kind: values(comparison.control, kind) for kind in kinds}
+    others = [name for name in matches if name != comparison.control]
+    found = {name: {kind: _paired(control[kind], values(name, kind)) for kind in kinds} for name in others}
     return Intervals(
         replicates=replicates,
         seed=seed,
         num_images=len(first.image_ids),
-        metrics={
-            name: {
-                f'{kind}_{item}': each for kind in kinds for item, each in zip(ITEMS, found[name, kind], strict=False)
-            }
-            for name in matches
-        },
+        metrics={name: _by_metric(found[name]) for name in others},
         categories={
-            name: {kind: _by_category(first, found[name, kind][len(ITEMS) :]) for kind in kinds} for name in matches
+            name: {kind: _by_category(first, found[name][kind][len(ITEMS) :]) for kind in kinds} for name in others
         },
         rare=_rare(first),
     )
@@ -103,6 +101,12 @@ def find_intervals(
 def _paired(control: NDArray[np.float64], other: NDArray[np.float64]) -> list[Interval | None]:
     """Intervals of each statistic, given arrays (seeds, resamples, statistics)."""
     return [paired_interval(control[..., column], other[..., column]) for column in range(control.shape[2])]
+
+
+def _by_metric(found: Mapping[str, Sequence[Interval | None]]) -> dict[str, Interval | None]:
+    return {
+        f'{kind}_{item}': each for kind, of_kind in found.items() for item, each in zip(ITEMS, of_kind, strict=False)
+    }
 
 
 def _rare(matches: Matches) -> list[str]:
