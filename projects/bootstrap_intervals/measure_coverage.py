@@ -1,6 +1,7 @@
 """Measures how often the interval of a comparison contains the true difference, on simulated detectors."""
 
 import argparse
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,12 +53,12 @@ def coverage(comparisons: int, num_images: int, seeds: int, spread: float) -> fl
     return float(np.mean(hits))
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Prints the coverage with one seed of each name and with several."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--comparisons', type=int, default=300)
     parser.add_argument('--images', type=int, default=300)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     for seeds, spread in ((1, 0.0), (2, 0.05), (3, 0.05)):
         share = coverage(options.comparisons, options.images, seeds, spread)
         print(f'{seeds} seed(s) of each name, abilities spread by {spread}: {100 * share:.1f} %', flush=True)

@@ -3,6 +3,7 @@
 import argparse
 import resource
 import time
+from collections.abc import Sequence
 
 from rich.progress import Progress
 from simulated_detectors import Images
@@ -12,14 +13,14 @@ from auglocal_mm.transfer.bootstrap import image_weights
 from auglocal_mm.transfer.paired_interval import paired_interval
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Prints the seconds and the peak of the resident memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--images', type=int, default=5000)
     parser.add_argument('--categories', type=int, default=80)
     parser.add_argument('--detections', type=int, default=150_000, help='of each detector')
     parser.add_argument('--bootstrap', type=int, default=1000)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     images = Images(options.images, options.categories, seed=0)
     false_alarms = options.detections - len(images.cells)
     detectors = [images.detect(ability, false_alarms, seed) for seed, ability in enumerate((0.0, 0.05), 1)]

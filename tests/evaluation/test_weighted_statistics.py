@@ -32,6 +32,16 @@ def test_statistics_are_those_of_pycocotools_on_copied_images(kind, limits):
     assert np.isnan(values[:, -1]).all(), 'the last category has no objects'
 
 
+def test_ap_counts_a_hundred_detections_and_the_others_as_many_as_the_last_limit():
+    content, found = random_scene(0, images=3, detections=500)
+    for weights in ([1, 1, 1], [2, 0, 1]):
+        value = weighted(content, found, 'bbox', [weights], maxDets=[1, 100, 120])[0]
+        literal = statistics(evaluated(content, found, 'bbox', weights), maxDets=[1, 100, 120])
+        np.testing.assert_allclose(value[:12], literal, rtol=0, atol=1e-12)
+    evaluation = evaluated(content, found, 'bbox')
+    assert statistics(evaluation)[0] != statistics(evaluation, maxDets=[1, 10, 50])[0], 'or the limit would not be seen'
+
+
 def scene(*scores):
     """One image with one object, one right detection and one wrong one."""
     image = dict(id=1, file_name='1.png', width=90, height=90)
