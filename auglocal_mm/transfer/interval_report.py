@@ -1,5 +1,6 @@
 """Intervals and verdicts of a comparison, as text and as JSON."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,9 +27,9 @@ def explanation(comparison: Comparison, intervals: Intervals | None) -> list[str
     if intervals is None:
         lacking = without_matches(comparison)
         return [
-            f'There are no intervals: {", ".join(f"`{path}`" for path in lacking)} '
-            f'{"was" if len(lacking) == 1 else "were"} evaluated before matches were recorded. To get intervals, test the '
-            'checkpoint again with `tools/test.py`, in a new work_dir, and compare that one.'
+            f'There are no intervals: {", ".join(f"`{path}`" for path in lacking)} {"has" if len(lacking) == 1 else "have"} no '
+            'recorded matches, as after an evaluation by an earlier version or another metric. To get intervals, test the '
+            'checkpoint with `tools/test.py` in a new work_dir, and compare that one.'
         ]
     lines = [
         f'In brackets: {100 * LEVEL:.0f} % intervals, from {intervals.replicates} resamples of the {intervals.num_images} '
@@ -76,7 +77,7 @@ def category_sections(comparison: Comparison, intervals: Intervals | None) -> li
     sections = ['## Categories']
     for name in _others(comparison):
         for kind, categories in intervals.categories[name].items():
-            known = {category: each for category, each in categories.items() if each is not None}
+            known = {category: each for category, each in categories.items() if each and math.isfinite(each.half_width)}
             differing = {category: each for category, each in known.items() if not each.low <= 0 <= each.high}
             sections.append(
                 f'{cell(name)}, {label(f"{kind}_mAP")}: the intervals of {len(differing)} of {len(known)} categories do not '
@@ -150,5 +151,7 @@ def _category_table(differing: dict[str, Interval]) -> str:
 def _to_json(interval: Interval | None) -> dict[str, Any] | None:
     if interval is None:
         return None
+    if math.isinf(interval.half_width):
+        return {'difference': interval.difference}
     spreads = {'between_images': interval.between_images, 'between_seeds': interval.between_seeds}
     return {'difference': interval.difference, 'low': interval.low, 'high': interval.high, **spreads}

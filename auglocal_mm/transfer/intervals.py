@@ -1,7 +1,8 @@
 """The intervals of a comparison: of all statistics of COCO and of each category's AP, for each name."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from auglocal_mm.transfer.paired_interval import Interval, paired_interval
 from auglocal_mm.transfer.recorded_matches import read_matches
 
 FEWEST = 10
-"""Images with objects of a category, below which its AP has no interval: resamples of one image would all agree."""
+"""Images with objects of a category, below which its AP has no finite interval: resamples of one image would all agree."""
 IDENTITY = {
     'images': ('image_ids',),
     'categories': ('category_ids', 'category_names'),
@@ -36,8 +37,8 @@ class Intervals:
         seed: Of the resamples.
         num_images: Number of images that were evaluated.
         metrics: Name, except the control's -> metric, such as ``'bbox_mAP'`` -> interval.
-        categories: Name, except the control's -> ``'bbox'`` or ``'segm'`` -> category -> interval of its AP; ``None`` also
-            for ``rare`` ones.
+        categories: Name, except the control's -> ``'bbox'`` or ``'segm'`` -> category -> interval of its AP, infinite for
+            ``rare`` ones.
         rare: The categories with objects in fewer than ``FEWEST`` images.
     """
 
@@ -117,7 +118,7 @@ def _rare(matches: Matches) -> list[str]:
 def _by_category(matches: Matches, intervals: Sequence[Interval | None]) -> dict[str, Interval | None]:
     rare = _rare(matches)
     named = zip(matches.category_names.tolist(), intervals, strict=True)
-    return {name: None if name in rare else interval for name, interval in named}
+    return {name: replace(each, half_width=math.inf) if each and name in rare else each for name, each in named}
 
 
 def _common_kinds(matches: Mapping[str, Sequence[Mapping[str, Matches]]], comparison: Comparison) -> list[str]:

@@ -72,6 +72,15 @@ def test_the_control_has_no_interval(told):
     assert list(report['names']['same']['category_intervals']['segm']) == ['cat', 'dog']
 
 
+def test_rare_categories_have_a_difference_alone(told, monkeypatch):
+    monkeypatch.setattr(intervals, 'FEWEST', 4)
+    text, report = told()
+    assert re.search(r'\b2 categories .*fewer than 10 images', text)
+    assert 'the intervals of 0 of 0 categories' in text
+    dog = report['names']['Aug|Local']['category_intervals']['bbox']['dog']
+    assert list(dog) == ['difference'] and dog['difference'] < 0
+
+
 def test_text_says_why_there_are_none(make_evaluated):
     old = make_evaluated('old', recorded=False)
     comparison = compare({'BP': [make_evaluated('bp')], 'AugLocal': [old]})

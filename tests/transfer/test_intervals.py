@@ -44,10 +44,18 @@ def test_several_seeds_are_averaged(make_evaluated):
     assert both.between_seeds is not None and single[0].between_seeds is None
 
 
-def test_categories_in_few_images_have_no_interval(make_evaluated):
-    result = found({'BP': [make_evaluated('bp')], 'AugLocal': [make_evaluated('auglocal', shift=2.0)]})
-    assert result.rare == ['cat', 'dog']
-    assert result.categories['AugLocal']['bbox'] == {'cat': None, 'dog': None}
+def test_categories_in_few_images_have_no_finite_interval(make_evaluated):
+    control, other = make_evaluated('bp', change=no_cats), make_evaluated('auglocal', shift=2.0, change=no_cats)
+    result = found({'BP': [control], 'AugLocal': [other]})
+    assert result.rare == ['dog']
+    cat, dog = result.categories['AugLocal']['bbox'].values()
+    assert cat is None, 'it has no objects at all'
+    assert (dog.low, dog.high) == (-np.inf, np.inf)
+    assert dog.difference == pytest.approx(result.metrics['AugLocal']['bbox_mAP'].difference)
+
+
+def no_cats(content):
+    content['annotations'] = [each for each in content['annotations'] if each['category_id'] == 2]
 
 
 def test_boxes_are_compared_where_a_run_has_no_masks(make_evaluated):
