@@ -10,6 +10,7 @@ sys.path.insert(0, str(REPOSITORY / 'projects/bootstrap_intervals'))
 
 import measure_coverage
 import measure_speed
+import normal_model
 from simulated_detectors import Images, statistics
 
 
@@ -36,3 +37,10 @@ def test_coverage(monkeypatch, shift, share):
 def test_the_true_difference_is_that_of_many_images(monkeypatch):
     monkeypatch.setattr(measure_coverage, 'MANY', 1000)
     assert 2 < measure_coverage.true_difference(0.05) < 5
+
+
+def test_redrawn_seeds_make_intervals_too_narrow(capsys):
+    ours, hierarchical = normal_model.coverage(200, 2, normal_model.CASES['of seeds'])
+    assert hierarchical < 0.8 < 0.92 < ours
+    normal_model.main(['--comparisons', '3'])
+    assert capsys.readouterr().out.count('|\n') == 2 + 3 * 4
