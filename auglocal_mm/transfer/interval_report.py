@@ -35,7 +35,7 @@ def explanation(comparison: Comparison, intervals: Intervals | None) -> list[str
         f'In brackets: {100 * LEVEL:.0f} % intervals, from {intervals.replicates} resamples of the {intervals.num_images} '
         'images, on each of which all detectors are evaluated.'
     ]
-    single = [cell(name) for name, runs in comparison.groups.items() if len(runs) == 1]
+    single = _single(comparison)
     if len(single) < len(comparison.groups):
         lines.append("They include the spread between seeds, by Student's t.")
     if single:
@@ -58,11 +58,11 @@ def verdict_sections(comparison: Comparison, intervals: Intervals | None, margin
         for name in _others(comparison)
         for metric, (interval, verdict) in _judged(comparison, intervals, name, margin).items()
     ]
-    one_seed = any(len(runs) == 1 for runs in comparison.groups.values())
+    single = ', '.join(_single(comparison))
     return [
         '## Verdict',
         f'Equal: the interval lies within ±{margin:g} points. Better or worse: it does not, and it does not contain zero. '
-        f'Undecided: neither.{" With one seed, this is about the checkpoints, not about the methods." if one_seed else ""}',
+        f'Undecided: neither.{f" With one seed ({single}), it is about the checkpoint, not about the method." if single else ""}',
         markdown_table(header, rows),
         'The spreads are standard errors of the difference: with other images, and in addition with other seeds. The numbers '
         'that would decide are totals, of images or of seeds of each name. They assume a normal distribution, and that the '
@@ -114,6 +114,11 @@ def name_to_json(comparison: Comparison, intervals: Intervals | None, margin: fl
 
 def _others(comparison: Comparison) -> list[str]:
     return [name for name in comparison.groups if name != comparison.control]
+
+
+def _single(comparison: Comparison) -> list[str]:
+    """The names with one seed."""
+    return [cell(name) for name, runs in comparison.groups.items() if len(runs) == 1]
 
 
 def _judged(
