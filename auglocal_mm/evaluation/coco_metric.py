@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from auglocal_mm.datasets.coco_annotations import CocoAnnotations
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.average_precision import ITEMS, class_ap, summarized
+from auglocal_mm.evaluation.matches import Matches, collect_matches
 from auglocal_mm.private import metric_annotations
 from auglocal_mm.registry import METRICS
 
@@ -35,6 +36,7 @@ class CocoMetric(MMDetCocoMetric):
         annotations: The contents of ``ann_file``.
         class_ap: AP of the last evaluation, from 0 to 1, by ``'bbox'`` or ``'segm'`` and the name of the class; NaN where a
             class has no instances. Of several processes, the first has it.
+        matches: What the last AP was computed from, by ``'bbox'`` or ``'segm'``.
 
     Raises:
         InputError: The annotations are invalid.
@@ -44,6 +46,7 @@ class CocoMetric(MMDetCocoMetric):
         super().__init__(**kwargs)
         self.annotations: CocoAnnotations | None = None
         self.class_ap: dict[str, dict[str, float]] = {}
+        self.matches: dict[str, Matches] = {}
         if ann_file is not None:
             with get_local_path(ann_file, backend_args=self.backend_args) as path:
                 self.annotations = CocoAnnotations(path, with_masks='segm' in self.metrics)
@@ -80,7 +83,7 @@ class CocoMetric(MMDetCocoMetric):
             )
 
     def compute_metrics(self, results: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, float]:
-        """Statistics by MMDetection's names, which rounds them to three digits, and sets ``class_ap``.
+        """Statistics by MMDetection's names, which rounds them to three digits, and sets ``class_ap`` and ``matches``.
 
         Proposals, and detections that are only written, are left to MMDetection.
 
@@ -90,7 +93,7 @@ class CocoMetric(MMDetCocoMetric):
         Raises:
             InputError: Masks are to be evaluated, but the detector predicts none.
         """
-        self.class_ap = {}
+        self.class_ap, self.matches = {}, {}
         if self.format_only or not {'bbox', 'segm'}.issuperset(self.metrics):
             return super().compute_metrics(results)
         metrics: dict[str, float] = {}
@@ -101,7 +104,7 @@ class CocoMetric(MMDetCocoMetric):
             evaluation = self._evaluated(kind, detections)
             statistics = dict(zip(ITEMS, evaluation.stats.tolist(), strict=True))
             metrics |= {f'{kind}_{item}': statistics[item] for item in self.metric_items or ITEMS[:6]}
-            self.class_ap[kind] = class_ap(evaluation)
+            self.class_ap[kind], self.matches[kind] = class_ap(evaluation), collect_matches(evaluation)
             if self.classwise:  # MMDetection's name for it, under which masks replace boxes
                 metrics |= {f'{name}_precision': value for name, value in self.class_ap[kind].items()}
             self._log(kind, statistics)

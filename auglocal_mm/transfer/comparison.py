@@ -12,17 +12,19 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.transfer.evaluation_log import METRICS, Evaluation, ap_points, last_evaluation
 from auglocal_mm.transfer.evaluation_record import NAME, Evaluations, read_evaluations
 from auglocal_mm.transfer.pretraining import Pretraining, read_pretraining
+from auglocal_mm.transfer.recorded_matches import MatchesRecord
 from auglocal_mm.transfer.run_config import RunConfig, read_run_config, settings_that_differ
 
 
 @dataclass(frozen=True)
 class TransferResult:
-    """One detector: its last evaluation, its settings, and the pretraining of its backbone."""
+    """One detector: its last evaluation, its settings, the pretraining of its backbone, and its recorded matches."""
 
     work_dir: Path
     evaluation: Evaluation
     config: RunConfig
     pretraining: Pretraining
+    matches: MatchesRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def _recorded(work_dir: Path, recorded: Evaluations) -> TransferResult:
     evaluation = Evaluation(ap_points(record.metrics, source), record.epoch, run, source, record.iteration)
     training = record.training.model_dump(exclude_unset=True) if record.training else {}
     pretraining = Pretraining(training.get('backbone'), training.get('pretraining') or {})
-    return TransferResult(work_dir, evaluation, RunConfig(source, record.settings), pretraining)
+    return TransferResult(work_dir, evaluation, RunConfig(source, record.settings), pretraining, record.matches)
 
 
 def _logged(work_dir: Path) -> TransferResult:

@@ -6,22 +6,35 @@ from typing import Any
 from auglocal_mm.analysis.tables import cell, markdown_table
 from auglocal_mm.transfer.comparison import Comparison, Statistic, TransferResult
 from auglocal_mm.transfer.evaluation_log import METRICS
+from auglocal_mm.transfer.interval_report import (
+    category_sections,
+    explanation,
+    intervals_to_json,
+    name_to_json,
+    verdict_sections,
+    with_interval,
+)
+from auglocal_mm.transfer.intervals import Intervals
+from auglocal_mm.transfer.labels import NOT_AVAILABLE, label
+from auglocal_mm.transfer.verdict import MARGIN
 
 HEADLINE = ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'segm_mAP', 'segm_mAP_50', 'segm_mAP_75')
 SIZES = ('bbox_mAP_s', 'bbox_mAP_m', 'bbox_mAP_l', 'segm_mAP_s', 'segm_mAP_m', 'segm_mAP_l')
 MAX_SETTINGS = 20
 MAX_CHARACTERS = 60
-NOT_AVAILABLE = 'n/a'
 
 
-def label(metric: str) -> str:
-    """Returns the usual name of a metric: ``segm_mAP_50`` -> ``mask AP50``."""
-    kind, _, item = metric.partition('_mAP')
-    return f'{"box" if kind == "bbox" else "mask"} AP{item.removeprefix("_")}'
+def to_markdown(
+    comparison: Comparison, title: str = 'Transfer to COCO', intervals: Intervals | None = None, margin: float = MARGIN
+) -> str:
+    """Returns the report as text: tables of AP, of its differences, and of the settings that differ.
 
-
-def to_markdown(comparison: Comparison, title: str = 'Transfer to COCO') -> str:
-    """Returns the report as text: tables of AP, of its differences, and of the settings that differ."""
+    Args:
+        comparison: What is reported.
+        title: Its heading.
+        intervals: Of the differences; without, the report says why there are none.
+        margin: Differences of AP up to this one do not matter, in points.
+    """
     control = cell(comparison.control)
     sections = [
         f'# {title}',
@@ -29,13 +42,16 @@ def to_markdown(comparison: Comparison, title: str = 'Transfer to COCO') -> str:
         'Each run is judged by its last evaluation, never by its best; differences are those of the unrounded means.',
         _headline_table(comparison),
         f'## Difference to {control}',
-        _difference_table(comparison, HEADLINE),
+        *explanation(comparison, intervals),
+        _difference_table(comparison, intervals, HEADLINE),
+        *verdict_sections(comparison, intervals, margin),
         '## Small, medium and large objects',
         markdown_table(
             ['', *map(label, SIZES)], ([name, *_values(comparison, name, SIZES)] for name in comparison.groups)
         ),
         f'Difference to {control}:',
-        _difference_table(comparison, SIZES),
+        _difference_table(comparison, intervals, SIZES),
+        *category_sections(comparison, intervals),
         '## Settings that differ',
         _settings(comparison),
         '## Runs',
@@ -44,13 +60,19 @@ def to_markdown(comparison: Comparison, title: str = 'Transfer to COCO') -> str:
     return '\n\n'.join(sections) + '\n'
 
 
-def to_json(comparison: Comparison, title: str = 'Transfer to COCO') -> dict[str, Any]:
-    """Returns everything that was compared, as values that JSON can store."""
+def to_json(
+    comparison: Comparison, title: str = 'Transfer to COCO', intervals: Intervals | None = None, margin: float = MARGIN
+) -> dict[str, Any]:
+    """Returns everything that was compared, as values that JSON can store. Takes what :func:`to_markdown` does."""
     return {
         'title': title,
         'unit': 'AP points (x100)',
         'control': comparison.control,
-        'names': {name: _name_to_json(comparison, name) for name in comparison.groups},
+        'bootstrap': intervals_to_json(comparison, intervals, margin),
+        'names': {
+            name: _name_to_json(comparison, name) | name_to_json(comparison, intervals, margin, name)
+            for name in comparison.groups
+        },
         'settings_that_differ': {key: dict(values) for key, values in comparison.settings_that_differ.items()},
     }
 
@@ -93,10 +115,11 @@ def _headline_table(comparison: Comparison) -> str:
     return markdown_table(header, rows)
 
 
-def _difference_table(comparison: Comparison, metrics: Sequence[str]) -> str:
+def _difference_table(comparison: Comparison, intervals: Intervals | None, metrics: Sequence[str]) -> str:
+    found = {} if intervals is None else intervals.metrics
     rows = [
-        [name, *(_signed(comparison.differences[name][metric]) for metric in metrics)]
-        for name in comparison.groups
+        [name, *(with_interval(values[metric], found.get(name, {}).get(metric)) for metric in metrics)]
+        for name, values in comparison.differences.items()
         if name != comparison.control
     ]
     return markdown_table(['', *map(label, metrics)], rows)
@@ -144,13 +167,6 @@ def _statistic(statistic: Statistic, decimals: int = 1) -> str:
         return NOT_AVAILABLE
     spread = '' if statistic.std is None else f' ± {statistic.std:.{decimals}f}'
     return f'{statistic.mean:.{decimals}f}{spread}'
-
-
-def _signed(difference: float | None) -> str:
-    if difference is None:
-        return NOT_AVAILABLE
-    rounded = round(difference, 1)
-    return f'{rounded:+.1f}' if rounded else '0.0'
 
 
 def _distinct(values: Iterable[Any]) -> str:

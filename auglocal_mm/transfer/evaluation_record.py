@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from auglocal_mm.files.atomic import is_there, write_json
 from auglocal_mm.files.json_file import Count, fit, read_json
+from auglocal_mm.transfer.recorded_matches import MatchesRecord, remove_matches
 from auglocal_mm.weights.backbone_record import BackboneRecord
 
 NAME = 'evaluation.json'
@@ -40,6 +41,7 @@ class EvaluationRecord(_Record):
         checkpoint: The tested checkpoint; ``None`` for a validation.
         metrics: All metrics, as the evaluator returns them.
         class_ap: AP of each class, from 0 to 1, by ``'bbox'`` or ``'segm'`` and its name; ``None`` if it has no instances.
+        matches: What AP was computed from; ``None`` if that was not recorded.
         settings: The whole config of the run that evaluated.
     """
 
@@ -49,6 +51,7 @@ class EvaluationRecord(_Record):
     checkpoint: str | None
     metrics: dict[str, JsonValue]
     class_ap: dict[str, dict[str, float | None]] = {}
+    matches: MatchesRecord | None = None
     settings: dict[str, JsonValue]
 
 
@@ -71,8 +74,10 @@ def read_evaluations(work_dir: str | Path) -> Evaluations | None:
 
 
 def write_evaluations(work_dir: str | Path, evaluations: Evaluations) -> None:
-    """Writes the evaluations of a work_dir, whole or not at all."""
+    """Writes the evaluations of a work_dir, whole or not at all, and removes the matches of earlier ones."""
     write_json(Path(work_dir, NAME), evaluations.model_dump(exclude_unset=True))
+    kept = [each.matches for each in (evaluations.validation, evaluations.test) if each and each.matches]
+    remove_matches(Path(work_dir), kept)
 
 
 def training_of(meta: Any, source: str) -> TrainingRecord | None:

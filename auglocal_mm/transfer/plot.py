@@ -4,8 +4,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from auglocal_mm.transfer.comparison import Comparison
-from auglocal_mm.transfer.comparison_report import NOT_AVAILABLE, label
 from auglocal_mm.transfer.evaluation_log import METRICS
+from auglocal_mm.transfer.labels import NOT_AVAILABLE, label
 
 _GROUP_WIDTH = 0.84  # of the distance between two metrics
 

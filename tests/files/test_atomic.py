@@ -9,6 +9,7 @@ from auglocal_mm.datasets.coco_file import read_annotations
 from auglocal_mm.datasets.read_image import read_image
 from auglocal_mm.engine.checkpoint import latest_checkpoint
 from auglocal_mm.errors import InputError
+from auglocal_mm.evaluation.matches_file import VERSION
 from auglocal_mm.files.atomic import atomic_write, is_there, remove_leftovers, write_json, write_text
 from auglocal_mm.files.json_file import read_json
 from auglocal_mm.settings.config_file import read_config_file
@@ -16,6 +17,7 @@ from auglocal_mm.studies import read_results
 from auglocal_mm.transfer.evaluation_log import last_evaluation
 from auglocal_mm.transfer.evaluation_record import read_evaluations
 from auglocal_mm.transfer.pretraining import read_pretraining
+from auglocal_mm.transfer.recorded_matches import MatchesRecord, read_matches
 from auglocal_mm.transfer.run_config import RunConfig, read_run_config
 from auglocal_mm.weights.backbone_file import check_sha256
 from auglocal_mm.weights.backbone_record import read_backbone_record
@@ -23,6 +25,8 @@ from auglocal_mm.weights.checkpoint_file import read_weights
 
 LOG = '20250101_000000/vis_data/scalars.json'
 DETECTOR = RunConfig(Path('a.py'), {'model': {'backbone': {'init_cfg': {'checkpoint': 'nowhere.pth'}}}})
+
+MATCHES = MatchesRecord(file='matches_a.npz', sha256='', version=VERSION)
 
 
 def read_child(base: Path) -> Any:
@@ -45,6 +49,7 @@ READERS = {
     'its checksum': ('backbone.json', lambda path: check_sha256(path.with_suffix('.pth'))),
     'pretraining.json': ('pretraining.json', lambda path: read_pretraining(DETECTOR, path.parent)),
     'evaluation.json': ('evaluation.json', lambda path: read_evaluations(path.parent)),
+    'matches': ('matches_a.npz', lambda path: read_matches(path.parent, MATCHES)),
     'log': (LOG, lambda path: last_evaluation(path.parents[2])),
     'curves': (LOG, lambda path: read_curves(path.parents[2])),
     'test run': ('20250101/20250101.json', lambda path: last_evaluation(path.parents[1])),

@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from tests_matches import evaluated, random_scene, statistics
 
+from auglocal_mm.evaluation.matches import collect_matches
+from auglocal_mm.evaluation.matches_file import from_bytes, to_bytes
+from auglocal_mm.transfer.evaluation_record import EvaluationRecord, Evaluations, write_evaluations
+from auglocal_mm.transfer.recorded_matches import write_matches
 from fuzz.formats import Description, Results, is_log, is_of, is_plain_config, is_test_record
 from fuzz.json_mutations import json_mutators
 from fuzz.mutations import BYTES
@@ -73,6 +78,13 @@ def evaluations(world: Path) -> list[Sample]:
     ]
 
 
+def recorded_matches(world: Path) -> list[Sample]:
+    content, found = random_scene(0)
+    evaluation = evaluated(content, found, 'bbox')
+    statistics(evaluation)
+    return [Sample('matches.npz', to_bytes({'bbox': collect_matches(evaluation)}), BYTES)]
+
+
 def descriptions(world: Path) -> list[Sample]:
     content = (world / 'trained' / 'backbone.json').read_bytes()
     named = by_content(is_of(Description))
@@ -136,6 +148,21 @@ def compare(world: Path, name: str, content: bytes) -> Any:
     return digest([entry['metrics'], entry['difference_to_control'], run['epoch'], *known])
 
 
+def compare_matches(world: Path, name: str, content: bytes) -> Any:
+    """The intervals of a comparison with an untouched work_dir."""
+    (clean,) = recorded_matches(world)
+    for run in ('control', 'other'):
+        Path(run).mkdir()
+        record = dict(training=None, epoch=1, iteration=1, checkpoint=None, settings={}, metrics={'coco/bbox_mAP': 0.5})
+        matches = write_matches(Path(run), from_bytes(clean.content))
+        record = EvaluationRecord.model_validate({**record, 'matches': matches})
+        write_evaluations(run, Evaluations(validation=record, test=None))
+    Path('other', matches.file).write_bytes(content)
+    arguments = ('BP=control', 'AugLocal=other', '--out', 'report', '--bootstrap', '9')
+    report('tools/analysis_tools/compare_transfer.py', *arguments)
+    return digest(json.loads(Path('report/comparison.json').read_text())['names']['AugLocal']['intervals'])
+
+
 def table(world: Path, name: str, content: bytes) -> Any:
     """The table of a study."""
     Path('study.py').write_text(STUDY)
@@ -164,6 +191,7 @@ def draw(world: Path, name: str, content: bytes) -> Any:
 
 TARGETS = (
     Target('evaluation', evaluations, compare, short=2),
+    Target('matches', recorded_matches, compare_matches, share=0.5, short=2),
     Target('description', descriptions, compare, share=0.75, short=2),
     Target('config-of-a-run', dumped_configs, compare, share=0.5, short=2),
     Target('results', results, table, share=0.75),

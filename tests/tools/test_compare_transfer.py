@@ -2,8 +2,15 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from tests_matches import evaluated, random_scene
 from tests_support import tool
+
+from auglocal_mm.evaluation.matches import Matches, collect_matches
+from auglocal_mm.evaluation.weighted_statistics import weighted_statistics
+from auglocal_mm.transfer.evaluation_record import EvaluationRecord, Evaluations, write_evaluations
+from auglocal_mm.transfer.recorded_matches import write_matches
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'analysis_tools' / 'compare_transfer.py'
 
@@ -84,3 +91,58 @@ def test_out_that_is_a_file(bp: Path, auglocal: Path, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit):
         compare_transfer.main([f'BP={bp}', f'AugLocal={auglocal}', '--out', str(bp / 'mask-rcnn.py')])
     assert f'error: cannot write {bp}/mask-rcnn.py' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('option', ['--bootstrap=0', '--bootstrap=-5', '--margin=-0.1', '--margin=nan', '--seed=-1'])
+def test_options_out_of_range(option: str, bp: Path, auglocal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        compare_transfer.main([f'BP={bp}', f'AugLocal={auglocal}', '--out', str(bp / 'out'), option])
+    assert stopped.value.code == 1
+    assert f'error: {option.replace("=", " is ")}, expected' in capsys.readouterr().err
+
+
+def recorded(path: Path, found: dict[str, Matches]) -> Path:
+    """A work_dir with this evaluation."""
+    path.mkdir()
+    values = {
+        f'coco/{kind}_mAP': weighted_statistics(each, np.ones((1, 12), int))[0, 0] for kind, each in found.items()
+    }
+    record = dict(training=None, epoch=1, iteration=1, checkpoint=None, settings={}, metrics=values)
+    validation = EvaluationRecord(**record, matches=write_matches(path, found))
+    write_evaluations(path, Evaluations(validation=validation, test=None))
+    return path
+
+
+def matches(detections: int) -> dict[str, Matches]:
+    """Of so many detections on each of 12 images."""
+    content, found = random_scene(0)
+    kept = [each for index, each in enumerate(found) if index % 9 < detections]
+    evaluations = {kind: evaluated(content, kept, kind) for kind in ('bbox', 'segm')}
+    for each in evaluations.values():
+        each.evaluate()
+    return {kind: collect_matches(each) for kind, each in evaluations.items()}
+
+
+def test_intervals_and_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    groups = [f'{name}={recorded(tmp_path / name, matches(number))}' for name, number in (('BP', 6), ('more', 9))]
+    options = ['--bootstrap', '50', '--margin', '0.5', '--seed', '3', '--out', str(tmp_path / 'out')]
+    compare_transfer.main([*groups, *options])
+    assert '## Verdict' in capsys.readouterr().out
+    report = json.loads((tmp_path / 'out' / 'comparison.json').read_text())
+    assert report['bootstrap'] == {'level': 0.95, 'replicates': 50, 'seed': 3, 'num_images': 12, 'margin': 0.5}
+    entry = report['names']['more']
+    for metric in ('bbox_mAP', 'segm_mAP'):
+        assert entry['intervals'][metric]['difference'] == pytest.approx(entry['difference_to_control'][metric])
+        assert entry['verdicts'][metric]['word'] == 'undecided'
+        assert entry['verdicts'][metric]['images'] > 12
+
+
+def test_matches_that_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    groups = [f'{name}={recorded(tmp_path / name, matches(6))}' for name in 'ab']
+    (missing,) = (tmp_path / 'b').glob('*.npz')
+    missing.unlink()
+    with pytest.raises(SystemExit):
+        compare_transfer.main([*groups, '--out', str(tmp_path / 'out')])
+    error = capsys.readouterr().err
+    assert str(missing) in error and error.count('\n') == 1
+    assert not (tmp_path / 'out').exists()

@@ -10,8 +10,9 @@ import torch
 from tests_support import assert_error, load_tool, tool
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from auglocal_mm.transfer.comparison import read_work_dir
+from auglocal_mm.transfer.comparison import compare, read_work_dir
 from auglocal_mm.transfer.evaluation_log import last_evaluation
+from auglocal_mm.transfer.intervals import find_intervals
 from auglocal_mm.weights.backbone_file import write_backbone
 
 CONFIG = 'projects/digits_demo/configs/mask-rcnn_r34-bp_digits.py'
@@ -82,6 +83,10 @@ def test_starts_from_the_backbone_trains_and_evaluates(scenes, backbone, tmp_pat
     result = read_work_dir(tmp_path / 'test')
     assert (result.evaluation.metrics, result.evaluation.epoch) == (trained.evaluation.metrics, 1)
     assert result.pretraining == trained.pretraining
+    comparison = compare({'validated': [tmp_path / 'run'], 'tested': [tmp_path / 'test']})
+    intervals = find_intervals(comparison, replicates=5, seed=0)
+    box = intervals.metrics['tested']['bbox_mAP']
+    assert (intervals.num_images, box.difference, box.half_width) == (4, 0, 0)
     more = ['--out', str(tmp_path / 'new' / 'found.pkl'), '--show-dir', 'shown']
     drawn = tool(*arguments[:-1], str(tmp_path / 'drawn'), *more, DIGITS=str(scenes))
     assert drawn.returncode == 0, drawn.stderr[-2000:]

@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests_coco import SIZES, detect, scenes, write_scenes
+
+from auglocal_mm.transfer.evaluation_record import EvaluationRecord, Evaluations, write_evaluations
+from auglocal_mm.transfer.recorded_matches import write_matches
 
 CONFIG = """\
 launcher = 'none'
@@ -96,3 +100,39 @@ def add_test_run() -> Callable[..., Path]:
         return path
 
     return add
+
+
+@pytest.fixture
+def make_evaluated(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a work_dir with an evaluation of fixed detections on three images, as the metric and the hook record it."""
+
+    def make(
+        name: str,
+        shift: float = 0.0,
+        change: Callable[[dict[str, Any]], None] = lambda content: None,
+        recorded: bool = True,
+        **settings: Any,
+    ) -> Path:
+        """Boxes are shifted by so many pixels, scores lowered, annotations changed; without ``recorded`` no matches are kept."""
+        work_dir, content = tmp_path / name, scenes()
+        work_dir.mkdir()
+        change(content)
+        metric = detect(write_scenes(work_dir, content), classwise=False, **settings)
+        for _, found in metric.results:
+            found['bboxes'] = found['bboxes'] + shift
+            found['scores'] = found['scores'] - shift / 100
+        metrics = metric.evaluate(len(SIZES))
+        record = EvaluationRecord(
+            training=None,
+            epoch=12,
+            iteration=None,
+            checkpoint=None,
+            metrics=dict(metrics),
+            class_ap={},
+            matches=write_matches(work_dir, metric.matches if recorded else {}),
+            settings={},
+        )
+        write_evaluations(work_dir, Evaluations(validation=record, test=None))
+        return work_dir
+
+    return make

@@ -4,15 +4,24 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.progress import Progress
+
 from auglocal_mm.analysis.tables import write_report
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.launch import command_line_tool
-from auglocal_mm.transfer.comparison import compare
+from auglocal_mm.transfer.comparison import Comparison, compare
 from auglocal_mm.transfer.comparison_report import to_json, to_markdown
+from auglocal_mm.transfer.intervals import Intervals, find_intervals, without_matches
 from auglocal_mm.transfer.plot import plot
+from auglocal_mm.transfer.verdict import MARGIN
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options of the command line.
+
+    Raises:
+        InputError: An option is out of range.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         'groups',
@@ -22,7 +31,27 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--title', default='Transfer to COCO', metavar='TEXT', help='heading of the report')
-    return parser.parse_args(argv)
+    parser.add_argument(
+        '--bootstrap',
+        type=int,
+        default=1000,
+        metavar='N',
+        help='resamples of the images, for the intervals; default: 1000',
+    )
+    parser.add_argument(
+        '--margin',
+        type=float,
+        default=MARGIN,
+        help=f'AP points up to which detectors count as equal; default: {MARGIN}',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the resamples; default: 0')
+    options = parser.parse_args(argv)
+    for key, least in (('bootstrap', 2), ('margin', 0), ('seed', 0)):
+        if not least <= getattr(options, key) < float('inf'):
+            raise InputError(
+                f'--{key} is {getattr(options, key)}, expected at least {least}; leave it out for the default'
+            )
+    return options
 
 
 def parse_groups(groups: Sequence[str]) -> dict[str, list[Path]]:
@@ -45,13 +74,23 @@ def parse_groups(groups: Sequence[str]) -> dict[str, list[Path]]:
     return parsed
 
 
+def find(comparison: Comparison, replicates: int, seed: int) -> Intervals | None:
+    """The intervals, with a progress bar; ``None`` if a run has no matches."""
+    if without_matches(comparison):
+        return None
+    with Progress(transient=True) as progress:
+        task = progress.add_task('resampling', total=1.0)
+        return find_intervals(comparison, replicates, seed, lambda share: progress.advance(task, share))
+
+
 @command_line_tool
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the tool; bad input ends it with one line on stderr and exit status 1."""
     args = parse_args(argv)
     comparison = compare(parse_groups(args.groups))
-    data, figure = to_json(comparison, args.title), plot(comparison, args.title)
-    write_report(args.out, 'comparison', to_markdown(comparison, args.title), data, figure)
+    intervals = find(comparison, args.bootstrap, args.seed)
+    told = (comparison, args.title, intervals, args.margin)
+    write_report(args.out, 'comparison', to_markdown(*told), to_json(*told), plot(comparison, args.title))
 
 
 if __name__ == '__main__':

@@ -23,6 +23,7 @@ from auglocal_mm.transfer.evaluation_record import (
     write_evaluations,
 )
 from auglocal_mm.transfer.pretraining import KEPT_RECORD, read_pretraining
+from auglocal_mm.transfer.recorded_matches import write_matches
 from auglocal_mm.transfer.run_config import RunConfig
 
 
@@ -81,6 +82,7 @@ class EvaluationRecordHook(Hook):
         progress: Mapping[str, Any],
         checkpoint: str | None,
     ) -> None:
+        evaluator = runner.val_evaluator if run == 'validation' else runner.test_evaluator
         record = EvaluationRecord(
             training=self.training,
             epoch=progress.get('epoch') or None,
@@ -89,7 +91,8 @@ class EvaluationRecordHook(Hook):
             metrics={
                 key: plain(value.tolist() if hasattr(value, 'tolist') else value) for key, value in metrics.items()
             },
-            class_ap=_class_ap(runner.val_evaluator if run == 'validation' else runner.test_evaluator),
+            class_ap=_class_ap(evaluator),
+            matches=write_matches(Path(runner.work_dir), _of_metrics(evaluator, 'matches')),
             settings=plain(runner.cfg.to_dict()),
         )
         kept = read_evaluations(runner.work_dir) or Evaluations(validation=None, test=None)
@@ -98,11 +101,15 @@ class EvaluationRecordHook(Hook):
 
 def _class_ap(evaluator: Evaluator) -> dict[str, dict[str, float | None]]:
     """AP by kind and class, of metrics that have it."""
-    measured = [item for metric in evaluator.metrics for item in getattr(metric, 'class_ap', {}).items()]
     return {
         kind: {name: None if math.isnan(value) else value for name, value in values.items()}
-        for kind, values in measured
+        for kind, values in _of_metrics(evaluator, 'class_ap').items()
     }
+
+
+def _of_metrics(evaluator: Evaluator, name: str) -> dict[str, Any]:
+    """What metrics have by kind (``'bbox'`` and ``'segm'``) under a name."""
+    return dict(item for metric in evaluator.metrics for item in getattr(metric, name, {}).items())
 
 
 def _new_training(runner: Runner, resumed: bool) -> TrainingRecord:

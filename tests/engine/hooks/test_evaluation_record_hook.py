@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -17,11 +18,21 @@ from torch.utils.data import DataLoader
 
 from auglocal_mm.engine.checkpoint import latest_checkpoint
 from auglocal_mm.errors import InputError
+from auglocal_mm.evaluation.matches import Matches
 from auglocal_mm.transfer.comparison import compare, read_work_dir
 from auglocal_mm.transfer.evaluation_record import read_evaluations
+from auglocal_mm.transfer.recorded_matches import read_matches
 
 BEST = {'save_best': 'coco/bbox_mAP', 'rule': 'greater'}
 NUMBERS = itertools.count()
+
+
+def matches(score: float) -> Matches:
+    """One object, detected with this score."""
+    shapes = {'counts': (1, 1), 'positives': (1, 4, 1), 'matched': (4, 1, 1), 'ignored': (4, 1, 1)}
+    arrays = {name: np.ones(shape, bool if name in ('matched', 'ignored') else int) for name, shape in shapes.items()}
+    ids = {name: np.array([1]) for name in ('image_ids', 'category_ids', 'max_detections', 'iou_thresholds')}
+    return Matches('', category_names=np.array(['person']), scores=np.array([score]), **arrays, **ids)
 
 
 class ListedMetric(BaseMetric):
@@ -40,6 +51,7 @@ class ListedMetric(BaseMetric):
         value = next(self.values)
         more = {'person_precision': float('nan'), 'size': torch.tensor(3)}
         self.class_ap = {} if value is None else {'bbox': {'person': value, 'toaster': float('nan')}}
+        self.matches = {} if value is None else {'bbox': matches(value)}
         return {} if value is None else {'bbox_mAP': value, 'segm_mAP': -1.0, **more}
 
 
@@ -104,6 +116,27 @@ def test_the_last_validation_is_written_down_with_all_that_it_depends_on(run, tm
     assert (result.evaluation.epoch, result.evaluation.run) == (2, 'validation')
     assert (result.pretraining.method, result.pretraining.top1) == ('AugLocalHead', 70.5)
     assert result.config.get('lr') == 0.1
+
+
+def matched_scores(work_dir: Path) -> dict[str, float]:
+    """The scores in the matches that the record of a work_dir names; they must be all that are there."""
+    records = read_evaluations(work_dir)
+    kept = {run: each.matches for run in ('validation', 'test') if (each := getattr(records, run)) and each.matches}
+    assert {path.name for path in work_dir.glob('*.npz')} == {each.file for each in kept.values()}
+    return {run: read_matches(work_dir, each)['bbox'].scores.item() for run, each in kept.items()}
+
+
+def test_matches_of_the_last_validation_and_the_last_test_are_kept(run, tmp_path):
+    run('a', [0.5, 0.25])
+    assert matched_scores(tmp_path / 'a') == {'validation': 0.25}
+    run('a', [0.125], load_from=tmp_path / 'a' / 'epoch_1.pth', test=True)
+    assert matched_scores(tmp_path / 'a') == {'validation': 0.25, 'test': 0.125}
+    run('a', [0.375], load_from=tmp_path / 'a' / 'epoch_1.pth')
+    assert matched_scores(tmp_path / 'a') == {'validation': 0.375, 'test': 0.125}
+    run('a', [None], load_from=tmp_path / 'a' / 'epoch_1.pth', test=True)
+    assert matched_scores(tmp_path / 'a') == {'validation': 0.375}, 'nothing was detected in the test'
+    run('a', [])
+    assert matched_scores(tmp_path / 'a') == {}
 
 
 def test_a_new_training_forgets_the_earlier_one_and_its_backbone(run, tmp_path):

@@ -1,0 +1,162 @@
+"""Intervals and verdicts of a comparison, as text and as JSON."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from auglocal_mm.analysis.tables import cell, markdown_table
+from auglocal_mm.transfer.comparison import Comparison
+from auglocal_mm.transfer.intervals import FEWEST, Intervals, without_matches
+from auglocal_mm.transfer.labels import NOT_AVAILABLE, label, signed
+from auglocal_mm.transfer.paired_interval import LEVEL, Interval
+from auglocal_mm.transfer.verdict import Verdict, judge
+
+JUDGED = ('bbox_mAP', 'segm_mAP')
+MAX_CATEGORIES = 20
+
+
+def with_interval(difference: float | None, interval: Interval | None, decimals: int = 1) -> str:
+    """A difference and its interval: ``+0.5 [+0.1, +0.9]``."""
+    if interval is None:
+        return signed(difference, decimals)
+    return f'{signed(difference, decimals)} [{signed(interval.low, decimals)}, {signed(interval.high, decimals)}]'
+
+
+def explanation(comparison: Comparison, intervals: Intervals | None) -> list[str]:
+    """What the intervals are, or why there are none."""
+    if intervals is None:
+        lacking = without_matches(comparison)
+        return [
+            f'There are no intervals: {", ".join(f"`{path}`" for path in lacking)} {"has" if len(lacking) == 1 else "have"} no '
+            'recorded matches, as after an evaluation by an earlier version or another metric. To get intervals, test the '
+            'checkpoint with `tools/test.py` in a new work_dir, and compare that one.'
+        ]
+    lines = [
+        f'In brackets: {100 * LEVEL:.0f} % intervals, from {intervals.replicates} resamples of the {intervals.num_images} '
+        'images, on each of which all detectors are evaluated.'
+    ]
+    single = _single(comparison)
+    if len(single) < len(comparison.groups):
+        lines.append("They include the spread between seeds, by Student's t.")
+    if single:
+        lines.append(f'Not included, because unknown, is the spread between seeds of {", ".join(single)} (one seed).')
+    if intervals.rare:
+        lines.append(
+            f'{len(intervals.rare)} categories have objects in fewer than {FEWEST} images. They have no intervals of their '
+            'own, and what they add to the spread of the means is underestimated.'
+        )
+    return [' '.join(lines)]
+
+
+def verdict_sections(comparison: Comparison, intervals: Intervals | None, margin: float) -> list[str]:
+    """The verdicts and their reasons, as paragraphs and tables."""
+    if intervals is None:
+        return []
+    header = ['', 'metric', 'difference', 'verdict', 'between images', 'between seeds', 'would decide']
+    rows = [
+        [name, label(metric), *_verdict_cells(interval, verdict)]
+        for name in _others(comparison)
+        for metric, (interval, verdict) in _judged(comparison, intervals, name, margin).items()
+    ]
+    single = ', '.join(_single(comparison))
+    return [
+        '## Verdict',
+        f'Equal: the interval lies within ±{margin:g} points. Better or worse: it does not, and it does not contain zero. '
+        f'Undecided: neither.{f" With one seed ({single}), it is about the checkpoint, not about the method." if single else ""}',
+        markdown_table(header, rows),
+        'The spreads are standard errors of the difference: with other images, and in addition with other seeds. The numbers '
+        'that would decide are totals, of images or of seeds of each name. They assume a normal distribution, and that the '
+        'difference and the spreads stay as they are: plan for more.',
+    ]
+
+
+def category_sections(comparison: Comparison, intervals: Intervals | None) -> list[str]:
+    """The categories that differ, for each name and kind."""
+    if intervals is None:
+        return []
+    sections = ['## Categories']
+    for name in _others(comparison):
+        for kind, categories in intervals.categories[name].items():
+            known = {category: each for category, each in categories.items() if each and math.isfinite(each.half_width)}
+            differing = {category: each for category, each in known.items() if not each.low <= 0 <= each.high}
+            sections.append(
+                f'{cell(name)}, {label(f"{kind}_mAP")}: the intervals of {len(differing)} of {len(known)} categories do not '
+                f'contain zero; {(1 - LEVEL) * len(known):.1f} are expected by chance alone.'
+            )
+            if differing:
+                sections.append(_category_table(differing))
+    return [*sections, 'All categories are in the JSON.']
+
+
+def intervals_to_json(comparison: Comparison, intervals: Intervals | None, margin: float) -> dict[str, Any]:
+    """How the intervals were computed, or which work_dirs have no matches."""
+    if intervals is None:
+        return {'without_matches': [str(path) for path in without_matches(comparison)]}
+    options = {key: getattr(intervals, key) for key in ('replicates', 'seed', 'num_images')}
+    return {'level': LEVEL, **options, 'margin': margin}
+
+
+def name_to_json(comparison: Comparison, intervals: Intervals | None, margin: float, name: str) -> dict[str, Any]:
+    """Intervals and verdicts of a name."""
+    if intervals is None or name == comparison.control:
+        return {}
+    return {
+        'intervals': {metric: _to_json(each) for metric, each in intervals.metrics[name].items()},
+        'category_intervals': {
+            kind: {category: _to_json(each) for category, each in categories.items()}
+            for kind, categories in intervals.categories[name].items()
+        },
+        'verdicts': {
+            metric: vars(verdict) for metric, (_, verdict) in _judged(comparison, intervals, name, margin).items()
+        },
+    }
+
+
+def _others(comparison: Comparison) -> list[str]:
+    return [name for name in comparison.groups if name != comparison.control]
+
+
+def _single(comparison: Comparison) -> list[str]:
+    """The names with one seed."""
+    return [cell(name) for name, runs in comparison.groups.items() if len(runs) == 1]
+
+
+def _judged(
+    comparison: Comparison, intervals: Intervals, name: str, margin: float
+) -> dict[str, tuple[Interval, Verdict]]:
+    seeds = max(len(comparison.groups[each]) for each in (name, comparison.control))
+    known = {metric: each for metric in JUDGED if (each := intervals.metrics[name].get(metric)) is not None}
+    return {metric: (each, judge(each, margin, intervals.num_images, seeds)) for metric, each in known.items()}
+
+
+def _verdict_cells(interval: Interval, verdict: Verdict) -> Sequence[str]:
+    seeds = NOT_AVAILABLE if interval.between_seeds is None else f'{interval.between_seeds:.2f}'
+    numbers = [
+        f'{number:,} {what}' for number, what in ((verdict.images, 'images'), (verdict.seeds, 'seeds')) if number
+    ]
+    neither = 'more images and seeds' if verdict.word == 'undecided' else ''
+    spreads = [f'{interval.between_images:.2f}', seeds]
+    return [
+        with_interval(interval.difference, interval, decimals=2),
+        verdict.word,
+        *spreads,
+        ' or '.join(numbers) or neither,
+    ]
+
+
+def _category_table(differing: dict[str, Interval]) -> str:
+    ordered = sorted(differing.items(), key=lambda item: -abs(item[1].difference))[:MAX_CATEGORIES]
+    table = markdown_table(
+        ['category', 'difference'], ([category, with_interval(each.difference, each)] for category, each in ordered)
+    )
+    left = len(differing) - len(ordered)
+    return table + (f'\n\n... and {left} more with smaller differences.' if left else '')
+
+
+def _to_json(interval: Interval | None) -> dict[str, Any] | None:
+    if interval is None:
+        return None
+    if math.isinf(interval.half_width):
+        return {'difference': interval.difference}
+    spreads = {'between_images': interval.between_images, 'between_seeds': interval.between_seeds}
+    return {'difference': interval.difference, 'low': interval.low, 'high': interval.high, **spreads}

@@ -1,0 +1,17 @@
+"""How metrics and differences are written in reports."""
+
+NOT_AVAILABLE = 'n/a'
+
+
+def label(metric: str) -> str:
+    """Returns the usual name of a metric: ``segm_mAP_50`` -> ``mask AP50``."""
+    kind, _, item = metric.partition('_mAP')
+    return f'{"box" if kind == "bbox" else "mask"} AP{item.removeprefix("_")}'
+
+
+def signed(difference: float | None, decimals: int = 1) -> str:
+    """Returns a rounded difference with its sign; zero has none."""
+    if difference is None:
+        return NOT_AVAILABLE
+    rounded = round(difference, decimals)
+    return f'{rounded:+.{decimals}f}' if rounded else f'{0:.{decimals}f}'

@@ -1,0 +1,59 @@
+"""Whether a difference is one: better, worse, equal within a margin, or undecided, and what would decide."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from auglocal_mm.transfer.paired_interval import Interval, Z
+
+MARGIN = 0.3
+"""AP points by which detectors on COCO usually differ between seeds."""
+Word = Literal['better', 'worse', 'equal', 'undecided']
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What an interval says of a difference.
+
+    Attributes:
+        word: The verdict.
+        images: Number of images that would decide, with the seeds as they are; ``None`` if decided, or if no number would.
+        seeds: Number of seeds of each name that would decide, with the images as they are; ``None`` also if unknown, with one
+            seed of a name.
+    """
+
+    word: Word
+    images: int | None = None
+    seeds: int | None = None
+
+
+def judge(interval: Interval, margin: float, num_images: int, num_seeds: int) -> Verdict:
+    """The verdict.
+
+    It is ``'equal'`` where the interval lies within the margin, whether or not it contains zero; else ``'better'`` or
+    ``'worse'`` where it does not contain zero. The numbers that would decide are those for which the interval would just do
+    so, if the difference and the spreads stayed as they are and were normally distributed.
+
+    Args:
+        interval: Of the difference.
+        margin: Differences up to this one do not matter.
+        num_images: Number of images that were evaluated.
+        num_seeds: Number of seeds of the name that has most.
+    """
+    if max(-interval.low, interval.high) <= margin:
+        return Verdict('equal')
+    if interval.low > 0 or interval.high < 0:
+        return Verdict('better' if interval.low > 0 else 'worse')
+    # The interval may be this wide and still exclude zero, or lie within the margin, whichever is easier.
+    allowed = (max(abs(interval.difference), margin - abs(interval.difference)) / Z) ** 2
+    one_image = num_images * interval.between_images**2
+    images = _number(one_image, allowed - (interval.between_seeds or 0.0) ** 2, num_images)
+    seeds = (
+        None if interval.one_seed is None else _number(interval.one_seed**2, allowed - interval.shared**2, num_seeds)
+    )
+    return Verdict('undecided', images, seeds)
+
+
+def _number(variance: float, allowed: float, most: int) -> int | None:
+    """The number that reduces the variance of one to what is allowed, at least one more than there is."""
+    return max(math.ceil(variance / allowed), most + 1) if allowed > 0 else None
