@@ -22,7 +22,7 @@ def cheapest_plans(costs: NetworkCosts, budget: float, max_modules: Sequence[int
     Args:
         costs: Costs of the network and of the candidate heads.
         budget: Bytes for one image.
-        max_modules: Limits to the number of local modules, ascending; 1 is backpropagation.
+        max_modules: Limits to the number of local modules; 1 is backpropagation.
 
     Returns:
         One plan for each limit; ``None`` if none fits the budget.
@@ -31,12 +31,13 @@ def cheapest_plans(costs: NetworkCosts, budget: float, max_modules: Sequence[int
     only_whole = list(max_modules) == [1]
     options = {first: modules_from(costs, first, budget, only_whole) for first in range(1 if only_whole else total)}
     best: list[_Rest] = [*([None] * total), _NOTHING]
-    plans: list[Plan | None] = []
-    for num_modules in range(1, min(max(max_modules), total) + 1):
+    limits = [min(limit, total) for limit in max_modules]
+    plans: dict[int, Plan | None] = {}
+    for num_modules in range(1, max(limits) + 1):
         best = [*(_cheapest(options.get(first, []), best) for first in range(total)), _NOTHING]
-        if num_modules in max_modules:
-            plans.append(keep_norms(costs, Plan(best[0][1], costs.kind), budget) if best[0] else None)
-    return plans + [plans[-1]] * (len(max_modules) - len(plans))
+        if num_modules in limits:
+            plans[num_modules] = keep_norms(costs, Plan(best[0][1], costs.kind), budget) if best[0] else None
+    return [plans[limit] for limit in limits]
 
 
 def cheapest_plan(costs: NetworkCosts, budget: float, max_modules: int | None = None) -> Plan | None:

@@ -109,7 +109,7 @@ def random_network(seed: int, layers: int = 5) -> NetworkCosts:
 def test_no_plan_is_better(seed):
     costs = random_network(seed)
     for budget in (14, 20, 26, 40, 80):
-        for most, plan in zip((1, 2, 5), cheapest_plans(costs, budget, [1, 2, 5]), strict=True):
+        for most, plan in zip((1, 2, 9), cheapest_plans(costs, budget, [1, 2, 9]), strict=True):
             expected = brute_force(costs, budget, most)
             assert (plan.compute if plan else None) == expected
             if plan:
@@ -130,6 +130,15 @@ def check_consistent(costs: NetworkCosts, plan: Plan) -> None:
         assert module.activations == peak_of(costs, module)
         assert module.compute == compute_of(layers, head, schedule, module.head_segments)
         assert module.parameters == sum(layer.parameters for layer in [*layers, *head])
+
+
+def test_a_larger_budget_never_has_a_lower_peak():
+    for seed in range(6):
+        costs = random_network(seed, layers=7)
+        for most in (1, 7):
+            plans = [cheapest_plan(costs, budget, most) for budget in range(10, 120, 6)]
+            peaks = [plan.activations for plan in plans if plan is not None]
+            assert peaks == sorted(peaks), (seed, most)
 
 
 def test_more_memory_never_computes_more():
