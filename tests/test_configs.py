@@ -16,6 +16,7 @@ METHODS = ('bp', 'auglocal', 'dgl', 'predsim', 'infopro')
 PRETRAINING = sorted(p for m in METHODS for p in (REPOSITORY / 'configs' / m).glob('*.py'))
 BENCHMARKS = sorted((REPOSITORY / 'configs').glob('*/benchmarks/*_coco.py'))
 BENCHMARKS = [path for path in BENCHMARKS if '_base_' not in path.parts]
+IMPORTED = REPOSITORY / 'configs/imported'
 BUILT: dict[str, torch.nn.Module] = {}
 PROJECTS = sorted((REPOSITORY / 'projects').glob('*/configs/*.py'))
 
@@ -151,10 +152,21 @@ def test_benchmark_config_builds(path):
     assert f'r{depth}-' in path.stem
     if '://' in checkpoint:
         assert checkpoint == f'torchvision://resnet{depth}'
+    elif 'imported' in path.parts:
+        assert checkpoint == f'work_dirs/resnet{depth}_imported/backbone.pth'
+        control = Config.fromfile(REPOSITORY / name(path).replace('imported', 'torchvision'))
+        control.model.backbone.init_cfg.checkpoint = checkpoint
+        assert config.to_dict() == control.to_dict()
     else:
         assert (path.parents[1] / f'{Path(checkpoint).parent.name}.py').is_file(), 'the file that writes this backbone'
         assert f'resnet{depth}_' in checkpoint
     assert type(build(config)).__name__ == 'MaskRCNN'
+
+
+def test_an_import_as_the_readme_says_writes_the_file_that_a_config_reads():
+    config = Config.fromfile(IMPORTED / 'benchmarks/mask-rcnn_r101-imported_fpn_8xb2-1x-adamw_coco.py')
+    command = f'import_backbone.py FILE {config.model.backbone.init_cfg.checkpoint}\n'
+    assert command in (IMPORTED / 'README.md').read_text()
 
 
 @pytest.mark.parametrize('path', PROJECTS, ids=name)

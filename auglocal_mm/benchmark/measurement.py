@@ -2,14 +2,12 @@
 
 import ctypes
 import logging
-import re
 import signal
 import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
-from pathlib import Path
 
 import torch
 from mmengine.logging import MMLogger
@@ -23,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from auglocal_mm.benchmark.iteration import Step, random_batch
 from auglocal_mm.benchmark.schemes import Scheme
+from auglocal_mm.hardware import memory_of_process
 from auglocal_mm.planning.costs.activation_meter import ActivationMeter, storage_of
 from auglocal_mm.registry import MODELS
 from auglocal_mm.runtime.optimizers import each_wrapper
@@ -107,7 +106,7 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
     step = scheme.build_step(config, model, optim_wrapper)
     images = random_batch(model.head.num_classes, config.train_dataloader.batch_size, config.model.image_size)
     batch = {name: tensor.to(device) for name, tensor in images.items()}
-    resident = _memory_of_process('VmRSS')
+    resident = memory_of_process('VmRSS')
     for _ in range(WARM_UP):
         step(batch)
     if device == 'cuda':
@@ -115,7 +114,7 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
         torch.cuda.reset_peak_memory_stats()
     times = [_seconds(step, batch, device) for _ in range(iterations)]
     # The peaks come first: the meters below use memory themselves.
-    peaks = _memory_of_process('VmHWM'), torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+    peaks = memory_of_process('VmHWM'), torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
     gradients = gradient_bytes(model)
     flops, peak_gradients = (None, None) if scheme.compiled else flops_and_gradients(step, batch, model)
     activations, saved = (None, graph_bytes(step, batch, model)) if scheme.compiled else activation_bytes(step, batch)
@@ -200,12 +199,6 @@ def _seconds(step: Step, batch: dict[str, Tensor], device: str) -> float:
 def _wait(device: str) -> None:
     if device == 'cuda':
         torch.cuda.synchronize()
-
-
-def _memory_of_process(entry: str) -> int:
-    """An entry of ``/proc/self/status`` in bytes; ``getrusage`` would give a new process the peak of its parent."""
-    found = re.search(rf'{entry}:\s+(\d+) kB', Path('/proc/self/status').read_text())
-    return int(found[1]) * 1024 if found else 0
 
 
 def _size(model: nn.Module) -> int:

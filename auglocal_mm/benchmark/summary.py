@@ -1,11 +1,8 @@
 """Summarises all rounds of a benchmark, as values that JSON can store."""
 
 import os
-import platform
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -15,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from auglocal_mm.benchmark.measurement import Measurement
 from auglocal_mm.benchmark.schemes import Scheme
 from auglocal_mm.files.json_file import Count
+from auglocal_mm.hardware import processor
 
 RELATIVE = {'time': 'median_ms', 'activations': 'activations', 'saved': 'saved_activations', 'flops': 'flops'}
 
@@ -31,10 +29,8 @@ class Machine(BaseModel):
 
 def machine(device: str) -> dict[str, Any]:
     """Describes the machine that runs the benchmark."""
-    cpuinfo = Path('/proc/cpuinfo')
-    found = re.search(r'model name\s*:\s*(.*)', cpuinfo.read_text()) if cpuinfo.is_file() else None
     return {
-        'processor': found[1] if found else platform.processor(),
+        'processor': processor(),
         'cores': len(os.sched_getaffinity(0)),
         'instructions': torch.backends.cpu.get_cpu_capability(),
         'threads': torch.get_num_threads(),

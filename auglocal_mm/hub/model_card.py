@@ -52,12 +52,17 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
         'trained as part of': training.config.get('model.type'),
         'method': record.method if known else None,
         'local modules K': training.local_modules,
+        'split after': _split_points(record),
         'auxiliary networks': _heads(training),
         'data': _data(training),
+        'training images': _num_images(record),
         'epochs': record.epoch,
         'seed': training.seed,
         **{name: f'{value:.2f}' for name, value in (record.accuracy or {}).items()},
-        'trained with MMEngine': training.mmengine_version,
+        'trained on': record.device and f'{record.device}, {record.num_processes} process(es)',
+        'training time': _time(record),
+        'peak memory': _memory(record),
+        'trained with': _software(record, training),
         'exported with auglocal_mm': auglocal_mm.__version__,
         'exported with PyTorch, torchvision': f'{torch.__version__}, {torchvision.__version__}',
         'SHA-256 of the config': record.config_hash,
@@ -74,6 +79,36 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
         file=file,
     )
     return '\n'.join(['---', *header, '---', '', card])
+
+
+def _split_points(record: BackboneRecord) -> str | None:
+    if record.partition is None:
+        return None
+    return ', '.join(record.partition.split_points) or 'not split'
+
+
+def _num_images(record: BackboneRecord) -> str | None:
+    return f'{sum(dataset.num_images for dataset in record.datasets):,}' if record.datasets else None
+
+
+def _time(record: BackboneRecord) -> str | None:
+    seconds = record.training_seconds
+    return None if seconds is None else f'{seconds / 3600:.2f} hours'
+
+
+def _memory(record: BackboneRecord) -> str | None:
+    peaks = (record.peak_memory or {}).items()
+    return ', '.join(f'{size / 2**30:.2f} GiB {kind}' for kind, size in peaks) or None
+
+
+def _software(record: BackboneRecord, training: Training) -> str | None:
+    """Versions and commit; of earlier trainings, the version of MMEngine alone is known."""
+    if record.versions is None:
+        return training.mmengine_version and f'mmengine {training.mmengine_version}'
+    parts = [f'{name} {version}' for name, version in record.versions.items()]
+    if record.checkout:
+        parts.append(f'commit {record.checkout.commit}' + (', changed' if record.checkout.changed else ''))
+    return ', '.join(parts)
 
 
 def _heads(training: Training) -> str | None:

@@ -16,11 +16,17 @@ from torchvision.models import get_model, list_models
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import atomic_write, is_there
 from auglocal_mm.files.json_file import fit
-from auglocal_mm.weights.backbone_record import BackboneRecord, read_backbone_record
+from auglocal_mm.weights.backbone_record import BackboneRecord, TrainingCost, read_backbone_record
 from auglocal_mm.weights.checkpoint_file import read_weights, readable
 from auglocal_mm.weights.finite import non_finite
 from auglocal_mm.weights.layouts import in_layout
 from auglocal_mm.weights.load_weights import CLASSIFIERS, Coverage, load_weights, resnet_architecture
+
+TRAINING_KEYS = (
+    *('partition', 'auxiliary_heads', 'datasets', 'seed', 'versions', 'checkout', 'device', 'num_processes'),
+    *TrainingCost.model_fields,
+)
+"""What a description has only where the checkpoint records it."""
 
 
 def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -64,7 +70,8 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any], 
 
     Args:
         path: The file to write, ``backbone.pth`` by convention; a safetensors file if its name ends in ``.safetensors``.
-        checkpoint: As the runner saves it. ``meta['auglocal_mm']`` may contain the method, accuracy and config hash.
+        checkpoint: As the runner saves it. ``meta['auglocal_mm']`` may contain what a
+            :class:`auglocal_mm.weights.backbone_record.BackboneRecord` tells of the training.
         layout: The library that is to load it, see :func:`auglocal_mm.weights.layouts.in_layout`; by default the names are
             torchvision's where it has the network, and the network's own otherwise.
 
@@ -95,6 +102,7 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any], 
             'epoch': recorded.get('epoch', meta.get('epoch')),
             'iteration': meta.get('iter'),
             'config_hash': recorded.get('config_hash'),
+            **{key: recorded[key] for key in TRAINING_KEYS if recorded.get(key) is not None},
             'sha256': sha256(weights),
         }
         fit(description, BackboneRecord, 'meta of the checkpoint', advice)

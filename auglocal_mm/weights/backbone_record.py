@@ -1,14 +1,71 @@
 """The description of a backbone that its export writes beside it: ``backbone.json`` of ``backbone.pth``."""
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from auglocal_mm.files.json_file import Count, Percent, read_json
+from auglocal_mm.files.json_file import Count, NotNegative, Percent, read_json
 
 
-class BackboneRecord(BaseModel):
-    """What is known of a backbone; further keys are kept.
+class _Part(BaseModel):
+    model_config = ConfigDict(extra='allow', strict=True)
+
+
+class PartitionRecord(_Part):
+    """The local modules.
+
+    Attributes:
+        num_local_modules: K; 1 is BP.
+        split_points: Names of the K - 1 local layers that the network is split after, as ``model.partition`` takes them.
+    """
+
+    num_local_modules: Count
+    split_points: list[str]
+
+
+class DatasetRecord(_Part):
+    """A data set that was trained on.
+
+    Attributes:
+        type: Such as ``ImageFolder``.
+        name: Such as ``CIFAR10``, of a data set that has one.
+        folder: The last folder of ``data_root``.
+        num_images: Of the training, without repetitions.
+    """
+
+    type: str
+    name: str | None = None
+    folder: str | None = None
+    num_images: Count
+
+
+class CheckoutRecord(_Part):
+    """The state of the source code.
+
+    Attributes:
+        commit: Of git.
+        changed: Whether tracked files differed from it.
+    """
+
+    commit: str
+    changed: bool
+
+
+class TrainingCost(_Part):
+    """What a training took, with all that it was resumed from.
+
+    Attributes:
+        training_seconds: Of all its runs, with their validations, as far as they led to a checkpoint that was resumed.
+        peak_memory: Of the first process in bytes: ``resident`` on a CPU, ``allocated`` by tensors on a GPU.
+    """
+
+    training_seconds: NotNegative | None = None
+    peak_memory: dict[str, Count] | None = None
+
+
+class BackboneRecord(TrainingCost):
+    """What is known of a backbone; what is not known is left out, and further keys are kept.
 
     Attributes:
         method: How it was trained, such as ``AugLocalHead``.
@@ -17,10 +74,16 @@ class BackboneRecord(BaseModel):
         accuracy: In percent, by metric, such as ``accuracy/top1``.
         epoch: Number of epochs of its training.
         config_hash: SHA-256 of the config's text.
+        partition: The local modules.
+        auxiliary_heads: Their config.
+        datasets: All that were trained on.
+        seed: Of the training.
+        versions: Of ``python`` and packages, in the last run of the training like all that follows.
+        checkout: Of auglocal_mm; only where it is not an installed package.
+        device: The model of the first process's GPU or CPU.
+        num_processes: Of all machines.
         sha256: Of the file of weights.
     """
-
-    model_config = ConfigDict(extra='allow', strict=True)
 
     method: str = ''
     architecture: str = ''
@@ -28,6 +91,14 @@ class BackboneRecord(BaseModel):
     accuracy: dict[str, Percent] | None = None
     epoch: Count | None = None
     config_hash: str | None = None
+    partition: PartitionRecord | None = None
+    auxiliary_heads: dict[str, Any] | None = None
+    datasets: list[DatasetRecord] | None = None
+    seed: int | None = None
+    versions: dict[str, str] | None = None
+    checkout: CheckoutRecord | None = None
+    device: str | None = None
+    num_processes: Count | None = None
     sha256: str | None = None
 
 

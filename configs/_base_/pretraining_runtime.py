@@ -11,6 +11,7 @@ default_hooks = dict(
     finite_loss=dict(type='FiniteLossHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
     evaluation_record=dict(type='EvaluationRecordHook'),
+    training_cost=dict(type='TrainingCostHook'),
     export_backbone=dict(type='ExportBackboneHook'),
 )
 env_cfg = dict(

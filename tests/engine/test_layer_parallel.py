@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import json
 import re
 
 import numpy as np
@@ -75,6 +76,10 @@ def test_the_weights_are_those_of_one_process(tiny_config, tmp_path, processes, 
     assert_same(*found)
     files = [(tmp_path / str(number) / 'backbone.pth').read_bytes() for number in (1, processes)]
     assert len({hashlib.sha256(content).hexdigest() for content in files}) == 1
+    records = [json.loads((tmp_path / str(number) / 'backbone.json').read_text()) for number in (1, processes)]
+    assert [record['num_processes'] for record in records] == [1, processes]
+    assert records[0]['partition'] == records[1]['partition']
+    assert records[0]['sha256'] == records[1]['sha256']
 
 
 def test_replicas_of_two_stages_equal_two_processes(tiny_config, tmp_path):

@@ -22,6 +22,23 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
+class Partition(Strict):
+    num_local_modules: Count
+    split_points: list[str]
+
+
+class TrainedOn(Strict):
+    type: str
+    name: str | None = None
+    folder: str | None = None
+    num_images: Count
+
+
+class Checkout(Strict):
+    commit: str
+    changed: bool
+
+
 class Description(Strict):
     """``backbone.json``."""
 
@@ -31,6 +48,16 @@ class Description(Strict):
     accuracy: dict[str, Percent]
     epoch: Count | None
     config_hash: str | None
+    partition: Partition | None = None
+    auxiliary_heads: dict[str, Any] | None = None
+    datasets: list[TrainedOn] | None = None
+    seed: int | None = None
+    versions: dict[str, str] | None = None
+    checkout: Checkout | None = None
+    device: str | None = None
+    num_processes: Count | None = None
+    training_seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    peak_memory: dict[str, Count] | None = None
     sha256: Annotated[str, Field(pattern='^[0-9a-f]{64}$')]
 
 

@@ -70,6 +70,11 @@ def test_the_model_card_has_what_was_recorded(trained, tmp_path):
     assert card['auxiliary networks'] == 'AugLocalHead(depth=2)'
     assert card['data'] == 'ImageFolder, images, 3 classes'
     assert (card['epochs'], card['seed']) == ('1', '0')
+    assert card['split after'] == validated['partition']['split_points'][0] != ''
+    assert card['training images'] == '24'
+    assert card['trained on'] == f'{validated["device"]}, 1 process(es)'
+    assert card['training time'].endswith(' hours') and card['peak memory'].endswith(' GiB resident')
+    assert f'torch {validated["versions"]["torch"]}' in card['trained with']
     assert card['accuracy/top1'] == f'{validated["accuracy"]["accuracy/top1"]:.2f}'
     assert card['SHA-256 of pytorch_model.bin'] == sha256(folder / 'pytorch_model.bin')
     assert card['licence of the weights'] == 'cc-by-nc-4.0'
@@ -80,7 +85,8 @@ def test_what_is_not_recorded_is_said(trained, tmp_path):
     weights = {'state_dict': read_weights(trained)['state_dict']}
     write_hub_folder(tmp_path / 'hub', weights, str(tmp_path / 'other.pth'))
     card = facts(tmp_path / 'hub')
-    assert {card[name] for name in ('data', 'epochs', 'seed', 'accuracy', 'auxiliary networks')} == {'not recorded'}
+    unknown = ('data', 'epochs', 'seed', 'accuracy', 'auxiliary networks', 'split after', 'trained on', 'trained with')
+    assert {card[name] for name in unknown} == {'not recorded'}
     assert card['licence of the weights'] == 'not stated'
     assert card['local modules K'] == '2'
     alone = {name: value for name, value in weights['state_dict'].items() if not name.startswith('auxiliary_heads')}

@@ -111,6 +111,8 @@ def test_a_stopped_study_continues_as_if_uninterrupted(long_study, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     stopped, whole = (read_results(tmp_path / f'{name}.json')['r-d=3']['0'] for name in ('stopped', 'whole'))
     assert stopped.pop('config_hash') != whole.pop('config_hash')  # it counts the work_dir
+    for cost in ('training_seconds', 'peak_memory'):
+        assert stopped.pop(cost) and whole.pop(cost)
     assert stopped == whole  # sha256 of the weights among them
 
 

@@ -11,6 +11,7 @@ from auglocal_mm.engine.hooks.freeze_auxiliary_hook import FreezeAuxiliaryHook
 from auglocal_mm.engine.hooks.layer_parallel_hook import LayerParallelHook
 from auglocal_mm.engine.hooks.primary_ema_hook import PrimaryEMAHook
 from auglocal_mm.engine.hooks.sync_buffers_hook import SyncBuffersHook
+from auglocal_mm.engine.hooks.training_cost_hook import TrainingCostHook
 
 __all__ = [
     'AugLocalHook',
@@ -24,4 +25,5 @@ __all__ = [
     'LayerParallelHook',
     'PrimaryEMAHook',
     'SyncBuffersHook',
+    'TrainingCostHook',
 ]

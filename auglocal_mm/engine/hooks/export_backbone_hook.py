@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 
 from auglocal_mm.engine.passes import finished_passes
+from auglocal_mm.engine.provenance import provenance
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.launch.work_dir import Stage
 from auglocal_mm.registry import HOOKS
@@ -30,6 +31,12 @@ class ExportBackboneHook(Hook):
 
     def __init__(self) -> None:
         self.measured: tuple[int, dict[str, float]] = (-1, {})
+        self.provenance: dict[str, Any] = {}
+
+    @master_only
+    def before_train(self, runner: Runner) -> None:
+        """Notes what trains, before files of the checkout change."""
+        self.provenance = provenance(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
         """Remembers the accuracy, and after how many iterations it was measured."""
@@ -43,13 +50,16 @@ class ExportBackboneHook(Hook):
         """
         iteration, accuracy = self.measured
         model = unwrapped(runner.model)
-        checkpoint['meta']['auglocal_mm'] = {
-            'method': Stage.of(runner.cfg).method,
-            'architecture': getattr(model.backbone, 'architecture', None),
-            'accuracy': accuracy if iteration == checkpoint['meta']['iter'] else {},
-            'epoch': finished_passes(runner, checkpoint['meta']['iter']),
-            'config_hash': hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest(),
-        }
+        checkpoint['meta'].setdefault('auglocal_mm', {}).update(
+            self.provenance
+            | {
+                'method': Stage.of(runner.cfg).method,
+                'architecture': getattr(model.backbone, 'architecture', None),
+                'accuracy': accuracy if iteration == checkpoint['meta']['iter'] else {},
+                'epoch': finished_passes(runner, checkpoint['meta']['iter']),
+                'config_hash': hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest(),
+            }
+        )
 
     def after_train(self, runner: Runner) -> None:
         """Exports the trained backbone, after the last validation if the run was stopped before it."""

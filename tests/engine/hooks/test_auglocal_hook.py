@@ -139,6 +139,8 @@ def test_resume_equals_never_stopped(tiny_config, tmp_path, settings):
     assert_same(weights(uninterrupted), weights(resumed))
     exported = [torch.load(tmp_path / name / 'backbone.pth', weights_only=True) for name in ('whole', 'resumed')]
     assert_same(*exported)
+    records = [json.loads((tmp_path / name / 'backbone.json').read_text()) for name in ('whole', 'resumed')]
+    assert records[0]['sha256'] == records[1]['sha256']
 
 
 def test_modules_learn_in_turn(tiny_config, recwarn):

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import torch
 from mmengine.runner import Runner
+from tests_support import call
 
 
 def described(config) -> dict:
@@ -28,3 +29,34 @@ def test_a_run_that_was_stopped_before_its_last_validation_makes_up_for_it(tiny_
     (Path(config.work_dir) / 'backbone.json').unlink()
     Runner.from_cfg(tiny_config('bp', load_from=f'{config.work_dir}/epoch_2.pth', resume=True)).train()
     assert described(config)['accuracy'] == expected['accuracy'] != {}
+
+
+def test_the_description_says_how_to_train_it_again(tiny_config, tmp_path):
+    config = tiny_config('auglocal', **{'model.partition': {'num_local_modules': 3}})
+    Runner.from_cfg(config).train()
+    found = described(config)
+    assert found['partition'] == {'num_local_modules': 3, 'split_points': ['layer1.0', 'layer2.0']}
+    assert found['auxiliary_heads'] == {'type': 'AugLocalHead', 'depth': 3}
+    folder = Path(config.train_dataloader.dataset.data_root).name
+    assert found['datasets'] == [{'type': 'ImageFolder', 'folder': folder, 'num_images': 24}]
+    assert (found['seed'], found['num_processes']) == (0, 1)
+    assert found['versions']['torch'] == torch.__version__.split('+')[0]
+    # From the last checkpoint, the same description can be written.
+    call('tools/model_converters/export_backbone.py', f'{config.work_dir}/epoch_2.pth', str(tmp_path / 'again.pth'))
+    again = json.loads((tmp_path / 'again.json').read_text())
+    later = ('accuracy', 'training_seconds', 'peak_memory')
+    assert {**found, **{key: again[key] for key in later}} == again
+    assert again['training_seconds'] <= found['training_seconds']
+    # With its split points and heads, the network is the same.
+    model = {'model.partition': {'split_points': found['partition']['split_points']}}
+    model['model.auxiliary_heads'] = found['auxiliary_heads']
+    repeated = tiny_config('auglocal', work_dir=str(tmp_path / 'repeated'), **model)
+    Runner.from_cfg(repeated).train()
+    assert described(repeated)['sha256'] == found['sha256']
+
+
+def test_bp_is_one_module_without_heads(tiny_config):
+    config = tiny_config('bp', **{'train_cfg.max_epochs': 1})
+    Runner.from_cfg(config).train()
+    assert described(config)['partition'] == {'num_local_modules': 1, 'split_points': []}
+    assert 'auxiliary_heads' not in described(config)

@@ -1,0 +1,25 @@
+"""What this machine is called, and what this process takes of its memory."""
+
+import platform
+import re
+from pathlib import Path
+
+import torch
+
+
+def processor() -> str:
+    """The model of the CPU; empty if the system does not say."""
+    cpuinfo = Path('/proc/cpuinfo')
+    found = re.search(r'model name\s*:\s*(.*)', cpuinfo.read_text()) if cpuinfo.is_file() else None
+    return found[1] if found else platform.processor()
+
+
+def device_name(device: str) -> str:
+    """The model of the GPU where ``device`` is ``'cuda'``, and else that of the CPU."""
+    return torch.cuda.get_device_name() if device == 'cuda' else processor()
+
+
+def memory_of_process(entry: str) -> int:
+    """An entry of ``/proc/self/status`` in bytes; ``getrusage`` would give a new process the peak of its parent."""
+    found = re.search(rf'{entry}:\s+(\d+) kB', Path('/proc/self/status').read_text())
+    return int(found[1]) * 1024 if found else 0
