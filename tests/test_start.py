@@ -43,9 +43,10 @@ def test_every_tool_starts_and_refuses_what_is_wrong():
     done = subprocess.run(
         [sys.executable, '-c', START, *commands], cwd=REPOSITORY, env=environment, capture_output=True, text=True
     )
-    registered, imported, *statuses = done.stdout.splitlines()
+    registered, imported, *printed = done.stdout.splitlines()
     assert registered == 'True'
     assert imported == '[]'
+    statuses = [line for line in printed if line.isdecimal()]  # MMDetection prints what it does without
     assert statuses == ['2'] * len(TOOLS) + ['1'], done.stderr[-3000:]
     *usage, missing = [line.partition('error: ') for line in done.stderr.splitlines() if 'error: ' in line]
     assert [start for start, *_ in usage] == [f'{os.path.basename(tool)}: ' for tool in TOOLS]

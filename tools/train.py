@@ -56,6 +56,8 @@ def apply_arguments(config: Config, arguments: argparse.Namespace) -> None:
         found = latest_checkpoint(config.work_dir, _out_dir(config)) if resume == 'auto' else resume
         config.resume = found is not None  # MMEngine would follow any path in last_checkpoint
         config.load_from = found or config.get('load_from')
+        if found is None and is_first_process(config.launcher):
+            print(f'--resume: {config.work_dir} has no checkpoint; the training starts from the beginning', flush=True)
 
 
 def _out_dir(config: Config) -> str | None:

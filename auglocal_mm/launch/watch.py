@@ -125,13 +125,24 @@ class Watch:
         return self._message(int(rank), what) if speaks else ''
 
     def tell(self, reason: str) -> bool:
-        """Has all processes end, and waits until they know; whether no other process has done so before."""
+        """Has all processes end, and waits until they know; whether no other process has done so before.
+
+        The first process may be stopped, whose store then answers nobody: they are not waited for longer than ``SILENCE``.
+        """
         reason = f'process {self.rank}: {reason}'  # so that no two are the same
-        with suppress(RuntimeError):
-            first = self.store.compare_set(REASON, '', reason).decode() == reason
-            time.sleep(2 * BEAT)
-            return first
-        return False
+        answers: list[bytes] = []
+
+        def write() -> None:
+            with suppress(RuntimeError):
+                answers.append(self.store.compare_set(REASON, '', reason))
+
+        writing = threading.Thread(target=write, daemon=True)
+        writing.start()
+        writing.join(SILENCE)
+        if not answers:
+            return False
+        time.sleep(2 * BEAT)
+        return answers[0].decode() == reason
 
     def close(self) -> None:
         """Waits for all processes, and stops watching them."""

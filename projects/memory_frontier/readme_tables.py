@@ -32,7 +32,8 @@ class Relative(BaseModel):
     """Time and activations relative to backpropagation."""
 
     time: Positive
-    activations: Positive
+    activations: Positive | None = None
+    saved: Positive | None = None
 
 
 class Possible(BaseModel):
@@ -42,6 +43,9 @@ class Possible(BaseModel):
     possible: Literal[True]
     median_ms: Positive
     relative: Relative
+    predicted_ms: Positive | None = None
+    peak_gradients: int | None = None
+    rival: str | None = None
 
 
 class Impossible(BaseModel):
@@ -132,12 +136,48 @@ def _scheme(scheme: Mapping[str, Any]) -> str:
     return f'{relative["time"]:.2f}x{milliseconds}, {relative["activations"]:.2f}x'
 
 
+def rivals() -> str:
+    """Ways to train with less memory, and the fastest way to backpropagate within that of each local scheme."""
+    columns = [config['schemes'] for config in read('benchmark_rivals', Benchmarks)['configs']]
+    names = dict.fromkeys(scheme['name'] for schemes in columns for scheme in schemes)
+    found = [{scheme['name']: scheme for scheme in schemes} for schemes in columns]
+    rows = [(name, *(cell for schemes in found for cell in _rival(schemes.get(name)))) for name in names]
+    networks = [Path(config['config']).stem.split('_')[0] for config in read('benchmark_rivals', Benchmarks)['configs']]
+    header = [f'{network.replace("resnet", "ResNet-")}{what}' for network in networks for what in ('', ', best rival')]
+    return markdown_table(('', *header), rows)
+
+
+def _rival(scheme: Mapping[str, Any] | None) -> tuple[str, str]:
+    if scheme is None:
+        return '', ''
+    if not scheme['possible']:
+        return 'none', ''
+    relative = scheme['relative']
+    memory = f'{relative["activations"]:.2f}x' if relative.get('activations') else f'saves {relative["saved"]:.2f}x'
+    return f'{relative["time"]:.2f}x, {memory}', (scheme['rival'] or 'none') if 'rival' in scheme else ''
+
+
+def predicted() -> str:
+    """Times that the planner predicts from single layers, relative to those of real iterations."""
+    rows = []
+    for name in ('predicted_float32', 'predicted_bfloat16'):
+        for config in read(name, Benchmarks)['configs']:
+            network = Path(config['config']).stem.split('_')[0].replace('resnet', 'ResNet-')
+            base = config['schemes'][0]
+            for scheme in filter(lambda each: each.get('predicted_ms'), config['schemes']):
+                error = scheme['predicted_ms'] / scheme['median_ms'] - 1
+                ratio = scheme['predicted_ms'] / base['predicted_ms'] / scheme['relative']['time'] - 1
+                cells = (f'{scheme["median_ms"]:.0f} ms', f'{scheme["predicted_ms"]:.0f} ms', f'{error:+.0%}')
+                rows.append((f'{network}, {config["dtype"]}', scheme['name'], *cells, f'{ratio:+.0%}'))
+    return markdown_table(('', '', 'measured', 'predicted', 'error', 'error relative to BP'), rows)
+
+
 def accuracy() -> str:
     """Top-1 beside the activations, FLOPs and time of the training."""
     return accuracy_table(read('accuracy_report', list[Accuracy]))
 
 
-TABLES: Tables = {'plans': plans, 'benchmark': benchmark, 'accuracy': accuracy}
+TABLES: Tables = {each.__name__: each for each in (plans, benchmark, rivals, predicted, accuracy)}
 
 
 @command_line_tool

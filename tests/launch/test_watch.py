@@ -1,12 +1,16 @@
 """Real processes: one of three is killed or stopped, and the others end within seconds and say which."""
 
+import threading
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from tests_groups import ended, free_port, start, train
 from tests_processes import Started
+
+from auglocal_mm.launch import watch
 
 
 def signalled(tiny_config, work_dir, **settings):
@@ -37,6 +41,15 @@ def test_the_others_end_and_one_says_which_process_and_how_far_it_was(tiny_confi
     (line,) = errors(said)
     assert f'process {rank} ' in line
     assert ' 4.' in line
+
+
+def test_nobody_waits_for_the_store_of_a_process_that_is_stopped(monkeypatch):
+    monkeypatch.setattr(watch, 'SILENCE', 0.1)
+    waiting = threading.Event()
+    observer = watch.Watch.__new__(watch.Watch)
+    observer.rank, observer.store = 2, SimpleNamespace(compare_set=lambda *given: waiting.wait())
+    assert observer.tell('process 1 is gone') is False
+    waiting.set()
 
 
 def test_a_process_that_ends_with_an_error_is_the_only_one_to_speak(tiny_config, tmp_path):

@@ -75,9 +75,9 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(tiny_config, tmp_path
             assert len(list((tmp_path / name).glob('.*.tmp'))) == (where == 'checkpoint')
         (tmp_path / f'config_{name}').mkdir()
         path = write(config, tmp_path / f'config_{name}' / 'run.py')
-        resume = ['--resume'] if name == 'killed' else []
-        done = tool('tools/train.py', path, '--work-dir', config.work_dir, *resume)
+        done = tool('tools/train.py', path, '--work-dir', config.work_dir, '--resume')
         assert done.returncode == 0, done.stderr[-2000:]
+        assert (f'--resume: {config.work_dir} ' in done.stdout) == (name == 'whole')  # it has no checkpoint
         states.append(torch.load(f'{config.work_dir}/epoch_3.pth', weights_only=False))
     assert not list((tmp_path / 'killed').glob('.*.tmp'))
     whole, killed = states
