@@ -12,6 +12,7 @@ from auglocal_mm.analysis.filled_tables import Tables, fill_files
 from auglocal_mm.analysis.tables import markdown_table
 from auglocal_mm.files.json_file import Percent, Positive, read_json
 from auglocal_mm.launch.launch import command_line_tool
+from auglocal_mm.planning.sizes import format_size
 
 HERE = Path(__file__).parent
 READMES = (HERE / 'README.md', HERE.parents[1] / 'README.md')
@@ -67,6 +68,24 @@ class Benchmarks(BaseModel):
     """The JSON of ``benchmark_training.py``."""
 
     configs: list[Benchmark]
+
+
+class Cheapest(BaseModel):
+    """The cheapest plan within a total memory; ``compute`` is relative to BP."""
+
+    modules: int
+    compute: Positive
+
+
+class Total(BaseModel):
+    """A row of ``total_memory.json``."""
+
+    network: str
+    batch: int
+    total: Positive
+    share: Positive
+    best: Cheapest | None
+    backpropagation: Cheapest | None
 
 
 class Accuracy(BaseModel):
@@ -136,6 +155,19 @@ def _scheme(scheme: Mapping[str, Any]) -> str:
     return f'{relative["time"]:.2f}x{milliseconds}, {relative["activations"]:.2f}x'
 
 
+def total() -> str:
+    """For each share of the total memory of BP the compute of the cheapest plan, and of BP with the best checkpointing."""
+    cells: dict[str, dict[float, str]] = {}
+    for row in read('total_memory', list[Total]):
+        name = f'{row["network"]}, batch {row["batch"]}: {format_size(row["total"])}'
+        best, rival = row['best'], row['backpropagation']
+        local = f'K={best["modules"]}: {best["compute"]:.2f}x' if best else 'none'
+        cells.setdefault(name, {})[row['share']] = f'{local}, BP {rival["compute"]:.2f}x' if rival else local
+    shares = list(dict.fromkeys(share for row in cells.values() for share in row))
+    rows = [(name, *(row[share] for share in shares)) for name, row in cells.items()]
+    return markdown_table(('total memory of BP', *(f'at most {share:.1f}x' for share in shares)), rows)
+
+
 def rivals() -> str:
     """Ways to train with less memory, and the fastest way to backpropagate within that of each local scheme."""
     columns = [config['schemes'] for config in read('benchmark_rivals', Benchmarks)['configs']]
@@ -177,7 +209,7 @@ def accuracy() -> str:
     return accuracy_table(read('accuracy_report', list[Accuracy]))
 
 
-TABLES: Tables = {each.__name__: each for each in (plans, benchmark, rivals, predicted, accuracy)}
+TABLES: Tables = {each.__name__: each for each in (plans, total, benchmark, rivals, predicted, accuracy)}
 
 
 @command_line_tool
