@@ -447,4 +447,25 @@ CHANGES = [
         'if not content:',
         'tests/transfer/test_recorded_matches.py::test_damaged_matches_are_refused',
     ),
+    Change(
+        'norms that are recomputed take the time that was measured',
+        'planning/search/segments.py',
+        'layer.convolved + layer.output, layer.norms, norms)',
+        'layer.convolved + layer.output, 0, norms)',
+        'tests/planning/search/test_plans.py::test_no_plan_is_better',
+    ),
+    Change(
+        'rivals with fewer images take the times of fewer images',
+        'planning/parallel/predictions.py',
+        'costs = costs_of(share)',
+        'costs = costs_of(training.batch_size)',
+        'tests/planning/parallel/test_stages.py::test_rivals_with_fewer_images_take_the_times_of_fewer_images',
+    ),
+    Change(
+        'nobody waits for the store of a process that is stopped',
+        'launch/watch.py',
+        'writing.join(SILENCE)',
+        'writing.join(5)\n        assert not writing.is_alive()',
+        'tests/launch/test_watch.py::test_nobody_waits_for_the_store_of_a_process_that_is_stopped',
+    ),
 ]
