@@ -110,7 +110,7 @@ def at_batch_sizes(config: Config, costs: NetworkCosts, training: Training, meas
     def costs_of(images: int) -> NetworkCosts:
         if images == training.batch_size:
             return costs
-        return time_costs(config, [network], max(2, images), training.amp)[0]
+        return time_costs(config, [network], images, training.amp)[0]
 
     return costs_of
 

@@ -1,5 +1,6 @@
 """What a config can be planned with: the costs of its network and of every candidate head, in FLOPs or in time."""
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -48,17 +49,21 @@ def time_costs(config: Config, kinds: Sequence[NetworkCosts], batch_size: int, a
     Args:
         config: Of the same network.
         kinds: As returned by :func:`candidate_costs`. All get the same times of the network.
-        batch_size: Images in an iteration, at least 2.
+        batch_size: Images in an iteration. As many more are measured as every head needs to read two: a BatchNorm on vectors
+            refuses a single image.
         amp: Whether forward runs in bfloat16 autocast.
     """
     timer = PassTimer(torch.device('cuda' if torch.cuda.is_available() else 'cpu'), amp, ROUNDS)
     model, size, timed = _without_heads(config), config.model.image_size, []
+    kept = kept_settings(config.model)
+    shares = [kept.get('batch_share', 1.0) for costs in kinds if costs.kind == AUGLOCAL and costs.heads]
+    images = max(batch_size, math.floor(1 / min(shares, default=1.0)) + 1)
     for costs in kinds:
         names: dict[int, str] = {depth: str(depth) for _, depth in costs.heads}
         heads: dict[str, dict[str, Any]] = {name: {'type': costs.kind} for name in names.values()}
         if costs.kind == AUGLOCAL:
-            heads = {str(depth): {'type': AUGLOCAL, 'depth': depth, **kept_settings(config.model)} for depth in names}
-        seconds = measure_seconds(model, size, batch_size, heads, timer=timer, norms=True)
+            heads = {str(depth): {'type': AUGLOCAL, 'depth': depth, **kept} for depth in names}
+        seconds = measure_seconds(model, size, images, heads, timer=timer, norms=True)
         timed.append(timed_costs(costs, seconds, names))
     return timed
 
@@ -76,7 +81,7 @@ def timed_candidates(
         amp: Whether forward runs in bfloat16 autocast.
     """
     seconds = update_seconds(states)
-    return [with_updates(costs, seconds, batch_size) for costs in time_costs(config, kinds, max(2, batch_size), amp)]
+    return [with_updates(costs, seconds, batch_size) for costs in time_costs(config, kinds, batch_size, amp)]
 
 
 def update_seconds(states: int) -> float:
