@@ -160,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     name = Path(options.config).stem
     snippet = options.out / f'{name}_parallel.py'
     sections = [
-        f'# {name}: {devices.number} devices, links of {options.bandwidth}/s, batch {training.batch_size}, '
+        f'# {name}: {devices.number} devices, links of {options.bandwidth.removesuffix("/s")}/s, batch {training.batch_size}, '
         f'{config.model.image_size} pixels',
         predictions_table(predictions, training, devices),
         advice(predictions, devices, by_bandwidth),
