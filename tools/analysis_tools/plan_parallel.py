@@ -137,7 +137,7 @@ def planned_settings(
 ) -> dict[str, Any]:
     """The settings that the command line and the plan change."""
     settings = plan_settings(plan.plan, names, config, given)
-    return {**settings, 'layer_parallel': {'num': len(plan.stages), 'splits': plan.splits}}
+    return {**settings, 'layer_parallel': {'_delete_': True, 'num': len(plan.stages), 'splits': plan.splits}}
 
 
 @command_line_tool
