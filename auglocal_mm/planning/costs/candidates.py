@@ -1,6 +1,5 @@
 """What a config can be planned with: the costs of its network and of every candidate head, in FLOPs or in time."""
 
-import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from auglocal_mm.local.module import fewest_images
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.planning.costs.layer_seconds import PassTimer, measure_seconds
 from auglocal_mm.planning.costs.network_cost import NetworkCosts, measure_network
@@ -60,7 +60,7 @@ def time_costs(
     model, size, timed = _without_heads(config), config.model.image_size, []
     kept = kept_settings(config.model)
     shares = [kept.get('batch_share', 1.0) for costs in kinds if costs.kind == AUGLOCAL and costs.heads]
-    images = max(batch_size, math.floor(1 / min(shares, default=1.0)) + 1)
+    images = max(batch_size, fewest_images(shares))
     for costs in kinds:
         names: dict[int, str] = {depth: str(depth) for _, depth in costs.heads}
         heads: dict[str, dict[str, Any]] = {name: {'type': costs.kind} for name in names.values()}
