@@ -37,14 +37,14 @@ def kept_settings(model: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a model's auxiliary heads that a plan does not change, such as ``downsampling``.
 
     Raises:
-        InputError: The heads are those of another local learning method, whose costs are unknown.
+        InputError: The heads are those of another local learning method; plans have them with their default settings.
     """
     heads = model.get('auxiliary_heads') or {}
     method = heads.get('type', 'AugLocalHead')
     if method.rsplit('.', 1)[-1] != 'AugLocalHead':
         raise InputError(
-            f'model.auxiliary_heads.type is {method}, expected AugLocalHead, which alone can be planned; take a config from '
-            'configs/auglocal or configs/bp'
+            f'model.auxiliary_heads.type is {method}, expected AugLocalHead, whose settings plans keep; take a config from '
+            'configs/auglocal or configs/bp, and give other kinds of heads by --heads'
         )
     return {key: value for key, value in heads.items() if key not in PLANNED}
 

@@ -59,7 +59,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs='+',
         default=['AugLocalHead', 'DGLHead'],
         choices=HEADS,
-        help='kinds of auxiliary heads to choose from; default: AugLocalHead DGLHead',
+        help='kinds of auxiliary heads to choose from, AugLocalHead as in the config, others as by default; default: '
+        'AugLocalHead DGLHead',
     )
     parser.add_argument('--batch-size', type=int, help="images in an iteration; default: the config's")
     parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
