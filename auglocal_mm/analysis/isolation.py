@@ -18,7 +18,7 @@ from auglocal_mm.engine.hooks.data_check_hook import check_classes
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.layer_parallel import layer_parallel_settings
 from auglocal_mm.local.isolation import isolation_errors
-from auglocal_mm.local.module import LocalModule
+from auglocal_mm.local.module import LocalModule, fewest_images
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.planning.parallel.device_memory import module_memory, split_within
 from auglocal_mm.planning.training_config import optimizer_states
@@ -28,7 +28,7 @@ from auglocal_mm.runtime.split import balanced_split, check_stages, module_secon
 TOLERANCE = 1e-4
 """Two float32 gradients whose relative difference is at most this are equal up to rounding."""
 IMAGES = 8
-"""Number of images used: enough for batch statistics, and few enough for any machine."""
+"""Number of images used, unless a head needs more: enough for batch statistics, and few enough for any machine."""
 
 
 def check_run(config: Config) -> None:
@@ -44,7 +44,8 @@ def check_run(config: Config) -> None:
         check_annotations(config, model)
         return
     loader = in_process(config.train_dataloader)
-    loader['batch_size'] = min(IMAGES, loader['batch_size'])
+    number = max(IMAGES, fewest_images(module.head.batch_share for module in model.local_modules()))
+    loader['batch_size'] = min(number, loader['batch_size'])
     _init_quietly(model)
     model.train()
     batches = Runner.build_dataloader(loader)

@@ -78,12 +78,12 @@ def training_schemes(
     Args:
         config: Config of an AugLocal classifier, with ``model.image_size``.
         shares: Budgets of the plans, relative to the peak activation memory of backpropagation.
-        device: ``'cuda'`` adds what helps a GPU alone.
+        device: Where times are measured; ``'cuda'`` adds what helps a GPU alone.
         compiled: Whether to add compiled backpropagation, which takes minutes to build.
         cost: What plans have least of, ``'flops'`` or ``'time'``, which is measured.
         heads: Kinds of heads of the plans.
     """
-    kinds = measure_config(config, cost, heads) if shares else []
+    kinds = measure_config(config, cost, heads, device) if shares else []
     plans = [_plans(config, kinds, share) for share in shares]
     plain = _with_model(config, _backpropagation(config.model.to_dict()))
     reference = Scheme('BP', plain)
@@ -140,19 +140,23 @@ def _plans(config: Config, kinds: Sequence[NetworkCosts], share: float) -> list[
     return [planned, planned_scheme(config, kinds[:1], share, max_modules=1)]
 
 
-def measure_config(config: Config, cost: str = 'flops', heads: Sequence[str] = (AUGLOCAL,)) -> list[NetworkCosts]:
+def measure_config(
+    config: Config, cost: str = 'flops', heads: Sequence[str] = (AUGLOCAL,), device: str = 'cpu'
+) -> list[NetworkCosts]:
     """The costs of the layers of a config at its image size, with candidate heads of each kind.
 
     Args:
         config: Config of an AugLocal classifier.
         cost: ``'flops'``, or ``'time'`` as measured here.
         heads: Kinds of heads.
+        device: Where times are measured.
     """
     amp = config.optim_wrapper.get('type', 'OptimWrapper').endswith('AmpOptimWrapper')
     kinds = candidate_costs(config, DEPTHS, amp, heads)
     if cost == 'flops':
         return kinds
-    return timed_candidates(config, kinds, config.train_dataloader.batch_size, optimizer_states(config), amp)
+    batch_size, states = config.train_dataloader.batch_size, optimizer_states(config)
+    return timed_candidates(config, kinds, batch_size, states, amp, device)
 
 
 def planned_scheme(

@@ -21,7 +21,7 @@ model = timm.create_model('local-dir:FOLDER', pretrained=True)  # or 'hf-hub:USE
 """
 CARD = """# {title}
 
-A backbone pretrained with auglocal_mm, an implementation of [AugLocal](https://arxiv.org/abs/2402.17318) and its baselines.
+A backbone {origin} auglocal_mm, an implementation of [AugLocal](https://arxiv.org/abs/2402.17318) and its baselines.
 
 {table}
 
@@ -74,6 +74,7 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
     rows = [(name, UNKNOWN if value is None else str(value)) for name, value in facts.items()]
     card = CARD.format(
         title=record.architecture + (f', pretrained by {record.method}' if known else ''),
+        origin='pretrained with' if known else 'exported with',  # weights of other programs can be exported too
         table=markdown_table(('', ''), rows),
         timm=TIMM if in_timm else '',
         file=file,

@@ -4,8 +4,9 @@ A *local layer* is the smallest unit that can have a loss of its own (a ResNet's
 module* is one or more consecutive local layers that learn from one loss.
 """
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -36,6 +37,15 @@ class Head(nn.Module, ABC):
     @abstractmethod
     def loss(self, state: State, targets: Targets) -> dict[str, Tensor]:
         """``'loss'``, the scalar to minimise, and detached diagnostics, from the state after the local module."""
+
+
+def fewest_images(shares: Iterable[float]) -> int:
+    """The fewest images of which each share, rounded up, is at least two: a BatchNorm on vectors refuses a single image.
+
+    Args:
+        shares: Such as each head's ``batch_share``, above 0 and at most 1.
+    """
+    return math.floor(1 / min(shares, default=1.0)) + 1
 
 
 class LocalLayer(nn.Module):

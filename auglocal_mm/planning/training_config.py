@@ -37,14 +37,14 @@ def kept_settings(model: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a model's auxiliary heads that a plan does not change, such as ``downsampling``.
 
     Raises:
-        InputError: The heads are those of another local learning method, whose costs are unknown.
+        InputError: The heads are those of another local learning method; plans have them with their default settings.
     """
     heads = model.get('auxiliary_heads') or {}
     method = heads.get('type', 'AugLocalHead')
     if method.rsplit('.', 1)[-1] != 'AugLocalHead':
         raise InputError(
-            f'model.auxiliary_heads.type is {method}, expected AugLocalHead, which alone can be planned; take a config from '
-            'configs/auglocal or configs/bp'
+            f'model.auxiliary_heads.type is {method}, expected AugLocalHead, whose settings plans keep; take a config from '
+            'configs/auglocal or configs/bp, and give other kinds of heads by --heads'
         )
     return {key: value for key, value in heads.items() if key not in PLANNED}
 
@@ -131,8 +131,22 @@ def _heads(local: Sequence[PlannedModule]) -> dict[str, Any]:
 
 def to_text(settings: Mapping[str, Any], base: Path, comment: str) -> str:
     """A config file that inherits from ``base``."""
-    body = '\n'.join(f'{key} = {pformat(value, width=110, sort_dicts=False)}' for key, value in settings.items())
+    fitting = _fitting(settings, Config.fromfile(base).to_dict())
+    body = '\n'.join(f'{key} = {pformat(value, width=110, sort_dicts=False)}' for key, value in fitting.items())
     return f'# {comment}\n_base_ = {str(base)!r}\n{body}\n'
+
+
+def _fitting(settings: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]:
+    """``settings`` without ``_delete_`` where ``base`` has nothing to delete: MMEngine would keep it as a key."""
+    fitting: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            inherited, rest = base.get(key), {name: each for name, each in value.items() if name != '_delete_'}
+            deletes = len(rest) < len(value)
+            below = inherited if isinstance(inherited, Mapping) and not deletes else {}
+            value = {**({'_delete_': True} if deletes and key in base else {}), **_fitting(rest, below)}
+        fitting[key] = value
+    return fitting
 
 
 def _segment(names: Sequence[str], segment: Segment) -> str | list[str] | dict[str, str]:

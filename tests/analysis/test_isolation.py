@@ -34,6 +34,13 @@ def test_dropout_is_not_a_crossing_gradient(tiny_config, capsys):
     assert 'Isolation holds' in capsys.readouterr().out
 
 
+def test_heads_of_a_share_have_two_images(tiny_config, capsys):
+    heads = dict(depth=2, shallow_norm=True, batch_share=0.1)  # a BatchNorm on vectors refuses one image
+    settings = {f'model.auxiliary_heads.{key}': value for key, value in heads.items()}
+    isolation.check_run(tiny_config(**settings, **{'train_dataloader.batch_size': 12, 'layer_parallel': 2}))
+    assert 'Isolation holds on a batch of 11' in capsys.readouterr().out
+
+
 def test_a_detector_is_refused(tiny_config):
     config = tiny_config('bp')
     config.model = dict(type='mmdet.ResNet', depth=18)

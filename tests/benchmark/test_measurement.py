@@ -24,6 +24,7 @@ from auglocal_mm.benchmark.measurement import Measurement, measure, measure_alon
 from auglocal_mm.benchmark.schemes import Scheme, check_auglocal, training_schemes
 from auglocal_mm.benchmark.summary import add_ratios, against_released, summarise
 from auglocal_mm.errors import InputError
+from auglocal_mm.planning.costs import candidates, layer_seconds
 from auglocal_mm.registry import MODELS
 
 SMALL = {'model.image_size': 32, 'train_dataloader.batch_size': 4}
@@ -46,6 +47,14 @@ def config(tiny_config):
 def schemes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scheme]:
     config = tiny_training('auglocal', tmp_path_factory.mktemp('no_images'), **SMALL)
     return {scheme.name: scheme for scheme in training_schemes(config, [0.9, 0.001])}
+
+
+def test_times_are_those_of_the_device_that_is_benchmarked(config, monkeypatch):
+    monkeypatch.setattr(candidates, '_default_device', lambda: 'cuda')  # --device cpu beside a GPU
+    monkeypatch.setattr(layer_seconds, 'OTHER_DATA', 1)
+    monkeypatch.setattr(candidates, 'ROUNDS', 1)
+    (costs,) = schemes_module.measure_config(config, 'time', ['DGLHead'], device='cpu')
+    assert costs.timed
 
 
 def build(scheme: Scheme):

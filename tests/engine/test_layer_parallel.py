@@ -27,6 +27,10 @@ BY_ITERATION = {
     'train_dataloader.sampler.type': 'InfiniteSampler',
 }
 IN_TURN = {'custom_hooks': [dict(type='AugLocalHook', update_every=2)]}
+TENTH = {
+    f'model.auxiliary_heads.{key}': value for key, value in dict(depth=2, shallow_norm=True, batch_share=0.1).items()
+}
+TENTH['train_dataloader.batch_size'] = 12
 AVERAGED = {'custom_hooks': [dict(type='AugLocalHook'), dict(type='PrimaryEMAHook')]}
 
 
@@ -58,13 +62,13 @@ def assert_same(one: dict, two: dict) -> None:
         (2, {**AMP, 'optim_wrapper.dtype': 'float16', **PENDING}, 'epoch_2.pth'),
         (2, {**INFOPRO, **AVERAGED}, 'epoch_2.pth'),
         (3, {**DROPPING, **BY_ITERATION, **IN_TURN}, 'iter_4.pth'),
-        (4, {'model.partition.num_local_modules': 4}, 'epoch_2.pth'),
+        (4, {'model.partition.num_local_modules': 4, **TENTH}, 'epoch_2.pth'),
     ],
     ids=[
         'float16, clipped and accumulated',
         'images and averages',
         'stochastic depth in turn',
-        'a process for each module',
+        'a process for each module, heads of two images',
     ],
 )
 def test_the_weights_are_those_of_one_process(tiny_config, tmp_path, processes, settings, last):

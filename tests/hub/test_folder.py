@@ -78,7 +78,8 @@ def test_the_model_card_has_what_was_recorded(trained, tmp_path):
     assert card['accuracy/top1'] == f'{validated["accuracy"]["accuracy/top1"]:.2f}'
     assert card['SHA-256 of pytorch_model.bin'] == sha256(folder / 'pytorch_model.bin')
     assert card['licence of the weights'] == 'cc-by-nc-4.0'
-    assert 'license: cc-by-nc-4.0\n' in (folder / 'README.md').read_text()
+    text = (folder / 'README.md').read_text()
+    assert 'license: cc-by-nc-4.0\n' in text and 'pretrained with auglocal_mm' in text
 
 
 def test_what_is_not_recorded_is_said(trained, tmp_path):
@@ -92,6 +93,7 @@ def test_what_is_not_recorded_is_said(trained, tmp_path):
     alone = {name: value for name, value in weights['state_dict'].items() if not name.startswith('auxiliary_heads')}
     write_hub_folder(tmp_path / 'alone', alone, str(tmp_path / 'other.pth'))
     assert facts(tmp_path / 'alone')['local modules K'] == 'not recorded'
+    assert 'pretrained with auglocal_mm' not in (tmp_path / 'alone' / 'README.md').read_text()
 
 
 def test_the_backbone_of_a_detector_is_not_said_to_be_trained_by_bp(trained, tmp_path):

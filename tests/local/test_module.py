@@ -1,9 +1,12 @@
 """The state that crosses module boundaries, and the modules between them."""
 
+import math
+
+import pytest
 import torch
 from torch import Tensor, nn
 
-from auglocal_mm.local.module import LocalLayer, LocalModule, local_modules
+from auglocal_mm.local.module import LocalLayer, LocalModule, fewest_images, local_modules
 from auglocal_mm.local.recompute import Segment
 from auglocal_mm.local.state import State
 
@@ -18,6 +21,12 @@ def chained(modules, features: Tensor) -> State:
     for module in modules:
         state = module(state)
     return state
+
+
+@pytest.mark.parametrize('share', [1.0, 0.9, 0.5, 1 / 3, 0.3, 0.1])
+def test_of_the_fewest_images_every_share_has_two(share):
+    images = fewest_images([1.0, share])
+    assert math.ceil(share * images) == 2 and math.ceil(share * (images - 1)) == 1
 
 
 def test_modules_are_named_after_their_layers():

@@ -111,6 +111,7 @@ def test_heads_of_other_methods(kind):
     """PredSim compares all images of a batch with each other, which is not proportional to their number."""
     model = classifier(resnet(18), image_size=SIZE)
     costs = with_heads(measure_network(model, SIZE, []), model, SIZE, {'type': kind})
+    assert costs.reads_images == (kind == 'InfoProHead')
     modules = [next(each for each in modules_from(costs, a, float('inf'), False) if each.last == b) for a, b in CUT]
     plan = Plan(tuple(modules), kind)
     held, computed = real_step(resnet(18), plan, costs.names)

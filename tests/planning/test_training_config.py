@@ -2,7 +2,7 @@ import pytest
 from mmengine.config import Config
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.planning.training_config import given_settings, refuse_turns
+from auglocal_mm.planning.training_config import given_settings, refuse_turns, to_text
 
 
 def merged(given: dict) -> tuple[Config, dict]:
@@ -27,6 +27,17 @@ def test_what_replaced_a_setting_replaces_it_in_the_written_config_too():
     written = Config(dict(a=dict(kept=1, changed=2)))
     written.merge_from_dict(settings)
     assert written.a == config.a
+
+
+def test_the_written_config_replaces_what_it_inherits_and_nothing_else(tmp_path):
+    base, child = tmp_path / 'base.py', tmp_path / 'child.py'
+    base.write_text('number = 4\nheads = dict(depth=2)\nmodel = dict(size=32)\n')
+    new = {'_delete_': True, 'num': 2, 'inner': {'_delete_': True, 'x': 1}}
+    child.write_text(to_text({'number': new, 'heads': new, 'model': {'heads': new}, 'other': new}, base, 'comment'))
+    expected = {'num': 2, 'inner': {'x': 1}}
+    config = Config.fromfile(child).to_dict()
+    assert [config['number'], config['heads'], config['other']] == [expected] * 3
+    assert config['model'] == {'size': 32, 'heads': expected}
 
 
 def test_modules_in_turn_have_no_costs_of_an_iteration():

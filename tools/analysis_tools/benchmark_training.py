@@ -66,7 +66,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs='+',
         default=[AUGLOCAL],
         choices=HEADS,
-        help=f'kinds of heads of the plans; default: {AUGLOCAL}',
+        help=f'kinds of heads of the plans, {AUGLOCAL} as in the config, others as by default; default: {AUGLOCAL}',
     )
     parser.add_argument(
         '--compiled',

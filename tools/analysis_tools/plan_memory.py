@@ -70,7 +70,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs='+',
         default=[AUGLOCAL],
         choices=HEADS,
-        help=f'kinds of auxiliary heads to choose from; default: {AUGLOCAL}',
+        help=f'kinds of auxiliary heads to choose from, {AUGLOCAL} as in the config, others as by default; default: {AUGLOCAL}',
     )
     parser.add_argument(
         '--cost',

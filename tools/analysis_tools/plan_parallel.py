@@ -59,7 +59,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs='+',
         default=['AugLocalHead', 'DGLHead'],
         choices=HEADS,
-        help='kinds of auxiliary heads to choose from; default: AugLocalHead DGLHead',
+        help='kinds of auxiliary heads to choose from, AugLocalHead as in the config, others as by default; default: '
+        'AugLocalHead DGLHead',
     )
     parser.add_argument('--batch-size', type=int, help="images in an iteration; default: the config's")
     parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
@@ -110,7 +111,7 @@ def at_batch_sizes(config: Config, costs: NetworkCosts, training: Training, meas
     def costs_of(images: int) -> NetworkCosts:
         if images == training.batch_size:
             return costs
-        return time_costs(config, [network], max(2, images), training.amp)[0]
+        return time_costs(config, [network], images, training.amp)[0]
 
     return costs_of
 
@@ -137,7 +138,7 @@ def planned_settings(
 ) -> dict[str, Any]:
     """The settings that the command line and the plan change."""
     settings = plan_settings(plan.plan, names, config, given)
-    return {**settings, 'layer_parallel': {'num': len(plan.stages), 'splits': plan.splits}}
+    return {**settings, 'layer_parallel': {'_delete_': True, 'num': len(plan.stages), 'splits': plan.splits}}
 
 
 @command_line_tool
@@ -160,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     name = Path(options.config).stem
     snippet = options.out / f'{name}_parallel.py'
     sections = [
-        f'# {name}: {devices.number} devices, links of {options.bandwidth}/s, batch {training.batch_size}, '
+        f'# {name}: {devices.number} devices, links of {options.bandwidth.removesuffix("/s")}/s, batch {training.batch_size}, '
         f'{config.model.image_size} pixels',
         predictions_table(predictions, training, devices),
         advice(predictions, devices, by_bandwidth),

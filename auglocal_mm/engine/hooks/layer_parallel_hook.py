@@ -21,7 +21,7 @@ from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.node import once_per_node
 from auglocal_mm.launch.watch import completed_iterations
-from auglocal_mm.local.module import LocalModule
+from auglocal_mm.local.module import LocalModule, fewest_images
 from auglocal_mm.planning.parallel.device_memory import module_memory, split_within
 from auglocal_mm.planning.training_config import optimizer_states
 from auglocal_mm.registry import HOOKS
@@ -31,7 +31,7 @@ from auglocal_mm.runtime.ownership import Ownership
 from auglocal_mm.runtime.split import balanced_split, check_stages, module_seconds, owners_text, stages_of_splits
 
 TIMED_IMAGES = 8
-"""Number of images on which local modules are timed for the split."""
+"""Number of images on which local modules are timed for the split, unless a head needs more."""
 
 
 @HOOKS.register_module()
@@ -107,8 +107,9 @@ class LayerParallelHook(Hook):
         was_training = self.network.training
         self.network.train()
         device, side = next(self.network.parameters()).device, self.network.image_size
-        images = torch.randn(TIMED_IMAGES, 3, side, side, generator=torch.Generator()).to(device)
-        labels = torch.zeros(TIMED_IMAGES, dtype=torch.long, device=device)
+        number = max(TIMED_IMAGES, fewest_images(module.head.batch_share for module in modules))
+        images = torch.randn(number, 3, side, side, generator=torch.Generator()).to(device)
+        labels = torch.zeros(number, dtype=torch.long, device=device)
         wrapper = each_wrapper(runner.optim_wrapper)[0]
         own = module_seconds(modules, images, labels, partial(wrapper.optim_context, self.network))
         seconds = torch.tensor(own, device=device)

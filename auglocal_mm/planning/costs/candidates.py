@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from auglocal_mm.local.module import fewest_images
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.planning.costs.layer_seconds import PassTimer, measure_seconds
 from auglocal_mm.planning.costs.network_cost import NetworkCosts, measure_network
@@ -42,29 +43,36 @@ def candidate_costs(config: Config, depths: Sequence[int], amp: bool, kinds: Seq
     return [costs if kind == AUGLOCAL else with_heads(costs, model, size, {'type': kind}, amp) for kind in kinds]
 
 
-def time_costs(config: Config, kinds: Sequence[NetworkCosts], batch_size: int, amp: bool) -> list[NetworkCosts]:
-    """``kinds`` with nanoseconds for one image in place of FLOPs, measured on the GPU if there is one.
+def time_costs(
+    config: Config, kinds: Sequence[NetworkCosts], batch_size: int, amp: bool, device: str | None = None
+) -> list[NetworkCosts]:
+    """``kinds`` with nanoseconds for one image in place of FLOPs.
 
     Args:
         config: Of the same network.
         kinds: As returned by :func:`candidate_costs`. All get the same times of the network.
-        batch_size: Images in an iteration, at least 2.
+        batch_size: Images in an iteration. As many more are measured as every head needs to read two: a BatchNorm on vectors
+            refuses a single image.
         amp: Whether forward runs in bfloat16 autocast.
+        device: Where to measure, by default on the GPU if there is one.
     """
-    timer = PassTimer(torch.device('cuda' if torch.cuda.is_available() else 'cpu'), amp, ROUNDS)
+    timer = PassTimer(torch.device(device or _default_device()), amp, ROUNDS)
     model, size, timed = _without_heads(config), config.model.image_size, []
+    kept = kept_settings(config.model)
+    shares = [kept.get('batch_share', 1.0) for costs in kinds if costs.kind == AUGLOCAL and costs.heads]
+    images = max(batch_size, fewest_images(shares))
     for costs in kinds:
         names: dict[int, str] = {depth: str(depth) for _, depth in costs.heads}
         heads: dict[str, dict[str, Any]] = {name: {'type': costs.kind} for name in names.values()}
         if costs.kind == AUGLOCAL:
-            heads = {str(depth): {'type': AUGLOCAL, 'depth': depth, **kept_settings(config.model)} for depth in names}
-        seconds = measure_seconds(model, size, batch_size, heads, timer=timer, norms=True)
+            heads = {str(depth): {'type': AUGLOCAL, 'depth': depth, **kept} for depth in names}
+        seconds = measure_seconds(model, size, images, heads, timer=timer, norms=True)
         timed.append(timed_costs(costs, seconds, names))
     return timed
 
 
 def timed_candidates(
-    config: Config, kinds: Sequence[NetworkCosts], batch_size: int, states: int, amp: bool
+    config: Config, kinds: Sequence[NetworkCosts], batch_size: int, states: int, amp: bool, device: str | None = None
 ) -> list[NetworkCosts]:
     """:func:`time_costs` of each kind, with the time of the optimizer.
 
@@ -74,18 +82,21 @@ def timed_candidates(
         batch_size: Images in an iteration.
         states: Optimizer states per parameter.
         amp: Whether forward runs in bfloat16 autocast.
+        device: Where to measure, by default on the GPU if there is one.
     """
-    seconds = update_seconds(states)
-    return [with_updates(costs, seconds, batch_size) for costs in time_costs(config, kinds, max(2, batch_size), amp)]
+    seconds = update_seconds(states, device)
+    timed = time_costs(config, kinds, batch_size, amp, device)
+    return [with_updates(costs, seconds, batch_size) for costs in timed]
 
 
-def update_seconds(states: int) -> float:
+def update_seconds(states: int, device: str | None = None) -> float:
     """Seconds of the optimizer for one parameter, measured here.
 
     Args:
         states: Optimizer states per parameter.
+        device: Where to measure, by default on the GPU if there is one.
     """
-    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    device = device or _default_device()
     weight = nn.Parameter(torch.zeros(2**22, device=device))
     weight.grad = torch.zeros_like(weight)
     optimizer = torch.optim.SGD([weight], 0.1, momentum=0.9) if states < 2 else torch.optim.AdamW([weight])
@@ -97,6 +108,10 @@ def update_seconds(states: int) -> float:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     return min(seconds) / weight.numel()
+
+
+def _default_device() -> str:
+    return 'cuda' if torch.cuda.is_available() else 'cpu'
 
 
 def _without_heads(config: Config) -> ImageClassifier:

@@ -31,6 +31,7 @@ class NetworkCosts:
         heads: Index of a local layer and depth d -> costs of the layers of the head after it, the classifier last.
         kind: Class of the heads.
         timed: Whether costs are nanoseconds instead of FLOPs.
+        reads_images: Whether the heads read the images too.
     """
 
     names: Sequence[str]
@@ -40,6 +41,7 @@ class NetworkCosts:
     heads: dict[tuple[int, int], list[LayerCost]]
     kind: str = AUGLOCAL
     timed: bool = False
+    reads_images: bool = False
 
     def memory_before(self, layer: int) -> float:
         """Bytes in memory before a local layer, given its index: the image, its input, and taps of the layers before."""

@@ -14,6 +14,7 @@ from auglocal_mm.models.auxiliary_heads import AuxiliaryHead
 from auglocal_mm.planning.costs.layer_cost import LayerMeter
 from auglocal_mm.planning.costs.layer_seconds import build_head, head_key
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
+from auglocal_mm.registry import MODELS
 
 UNIFORM = 1
 """What stands for the depth of heads that have none."""
@@ -38,7 +39,7 @@ def with_heads(
         part = partial(_loss_layer, built, (3, image_size, image_size), model.head.num_classes)
         cost = meter.measure(head_key(head, built), part, boundary.output_shape, boundary.output_dtype)
         heads[index, UNIFORM] = [cost]
-    return replace(costs, heads=heads, kind=head['type'])
+    return replace(costs, heads=heads, kind=head['type'], reads_images=MODELS.get(head['type']).reads_images)
 
 
 def _loss_layer(build: Callable[[], AuxiliaryHead], image: tuple[int, ...], classes: int) -> nn.Module:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
 from auglocal_mm.planning.costs.timed_costs import NANOSECONDS
 from auglocal_mm.planning.parallel.devices import Devices
-from auglocal_mm.planning.parallel.stages import ParallelPlan, sent_bytes, stage_memory, stage_seconds
+from auglocal_mm.planning.parallel.stages import ParallelPlan, sent_bytes, stage_bytes, stage_memory, stage_seconds
 from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.search.frontier import Training, memory_of
 from auglocal_mm.planning.search.plans import backpropagation
@@ -54,7 +54,7 @@ def backpropagation_alone(plan: Plan, training: Training, devices: Devices) -> P
 def layer_parallel(costs: NetworkCosts, plan: ParallelPlan, training: Training, devices: Devices) -> Prediction:
     """Local learning with a stage on each device: as fast as the slowest stage or link, since no stage waits for a later one."""
     seconds = [stage_seconds(stage, training, devices) for stage in plan.stages]
-    sizes = [sent_bytes(costs, stage.modules[-1].last, training.batch_size) for stage in plan.stages[:-1]]
+    sizes = [stage_bytes(costs, stage.modules[-1].last, training.batch_size) for stage in plan.stages[:-1]]
     memory = max(stage_memory(costs, stage, training) for stage in plan.stages)
     slowest = max([*seconds, *map(devices.seconds_to_send, sizes)])
     return Prediction(f'layer-parallel, {plan.plan.kind}', slowest, memory, max(sizes, default=0.0), len(plan.stages))

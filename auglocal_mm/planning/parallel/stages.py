@@ -49,12 +49,18 @@ def sent_bytes(costs: NetworkCosts, last: int, batch_size: int) -> float:
     return (costs.layers[last].output + taps) * batch_size
 
 
+def stage_bytes(costs: NetworkCosts, last: int, batch_size: int) -> float:
+    """:func:`sent_bytes` of layer-parallel training: with the images, if a head after the next local layer may read them."""
+    images = costs.image * batch_size if costs.reads_images and last + 2 < len(costs.layers) else 0.0
+    return sent_bytes(costs, last, batch_size) + images
+
+
 def stage_memory(costs: NetworkCosts, stage: Plan, training: Training) -> float:
     """Peak memory of a stage in bytes, with features on their way in both directions."""
     first, last = stage.modules[0].first, stage.modules[-1].last
-    moving = LIMIT * sent_bytes(costs, first - 1, training.batch_size) if first else 0.0
+    moving = LIMIT * stage_bytes(costs, first - 1, training.batch_size) if first else 0.0
     if last + 1 < len(costs.layers):
-        moving += LIMIT * sent_bytes(costs, last, training.batch_size)
+        moving += LIMIT * stage_bytes(costs, last, training.batch_size)
     return memory_of(stage, training).total + moving
 
 
@@ -83,7 +89,7 @@ def fastest_stages(costs: NetworkCosts, training: Training, devices: Devices) ->
     def seconds(first: int, last: int) -> float:
         if (first, last) not in stages:
             return float('inf')
-        sent = devices.seconds_to_send(sent_bytes(costs, last, training.batch_size)) if last + 1 < total else 0.0
+        sent = devices.seconds_to_send(stage_bytes(costs, last, training.batch_size)) if last + 1 < total else 0.0
         return max(stage_seconds(stages[first, last], training, devices), sent)
 
     cut = best_cut(total, devices.number, seconds)

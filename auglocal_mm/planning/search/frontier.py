@@ -105,17 +105,18 @@ def find_frontier(kinds: Sequence[NetworkCosts], progress: Callable[[float], Non
         candidates += [plan for plan in plans if plan is not None]
         checkpointed += [plan for plan in plans[:1] if plan is not None]
         progress(done / len(SHARES) / len(kinds))
+    checkpointed.append(least_plan(kinds[0], reference, max_modules=1))
     least = min((least_plan(costs, reference) for costs in kinds), key=lambda plan: plan.activations)
-    candidates.append(least)
+    candidates += [checkpointed[-1], least]
     return Frontier(reference, best_of(candidates), best_of(checkpointed), candidates, least, kinds[0].timed)
 
 
-def least_plan(costs: NetworkCosts, reference: Plan) -> Plan:
-    """The plan with the least peak activation memory, by bisection to 0.1 % of backpropagation's."""
+def least_plan(costs: NetworkCosts, reference: Plan, max_modules: int | None = None) -> Plan:
+    """The plan with the least peak activation memory, by bisection to 0.1 % of backpropagation's; of at most so many modules."""
     least, low, high = reference, 0.0, 1.0
     while high - low > 0.001:
         middle = (low + high) / 2
-        plan = cheapest_plan(costs, middle * reference.activations)
+        plan = cheapest_plan(costs, middle * reference.activations, max_modules)
         if plan is None:
             low = middle
         else:

@@ -12,7 +12,7 @@ from auglocal_mm.planning.costs.network_cost import NetworkCosts
 from auglocal_mm.planning.costs.timed_costs import NANOSECONDS, costs_at_speed, timed_costs, with_updates
 from auglocal_mm.planning.parallel.devices import Devices, parse_bandwidth, parse_latency
 from auglocal_mm.planning.parallel.predictions import data_parallel, layer_parallel, pipelined
-from auglocal_mm.planning.parallel.stages import fastest_stages, sent_bytes, stage_memory, stage_seconds
+from auglocal_mm.planning.parallel.stages import fastest_stages, sent_bytes, stage_bytes, stage_memory, stage_seconds
 from auglocal_mm.planning.search.frontier import Training
 from auglocal_mm.planning.search.plans import backpropagation
 
@@ -55,6 +55,15 @@ def test_a_slow_link_is_as_slow_as_it_is():
     plan = fastest_stages(costs(), TRAINING, slow)
     assert layer_parallel(costs(), plan, TRAINING, slow).seconds == pytest.approx(8.0)  # 8 images of 1 MB at 1 MB/s
     assert sent_bytes(costs(), 0, 8) == 8e6
+
+
+def test_heads_that_read_the_images_have_them_sent():
+    reading, slow = replace(costs(), reads_images=True, image=3e6), devices(3, bandwidth=8e6)
+    plan = fastest_stages(reading, TRAINING, slow)
+    assert plan.stages[0].modules[-1].last == 0
+    assert layer_parallel(reading, plan, TRAINING, slow).traffic == 32e6  # 8 images of 3 MB, and features of 1 MB each
+    assert stage_bytes(reading, 2, 8) == 8e6, 'only the last layer is left, which has no auxiliary head'
+    assert pipelined(lambda images: reading, TRAINING, slow).traffic == 8e6
 
 
 def test_a_plan_fits_its_devices_and_less_memory_takes_longer():

@@ -8,7 +8,7 @@ from auglocal_mm.planning.search.plans import cheapest_plan
 
 @pytest.fixture(scope='module')
 def costs():
-    return random_network(5, layers=7)
+    return random_network(3, layers=7)
 
 
 @pytest.fixture(scope='module')
@@ -30,6 +30,8 @@ def test_no_plan_needs_less_than_the_least(costs, frontier):
     reference = frontier.reference.activations
     assert cheapest_plan(costs, frontier.least.activations) is not None
     assert cheapest_plan(costs, frontier.least.activations - 0.002 * reference) is None
+    alone = frontier.checkpointed[-1].activations  # between two of the budgets that are searched
+    assert cheapest_plan(costs, alone - 0.002 * reference, max_modules=1) is None
 
 
 def test_memory_adds_up():
