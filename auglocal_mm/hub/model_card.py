@@ -45,7 +45,8 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
         file: Name of the file of weights.
         licence: Of the weights; ``None`` if it is not stated.
     """
-    header = ['tags: [image-classification, local-learning]', *(['library_name: timm'] if in_timm else [])]
+    tags = ['image-classification', *(['local-learning'] if (training.local_modules or 1) > 1 else [])]
+    header = [f'tags: [{", ".join(tags)}]', *(['library_name: timm'] if in_timm else [])]
     header += [f'license: {licence}'] if licence else []
     known = record.method != 'unknown'
     facts = {

@@ -114,10 +114,11 @@ def to_config(
             model[key] = {'_delete_': True, **value}
         elif value is not None or key in base:
             model[key] = value
+    trainers = [dict(hook) for hook in hooks if _named(hook, 'AugLocalHook')] or [{'type': 'AugLocalHook'}]
     other_hooks = [
         dict(hook) for hook in hooks if not _named(hook, 'AugLocalHook', *([] if local else ['FreezeAuxiliaryHook']))
     ]
-    return {'model': model, 'custom_hooks': [*([{'type': 'AugLocalHook'}] if local else []), *other_hooks]}
+    return {'model': model, 'custom_hooks': [*(trainers if local else []), *other_hooks]}
 
 
 def _heads(local: Sequence[PlannedModule]) -> dict[str, Any]:

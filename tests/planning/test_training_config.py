@@ -2,7 +2,8 @@ import pytest
 from mmengine.config import Config
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.planning.training_config import given_settings, refuse_turns, to_text
+from auglocal_mm.planning.plan import Plan, PlannedModule
+from auglocal_mm.planning.training_config import given_settings, refuse_turns, to_config, to_text
 
 
 def merged(given: dict) -> tuple[Config, dict]:
@@ -38,6 +39,15 @@ def test_the_written_config_replaces_what_it_inherits_and_nothing_else(tmp_path)
     config = Config.fromfile(child).to_dict()
     assert [config['number'], config['heads'], config['other']] == [expected] * 3
     assert config['model'] == {'size': 32, 'heads': expected}
+
+
+def test_the_executor_of_the_config_trains_the_plan():
+    modules = [PlannedModule(n, n, depth, (), (), 1, 1.0, 1, 1) for n, depth in enumerate((2, 0))]
+    hooks = [dict(type='AugLocalHook', executor=dict(type='CUDAGraphExecutor')), dict(type='PrimaryEMAHook')]
+    planned = to_config(Plan(tuple(modules)), ['stem', 'layer1.0'], {}, {}, hooks)
+    assert planned['custom_hooks'] == hooks
+    alone = to_config(Plan(tuple(modules[1:])), ['stem', 'layer1.0'], {}, {}, hooks)
+    assert alone['custom_hooks'] == hooks[1:]
 
 
 def test_modules_in_turn_have_no_costs_of_an_iteration():

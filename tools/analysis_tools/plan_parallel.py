@@ -138,7 +138,13 @@ def planned_settings(
 ) -> dict[str, Any]:
     """The settings that the command line and the plan change."""
     settings = plan_settings(plan.plan, names, config, given)
-    return {**settings, 'layer_parallel': {'_delete_': True, 'num': len(plan.stages), 'splits': plan.splits}}
+    # Layer-parallel training is an executor itself.
+    hooks = [{key: value for key, value in hook.items() if key != 'executor'} for hook in settings['custom_hooks']]
+    return {
+        **settings,
+        'custom_hooks': hooks,
+        'layer_parallel': {'_delete_': True, 'num': len(plan.stages), 'splits': plan.splits},
+    }
 
 
 @command_line_tool
