@@ -34,6 +34,7 @@ class TrainingCostHook(Hook):
 
     def __init__(self) -> None:
         self.earlier = TrainingCost(training_seconds=0.0, peak_memory={})
+        self.start: float | None = None
         self.allocated = 0
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -59,7 +60,9 @@ class TrainingCostHook(Hook):
             self.allocated = max(self.allocated, torch.cuda.max_memory_allocated())
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Records the cost until now."""
+        """Records the cost until now, in a training."""
+        if self.start is None:
+            return
         cost: dict[str, Any] = {}
         if self.earlier.training_seconds is not None:
             seconds = self.earlier.training_seconds + time.monotonic() - self.start
