@@ -20,6 +20,10 @@ from auglocal_mm.local.layer_copy import copy_layer
 from auglocal_mm.planning.costs.layer_cost import LayerCost, LayerMeter
 from auglocal_mm.planning.costs.structure import structure
 
+# PyTorch decides in its first backward pass whether forks of this process can have any, and counts the GPU that a FakeTensorMode
+# pretends to have.
+torch.ones(1, requires_grad=True).sum().backward()
+
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,10 +80,10 @@ def test_other_settings_do_not_continue_an_old_run(tiny_study, tmp_path):
 
 
 def wait_for(path: Path) -> None:
-    for _ in range(600):
+    for _ in range(6000):
         if path.is_file():
             return
-        time.sleep(0.1)
+        time.sleep(0.01)
     pytest.fail(f'{path} was not written')
 
 
@@ -96,7 +96,7 @@ def test_a_stopped_study_continues_as_if_uninterrupted(long_study, tmp_path):
     command = [f'{PROJECT}/run_study.py', str(long_study), '--only', 'r-d=3', '--work-dir', str(work_dir)]
     command += ['--results', str(tmp_path / 'stopped.json')]
     study = Started(*command)
-    wait_for(work_dir / 'r-d=3/seed0/work_dir/epoch_2.pth')
+    wait_for(work_dir / 'r-d=3/seed0/work_dir/last_checkpoint')
     (training,) = children(study.process.pid)
     study.process.terminate()
     stopped = study.wait()
@@ -120,7 +120,7 @@ def test_a_training_that_outlives_its_study_keeps_its_lock(long_study, tmp_path)
     command = [f'{PROJECT}/run_study.py', str(long_study), '--only', 'r-bp']
     command += ['--work-dir', str(tmp_path / 'work'), '--results', str(tmp_path / 'r.json')]
     study = Started(*command)
-    wait_for(tmp_path / 'work/r-bp/seed0/work_dir/epoch_1.pth')
+    wait_for(tmp_path / 'work/r-bp/seed0/work_dir/last_checkpoint')
     (training,) = children(study.process.pid)
     os.kill(training, signal.SIGSTOP)  # or it might end before the second study gives up
     study.process.kill()
