@@ -192,7 +192,7 @@ def _rival(scheme: Mapping[str, Any] | None) -> tuple[str, str]:
 def predicted() -> str:
     """Times that the planner predicts from single layers, relative to those of real iterations."""
     rows = []
-    for name in ('predicted_float32', 'predicted_bfloat16'):
+    for name in ('benchmark_rivals', 'predicted_float32'):
         for config in read(name, Benchmarks)['configs']:
             network = Path(config['config']).stem.split('_')[0].replace('resnet', 'ResNet-')
             base = config['schemes'][0]
