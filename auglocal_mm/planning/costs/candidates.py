@@ -99,7 +99,8 @@ def update_seconds(states: int, device: str | None = None) -> float:
     device = device or _default_device()
     weight = nn.Parameter(torch.zeros(2**22, device=device))
     weight.grad = torch.zeros_like(weight)
-    optimizer = torch.optim.SGD([weight], 0.1, momentum=0.9) if states < 2 else torch.optim.AdamW([weight])
+    momentum = 0.9 if states else 0.0
+    optimizer = torch.optim.SGD([weight], 0.1, momentum) if states < 2 else torch.optim.AdamW([weight])
     seconds = []
     for _ in range(4):
         start = time.perf_counter()

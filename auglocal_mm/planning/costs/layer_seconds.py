@@ -138,11 +138,8 @@ def measure_seconds(
                 whole[-1] = _with_norms(whole[-1], timer.measure((key, 'norms'), again, _features, state, inside))
             state = timer.outputs(layer, state)
             for name, config in heads.items() if index + 1 < len(layers) else ():
-                time_head = partial(_time_head, timer, partial(build_head, model, layers, index), loss, state)
-                auxiliary[index, name] = time_head(config)
-                if norms and config['type'] == AUGLOCAL:
-                    in_head = time_head({**config, 'checkpointed': 'norms'})
-                    auxiliary[index, name] = _with_norms(auxiliary[index, name], in_head)
+                build_here = partial(build_head, model, layers, index)
+                auxiliary[index, name] = _time_head(timer, build_here, loss, state, config, norms)
         last = timer.measure(structure(classifier), partial(_itself, classifier), loss, state)
     return NetworkSeconds(whole, starts, last, auxiliary, batch_size)
 
@@ -283,10 +280,18 @@ def _loss(targets: Targets, head: Head, state: State) -> Tensor:
 
 
 def _time_head(
-    timer: PassTimer, build: Callable[..., AuxiliaryHead], loss: Run, state: State, config: Mapping[str, Any]
+    timer: PassTimer,
+    build: Callable[..., AuxiliaryHead],
+    loss: Run,
+    state: State,
+    config: Mapping[str, Any],
+    norms: bool,
 ) -> PassSeconds:
     head = partial(build, config)
-    return timer.measure(head_key(config, head), head, loss, state)
+    plain = timer.measure(head_key(config, head), head, loss, state)
+    if not norms or config['type'] != AUGLOCAL:
+        return plain
+    return _with_norms(plain, _time_head(timer, build, loss, state, {**config, 'checkpointed': 'norms'}, norms=False))
 
 
 def _with_norms(plain: PassSeconds, recomputed: PassSeconds) -> PassSeconds:
