@@ -1,21 +1,19 @@
 """Checks masks of COCO's annotations, polygons or run lengths, since pycocotools does not."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pycocotools import mask as coco_mask
 
-if TYPE_CHECKING:
-    from auglocal_mm.datasets.coco_file import Entry
+from auglocal_mm.datasets.coco_entry import NUMBERS, Entry
 
-NUMBERS = {int, float}
 POLYGON = 'a list of polygons, each x1, y1, x2, y2, ... in pixels with 3 corners or more'
 RUNS = 'run lengths that fill an image of'
 BEYOND = 'masks extend beyond their boxes'
 PARTS = 'masks have parts with fewer than 3 corners, which are dropped'
 
 
-def check_mask(entry: 'Entry', width: int, height: int, notes: Counter[str]) -> None:
+def check_mask(entry: Entry, width: int, height: int, notes: Counter[str]) -> None:
     """Checks that ``segmentation`` is a mask that overlaps or touches the object's box; drops parts that are lines or points.
 
     Args:

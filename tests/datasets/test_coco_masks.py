@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 
-from auglocal_mm.datasets.coco_file import Entry
+from auglocal_mm.datasets.coco_entry import Entry
 from auglocal_mm.datasets.coco_masks import BEYOND, PARTS, check_mask, mask_area
 from auglocal_mm.errors import InputError
 
