@@ -18,7 +18,12 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['auglocal_mm', 'auglocal_mm.*']),
     # Configs and tools where mim and MMEngine look for them: links in a checkout, files in a wheel.
-    package_data={'auglocal_mm': [f'.mim/**/*.{suffix}' for suffix in ('md', 'py', 'sh', 'yml')]},
+    package_data={
+        'auglocal_mm': [
+            *(f'.mim/**/*.{suffix}' for suffix in ('md', 'py', 'sh', 'yml')),
+            *(f'html/*.{suffix}' for suffix in ('css', 'jinja')),
+        ]
+    },
     # PyTorch calls this when it is imported, before mmcv asks for its ops, in whatever program.
     entry_points={'torch.backends': ['auglocal_mm = auglocal_mm.ops:provide_mmcv_ops']},
     python_requires='>=3.10,<3.14',
@@ -37,6 +42,8 @@ setup(
         'pydantic>=2.9',
         'safetensors>=0.4.5',
         'matplotlib>=3.8',
+        'jinja2>=3.1',
+        'markdown-it-py>=3',
     ],
     extras_require={
         'demo': ['scikit-learn>=1.5'],

@@ -141,4 +141,8 @@ def test_the_wheel_has_what_the_checkout_has(python):
             for place in (REPOSITORY / folder, packaged / folder)
         )
         assert here == there
+    for name in ('page.jinja', 'page.css'):
+        assert (packaged.parent / 'html' / name).read_bytes() == (
+            REPOSITORY / 'auglocal_mm' / 'html' / name
+        ).read_bytes()
     assert (packaged / 'model-index.yml').read_bytes() == (REPOSITORY / 'model-index.yml').read_bytes()
