@@ -29,8 +29,12 @@ def write_figure(path: Path, figure: Figure) -> None:
         figure.savefig(temporary, format='png')
 
 
-def write_report(out: Path, name: str, markdown: str, data: Any, figure: Figure | None) -> None:
-    """Writes ``name.md``, ``name.json`` and, if given, the figure ``name.png`` to ``out``; prints the text and the paths.
+def write_report(
+    out: Path, name: str, markdown: str, data: Any, figure: Figure | None, page: str | None = None
+) -> None:
+    """Writes ``name.md``, ``name.json`` and, if given, the figure ``name.png`` and the page ``name.html`` to ``out``.
+
+    It prints the text and the paths.
 
     Raises:
         InputError: A file cannot be written.
@@ -39,6 +43,9 @@ def write_report(out: Path, name: str, markdown: str, data: Any, figure: Figure 
         write_figure(out / f'{name}.png', figure)
     write_json(out / f'{name}.json', data)
     write_text(out / f'{name}.md', markdown)
+    if page is not None:
+        write_text(out / f'{name}.html', page)
     print(markdown)
-    for suffix in ('md', 'json', *(['png'] if figure is not None else [])):
+    optional = {'png': figure, 'html': page}
+    for suffix in ('md', 'json', *(suffix for suffix, given in optional.items() if given is not None)):
         print(f'wrote {out / f"{name}.{suffix}"}')

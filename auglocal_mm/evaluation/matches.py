@@ -1,5 +1,6 @@
 """What COCO's AP is computed from: the scores of the detections, and whether each is right at each IoU threshold."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,7 @@ class Matches:
         matched: (A, T, N), whether a detection is matched with an object.
         ignored: (A, T, N), whether it counts neither as right nor as wrong.
         positives: (K, A, I), number of objects that are to be detected.
+        boxes: (N, 4), left, top, width and height in pixels, to look at; ``None`` of masks, and in files of earlier versions.
     """
 
     annotations: str
@@ -45,6 +47,7 @@ class Matches:
     matched: NDArray[np.bool_]
     ignored: NDArray[np.bool_]
     positives: NDArray[np.int32]
+    boxes: NDArray[np.float32] | None = None
 
 
 def collect_matches(evaluation: COCOeval) -> Matches:
@@ -69,4 +72,10 @@ def collect_matches(evaluation: COCOeval) -> Matches:
         matched=np.stack([np.concatenate([each['dtMatches'] for each in area], axis=1) != 0 for area in areas]),
         ignored=np.stack([np.concatenate([each['dtIgnore'] for each in area], axis=1) != 0 for area in areas]),
         positives=positives,
+        boxes=_boxes(evaluation, areas[0]) if params.iouType == 'bbox' else None,
     )
+
+
+def _boxes(evaluation: COCOeval, found: Sequence[Mapping[str, Any]]) -> NDArray[np.float32]:
+    detections = evaluation.cocoDt.loadAnns([index for each in found for index in each['dtIds']])
+    return np.array([each['bbox'] for each in detections], np.float32).reshape(-1, 4)

@@ -10,7 +10,8 @@ import numpy as np
 from auglocal_mm.evaluation.matches import Matches
 
 VERSION = 1
-"""Of the file and of what is computed for it: matches of different versions are not compared. Raise it with each change."""
+"""Of the file and of what is computed for it: matches of different versions are not compared. Raise it with each change of
+what AP is computed from."""
 BITS = ('matched', 'ignored')
 
 
@@ -24,6 +25,7 @@ def to_bytes(matches: Mapping[str, Matches]) -> bytes:
         f'{kind}.{field.name}': _packed(field.name, getattr(each, field.name))
         for kind, each in matches.items()
         for field in fields(Matches)
+        if getattr(each, field.name) is not None
     }
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
@@ -34,7 +36,12 @@ def from_bytes(content: bytes) -> dict[str, Matches]:
     """The matches in a file that :func:`to_bytes` of this ``VERSION`` made."""
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         kinds = dict.fromkeys(name.partition('.')[0] for name in arrays)
-        return {kind: _matches({f.name: arrays[f'{kind}.{f.name}'] for f in fields(Matches)}) for kind in kinds}
+        return {kind: _matches(_of_kind(kind, arrays)) for kind in kinds}
+
+
+def _of_kind(kind: str, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    named = {field.name: f'{kind}.{field.name}' for field in fields(Matches)}
+    return {name: arrays[key] for name, key in named.items() if key in arrays}
 
 
 def _packed(name: str, value: Any) -> Any:

@@ -7,11 +7,11 @@ from auglocal_mm.analysis.tables import cell, markdown_table
 from auglocal_mm.transfer.comparison import Comparison, Statistic, TransferResult
 from auglocal_mm.transfer.evaluation_log import METRICS
 from auglocal_mm.transfer.interval_report import (
-    category_sections,
+    category_paragraphs,
     explanation,
     intervals_to_json,
     name_to_json,
-    verdict_sections,
+    verdict_paragraphs,
     with_interval,
 )
 from auglocal_mm.transfer.intervals import Intervals
@@ -20,6 +20,8 @@ from auglocal_mm.transfer.verdict import MARGIN
 
 HEADLINE = ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'segm_mAP', 'segm_mAP_50', 'segm_mAP_75')
 SIZES = ('bbox_mAP_s', 'bbox_mAP_m', 'bbox_mAP_l', 'segm_mAP_s', 'segm_mAP_m', 'segm_mAP_l')
+SIZE, CATEGORIES = 'Small, medium and large objects', 'Categories'
+"""Headings."""
 MAX_SETTINGS = 20
 MAX_CHARACTERS = 60
 
@@ -35,29 +37,44 @@ def to_markdown(
         intervals: Of the differences; without, the report says why there are none.
         margin: Differences of AP up to this one do not matter, in points.
     """
-    control = cell(comparison.control)
-    sections = [
-        f'# {title}',
-        f'AP in points (x100), mean ± sample standard deviation where n > 1. The control is {control}. '
+    parts = [f'# {title}', *introduction(comparison)]
+    for heading, paragraphs in report_sections(comparison, intervals, margin).items():
+        parts += [f'## {cell(heading)}', *paragraphs]
+    return '\n\n'.join(parts) + '\n'
+
+
+def introduction(comparison: Comparison) -> list[str]:
+    """What the numbers are, and the table of AP, as paragraphs in Markdown."""
+    return [
+        f'AP in points (x100), mean ± sample standard deviation where n > 1. The control is {cell(comparison.control)}. '
         'Each run is judged by its last evaluation, never by its best; differences are those of the unrounded means.',
         _headline_table(comparison),
-        f'## Difference to {control}',
-        *explanation(comparison, intervals),
-        _difference_table(comparison, intervals, HEADLINE),
-        *verdict_sections(comparison, intervals, margin),
-        '## Small, medium and large objects',
-        markdown_table(
-            ['', *map(label, SIZES)], ([name, *_values(comparison, name, SIZES)] for name in comparison.groups)
-        ),
-        f'Difference to {control}:',
-        _difference_table(comparison, intervals, SIZES),
-        *category_sections(comparison, intervals),
-        '## Settings that differ',
-        _settings(comparison),
-        '## Runs',
-        '\n'.join(f'- {cell(name)}: {_origin(run)}' for name, runs in comparison.groups.items() for run in runs),
     ]
-    return '\n\n'.join(sections) + '\n'
+
+
+def difference_to_control(comparison: Comparison) -> str:
+    """A heading."""
+    return f'Difference to {comparison.control}'
+
+
+def report_sections(comparison: Comparison, intervals: Intervals | None, margin: float) -> dict[str, list[str]]:
+    """The paragraphs of each section in Markdown, by their headings; takes what :func:`to_markdown` does."""
+    difference = difference_to_control(comparison)
+    sizes = ([name, *_values(comparison, name, SIZES)] for name in comparison.groups)
+    runs = (f'- {cell(name)}: {_origin(run)}' for name, runs in comparison.groups.items() for run in runs)
+    sections = {
+        difference: [*explanation(comparison, intervals), _difference_table(comparison, intervals, HEADLINE)],
+        'Verdict': verdict_paragraphs(comparison, intervals, margin),
+        SIZE: [
+            markdown_table(['', *map(label, SIZES)], sizes),
+            f'{cell(difference)}:',
+            _difference_table(comparison, intervals, SIZES),
+        ],
+        CATEGORIES: category_paragraphs(comparison, intervals),
+        'Settings that differ': [_settings(comparison)],
+        'Runs': ['\n'.join(runs)],
+    }
+    return {heading: paragraphs for heading, paragraphs in sections.items() if paragraphs}
 
 
 def to_json(

@@ -47,9 +47,7 @@ def last_evaluation(work_dir: Path) -> Evaluation:
         InputError: There is no COCO evaluation, a metric is not a number from 0 to 1 (or -1 for "no such objects"), or there
             are several trainings.
     """
-    starts = {path: read_lines(path) for path in sorted(work_dir.glob('*/vis_data/scalars.json'))}
-    training = _last_training(work_dir, starts)
-    validations = [(path, line) for path, lines in training.items() for line in lines if _is_validation(line)]
+    validations = _validations(work_dir)
     if validations:
         # max keeps the first of equals: reversed, that is the newest.
         source, line = max(reversed(validations), key=lambda validation: validation[1].step)
@@ -59,6 +57,22 @@ def last_evaluation(work_dir: Path) -> Evaluation:
         raise InputError(f'{work_dir} contains no COCO evaluation; {_ADVICE}')
     metrics = read_json(tests[-1], dict[str, JsonValue], _ADVICE)
     return Evaluation(ap_points(metrics, tests[-1]), None, 'test', tests[-1])
+
+
+def logged_validations(work_dir: Path) -> dict[int, dict[str, float | None]]:
+    """AP points of all validations of the last training that MMEngine logged, by ascending step: epoch, or iteration.
+
+    Of a step that was logged again, the later one counts. Those without any detection have no AP, and are left out.
+
+    Raises:
+        InputError: As :func:`last_evaluation`.
+    """
+    found = {
+        line.step: ap_points(line.scalars, source)
+        for source, line in _validations(work_dir)
+        if any(f'coco/{name}' in line.scalars for name in METRICS)
+    }
+    return dict(sorted(found.items()))
 
 
 def ap_points(metrics: Mapping[str, Any], source: Path) -> dict[str, float | None]:
@@ -73,6 +87,13 @@ def ap_points(metrics: Mapping[str, Any], source: Path) -> dict[str, float | Non
             f'longer, or {_ADVICE}'
         )
     return {name: _points(metrics.get(f'coco/{name}', -1), name, source) for name in METRICS}
+
+
+def _validations(work_dir: Path) -> list[tuple[Path, Line]]:
+    """Those of the last training, in the order in which they were logged, each with its log."""
+    starts = {path: read_lines(path) for path in sorted(work_dir.glob('*/vis_data/scalars.json'))}
+    training = _last_training(work_dir, starts)
+    return [(path, line) for path, lines in training.items() for line in lines if _is_validation(line)]
 
 
 def _last_training(work_dir: Path, starts: Mapping[Path, list[Line]]) -> dict[Path, list[Line]]:

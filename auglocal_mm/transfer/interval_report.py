@@ -35,7 +35,7 @@ def explanation(comparison: Comparison, intervals: Intervals | None) -> list[str
         f'In brackets: {100 * LEVEL:.0f} % intervals, from {intervals.replicates} resamples of the {intervals.num_images} '
         'images, on each of which all detectors are evaluated.'
     ]
-    single = _single(comparison)
+    single = with_one_seed(comparison)
     if len(single) < len(comparison.groups):
         lines.append("They include the spread between seeds, by Student's t.")
     if single:
@@ -48,19 +48,18 @@ def explanation(comparison: Comparison, intervals: Intervals | None) -> list[str
     return [' '.join(lines)]
 
 
-def verdict_sections(comparison: Comparison, intervals: Intervals | None, margin: float) -> list[str]:
+def verdict_paragraphs(comparison: Comparison, intervals: Intervals | None, margin: float) -> list[str]:
     """The verdicts and their reasons, as paragraphs and tables."""
     if intervals is None:
         return []
     header = ['', 'metric', 'difference', 'verdict', 'between images', 'between seeds', 'would decide']
     rows = [
         [name, label(metric), *_verdict_cells(interval, verdict)]
-        for name in _others(comparison)
-        for metric, (interval, verdict) in _judged(comparison, intervals, name, margin).items()
+        for name in others(comparison)
+        for metric, (interval, verdict) in judged(comparison, intervals, name, margin).items()
     ]
-    single = ', '.join(_single(comparison))
+    single = ', '.join(with_one_seed(comparison))
     return [
-        '## Verdict',
         f'Equal: the interval lies within ±{margin:g} points. Better or worse: it does not, and it does not contain zero. '
         f'Undecided: neither.{f" With one seed ({single}), it is about the checkpoint, not about the method." if single else ""}',
         markdown_table(header, rows),
@@ -70,12 +69,12 @@ def verdict_sections(comparison: Comparison, intervals: Intervals | None, margin
     ]
 
 
-def category_sections(comparison: Comparison, intervals: Intervals | None) -> list[str]:
+def category_paragraphs(comparison: Comparison, intervals: Intervals | None) -> list[str]:
     """The categories that differ, for each name and kind."""
     if intervals is None:
         return []
-    sections = ['## Categories']
-    for name in _others(comparison):
+    sections = []
+    for name in others(comparison):
         for kind, categories in intervals.categories[name].items():
             known = {category: each for category, each in categories.items() if each and math.isfinite(each.half_width)}
             differing = {category: each for category, each in known.items() if not each.low <= 0 <= each.high}
@@ -107,23 +106,33 @@ def name_to_json(comparison: Comparison, intervals: Intervals | None, margin: fl
             for kind, categories in intervals.categories[name].items()
         },
         'verdicts': {
-            metric: vars(verdict) for metric, (_, verdict) in _judged(comparison, intervals, name, margin).items()
+            metric: vars(verdict) for metric, (_, verdict) in judged(comparison, intervals, name, margin).items()
         },
     }
 
 
-def _others(comparison: Comparison) -> list[str]:
+def would_decide(verdict: Verdict) -> str:
+    """What would decide an undecided verdict; empty for others."""
+    numbers = [
+        f'{number:,} {what}' for number, what in ((verdict.images, 'images'), (verdict.seeds, 'seeds')) if number
+    ]
+    return ' or '.join(numbers) or ('more images and seeds' if verdict.word == 'undecided' else '')
+
+
+def others(comparison: Comparison) -> list[str]:
+    """The names except the control."""
     return [name for name in comparison.groups if name != comparison.control]
 
 
-def _single(comparison: Comparison) -> list[str]:
-    """The names with one seed."""
+def with_one_seed(comparison: Comparison) -> list[str]:
+    """The names with one seed, as in Markdown."""
     return [cell(name) for name, runs in comparison.groups.items() if len(runs) == 1]
 
 
-def _judged(
+def judged(
     comparison: Comparison, intervals: Intervals, name: str, margin: float
 ) -> dict[str, tuple[Interval, Verdict]]:
+    """The difference of a name in each metric that has a verdict."""
     seeds = max(len(comparison.groups[each]) for each in (name, comparison.control))
     known = {metric: each for metric in JUDGED if (each := intervals.metrics[name].get(metric)) is not None}
     return {metric: (each, judge(each, margin, intervals.num_images, seeds)) for metric, each in known.items()}
@@ -131,17 +140,8 @@ def _judged(
 
 def _verdict_cells(interval: Interval, verdict: Verdict) -> Sequence[str]:
     seeds = NOT_AVAILABLE if interval.between_seeds is None else f'{interval.between_seeds:.2f}'
-    numbers = [
-        f'{number:,} {what}' for number, what in ((verdict.images, 'images'), (verdict.seeds, 'seeds')) if number
-    ]
-    neither = 'more images and seeds' if verdict.word == 'undecided' else ''
     spreads = [f'{interval.between_images:.2f}', seeds]
-    return [
-        with_interval(interval.difference, interval, decimals=2),
-        verdict.word,
-        *spreads,
-        ' or '.join(numbers) or neither,
-    ]
+    return [with_interval(interval.difference, interval, decimals=2), verdict.word, *spreads, would_decide(verdict)]
 
 
 def _category_table(differing: dict[str, Interval]) -> str:

@@ -52,7 +52,7 @@ def compare() -> None:
     """Prints the comparison and writes it to ``COMPARISON``."""
     groups = [f'{name}={stage.work_dir}' for name, stage in DETECTORS.items()]
     command = ['tools/analysis_tools/compare_transfer.py', *groups, '--title', 'Transfer to scenes of digits']
-    subprocess.run([sys.executable, *command, '--out', str(COMPARISON)], check=True)
+    subprocess.run([sys.executable, *command, '--html', '--out', str(COMPARISON)], check=True)
 
 
 def missed_levels() -> list[str]:

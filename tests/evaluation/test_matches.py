@@ -32,6 +32,15 @@ def test_matches_describe_what_was_evaluated(tmp_path):
         )
 
 
+def test_boxes_are_those_of_the_detections(tmp_path):
+    """In the order of the scores: by category, image and rank. Those on the second image are two pixels too far right."""
+    found = matches(tmp_path)
+    cats = [[2, 3, 20, 30], [7, 5, 50, 60], [40, 8, 24, 50]]
+    dogs = [[30, 10, 40, 40], [1, 40, 25, 30], [12, 30, 20, 24], [37, 50, 20, 25], [4, 4, 30, 16]]
+    assert found['bbox'].boxes.tolist() == cats + dogs
+    assert found['segm'].boxes is None
+
+
 def test_weights_of_one_give_the_metrics(tmp_path):
     metric = detect(write_scenes(tmp_path, scenes()))
     metrics = metric.evaluate(len(SIZES))

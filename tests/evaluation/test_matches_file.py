@@ -1,5 +1,5 @@
 import io
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 from tests_matches import evaluated, random_scene, statistics
@@ -28,6 +28,17 @@ def test_what_is_written_is_read():
             assert getattr(value, 'dtype', None) == getattr(expected, 'dtype', None)
     stored = np.load(io.BytesIO(data))['bbox.matched']
     assert stored.nbytes == 4 * 10 * -(-len(found) // 8), 'a boolean takes one bit'
+
+
+def test_files_of_earlier_versions_have_no_boxes():
+    content, found = random_scene(0)
+    evaluation = evaluated(content, found, 'bbox')
+    statistics(evaluation)
+    matches = collect_matches(evaluation)
+    assert matches.boxes is not None
+    read = from_bytes(to_bytes({'bbox': replace(matches, boxes=None)}))['bbox']
+    assert read.boxes is None
+    assert read.scores.tolist() == matches.scores.tolist()
 
 
 def test_images_can_be_named_by_text():

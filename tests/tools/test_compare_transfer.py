@@ -137,6 +137,19 @@ def test_intervals_and_verdicts(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert entry['verdicts'][metric]['images'] > 12
 
 
+def test_html_is_written_beside_the_others(
+    bp: Path, auglocal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also of work_dirs without matches, of which the page says what is missing."""
+    out = tmp_path / 'out'
+    compare_transfer.main([f'BP={bp}', f'AugLocal={auglocal}', '--out', str(out), '--html', '--title', 'ResNet-34'])
+    page = (out / 'comparison.html').read_text()
+    assert '<h1>ResNet-34</h1>' in page and '+1.2' in page
+    assert 'There is no verdict' in page and 'There are no photographs' in page
+    assert f'wrote {out}/comparison.html' in capsys.readouterr().out
+    assert len(list(out.iterdir())) == 4
+
+
 def test_matches_that_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     groups = [f'{name}={recorded(tmp_path / name, matches(6))}' for name in 'ab']
     (missing,) = (tmp_path / 'b').glob('*.npz')

@@ -102,6 +102,11 @@ def add_test_run() -> Callable[..., Path]:
     return add
 
 
+def _dataset(work_dir: Path) -> dict[str, Any]:
+    """Of the images that ``write_scenes`` writes."""
+    return {'data_root': str(work_dir), 'ann_file': 'annotations.json', 'data_prefix': {'img': 'images/'}}
+
+
 @pytest.fixture
 def make_evaluated(tmp_path: Path) -> Callable[..., Path]:
     """Writes a work_dir with an evaluation of fixed detections on three images, as the metric and the hook record it."""
@@ -130,7 +135,7 @@ def make_evaluated(tmp_path: Path) -> Callable[..., Path]:
             metrics=dict(metrics),
             class_ap={},
             matches=write_matches(work_dir, metric.matches if recorded else {}),
-            settings={},
+            settings={'val_dataloader': {'dataset': _dataset(work_dir)}},
         )
         write_evaluations(work_dir, Evaluations(validation=record, test=None))
         return work_dir

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.transfer.evaluation_log import METRICS, last_evaluation
+from auglocal_mm.transfer.evaluation_log import METRICS, last_evaluation, logged_validations
 
 MakeWorkDir = Callable[..., Path]
 Validation = Callable[..., dict[str, Any]]
@@ -34,6 +34,19 @@ def test_resumed_run_takes_the_highest_epoch_and_of_equals_the_newest(
     evaluation = last_evaluation(make_work_dir('bp', logs))
     assert (evaluation.epoch, evaluation.metrics['bbox_mAP']) == (12, 40.0)
     assert evaluation.source.parts[-3:] == ('20250102_000000', 'vis_data', 'scalars.json')
+
+
+def test_all_validations_by_step_and_of_a_step_the_later_one(
+    make_work_dir: MakeWorkDir, validation: Validation
+) -> None:
+    """A validation without any detection has no AP."""
+    logs = {
+        '20250101_000000': [{'data_time': 0.1, 'step': 1}, validation(2, box=0.2), validation(3, box=0.3)],
+        '20250102_000000': [validation(3, box=0.4), validation(4, box=0.5)],
+    }
+    found = logged_validations(make_work_dir('bp', logs))
+    assert [(step, metrics['bbox_mAP']) for step, metrics in found.items()] == [(2, 20.0), (3, 40.0), (4, 50.0)]
+    assert [*found[2]] == list(METRICS)
 
 
 def test_two_trainings_in_one_folder_are_never_mixed(make_work_dir: MakeWorkDir, validation: Validation) -> None:

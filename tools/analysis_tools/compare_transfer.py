@@ -11,6 +11,7 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.launch.launch import command_line_tool
 from auglocal_mm.transfer.comparison import Comparison, compare
 from auglocal_mm.transfer.comparison_report import to_json, to_markdown
+from auglocal_mm.transfer.html_report import to_html
 from auglocal_mm.transfer.intervals import Intervals, find_intervals, without_matches
 from auglocal_mm.transfer.plot import plot
 from auglocal_mm.transfer.verdict import MARGIN
@@ -44,7 +45,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default=MARGIN,
         help=f'AP points up to which detectors count as equal; default: {MARGIN}',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the resamples; default: 0')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of the resamples, and of the images that --html draws; default: 0'
+    )
+    parser.add_argument(
+        '--html', action='store_true', help='also write comparison.html, one file with plots and photographs'
+    )
     options = parser.parse_args(argv)
     for key, least in (('bootstrap', 2), ('margin', 0), ('seed', 0)):
         if not least <= getattr(options, key) < float('inf'):
@@ -90,7 +96,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     comparison = compare(parse_groups(args.groups))
     intervals = find(comparison, args.bootstrap, args.seed)
     told = (comparison, args.title, intervals, args.margin)
-    write_report(args.out, 'comparison', to_markdown(*told), to_json(*told), plot(comparison, args.title))
+    page = to_html(*told) if args.html else None
+    write_report(args.out, 'comparison', to_markdown(*told), to_json(*told), plot(comparison, args.title), page)
 
 
 if __name__ == '__main__':
