@@ -30,6 +30,11 @@ class Line(BaseModel):
         """All other values."""
         return self.__pydantic_extra__
 
+    @property
+    def is_validation(self) -> bool:
+        """Whether it is of a validation: like training, it is timed, but it has no iteration."""
+        return self.iter is None and 'data_time' in self.scalars
+
 
 def read_lines(path: Path) -> list[Line]:
     """Reads a log, without the half-written last line of a killed run.

@@ -9,8 +9,8 @@ from pydantic import JsonValue
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.json_file import read_json
-from auglocal_mm.files.run_record import read_record
-from auglocal_mm.files.scalar_log import Line, read_lines
+from auglocal_mm.files.scalar_log import Line
+from auglocal_mm.files.training_logs import newest_training
 
 AP_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 METRICS = tuple(f'{kind}_{item}' for kind in ('bbox', 'segm') for item in AP_ITEMS)
@@ -90,40 +90,14 @@ def ap_points(metrics: Mapping[str, Any], source: Path) -> dict[str, float | Non
 
 
 def _validations(work_dir: Path) -> list[tuple[Path, Line]]:
-    """Those of the last training, in the order in which they were logged, each with its log."""
-    starts = {path: read_lines(path) for path in sorted(work_dir.glob('*/vis_data/scalars.json'))}
-    training = _last_training(work_dir, starts)
+    """Those of the newest training, in the order in which they were logged, each with its log."""
+    training = newest_training(work_dir, _is_validation)
     return [(path, line) for path, lines in training.items() for line in lines if _is_validation(line)]
-
-
-def _last_training(work_dir: Path, starts: Mapping[Path, list[Line]]) -> dict[Path, list[Line]]:
-    """The logs of the newest training, never those of an earlier one in the same folder.
-
-    Log folders are named by the time of their start, but clocks can go back: if an earlier training has validations, nothing
-    says which of the two is newer.
-    """
-    anew = [path for path, lines in starts.items() if not _is_resumed(path, lines)]
-    newest = {path: lines for path, lines in starts.items() if len(anew) < 2 or path >= anew[-1]}
-    for path in starts.keys() - newest.keys():
-        if any(map(_is_validation, starts[path])):
-            raise InputError(
-                f'{work_dir} contains the logs of {len(anew)} trainings, among them {path.parts[-3]} and '
-                f'{anew[-1].parts[-3]}, and which one is the newest is not known; move the folders of the others away'
-            )
-    return newest
-
-
-def _is_resumed(path: Path, lines: list[Line]) -> bool:
-    settings = read_record(path.with_name('config.py')) or {}
-    begun = lines[0].epoch or 1 if lines else 1
-    return bool(settings.get('resume') and (settings.get('load_from') or begun > 1))
 
 
 def _is_validation(line: Line) -> bool:
     """Also true of a validation without any detection, which mmdet logs without metrics: it may be the last one."""
-    return any(f'coco/{name}' in line.scalars for name in METRICS) or (
-        'data_time' in line.scalars and line.iter is None
-    )
+    return any(f'coco/{name}' in line.scalars for name in METRICS) or line.is_validation
 
 
 def _points(value: Any, name: str, source: Path) -> float | None:
