@@ -19,6 +19,7 @@ COMMANDS = {
     'cka': 'analysis_tools/compare_cka.py',
     'probe': 'analysis_tools/linear_probe.py',
     'curves': 'analysis_tools/plot_curves.py',
+    'report': 'analysis_tools/report_pretraining.py',
     'export': 'model_converters/export_backbone.py',
     'import': 'model_converters/import_backbone.py',
     'imagenet-val': 'dataset_converters/imagenet_val.py',

@@ -1,8 +1,7 @@
 """Which logs of a work_dir belong to its newest training: those of its start and of all resumes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.run_record import read_record
@@ -39,17 +38,5 @@ def newest_training(work_dir: Path, is_validation: Callable[[Line], bool]) -> di
 
 def _is_resumed(path: Path, lines: Sequence[Line]) -> bool:
     settings = read_record(path.with_name('config.py')) or {}
-    return bool(settings.get('resume') and (settings.get('load_from') or _begins_later(lines, _log_interval(settings))))
-
-
-def _begins_later(lines: Sequence[Line], interval: int) -> bool:
-    """Whether the first epoch is missing or, in training by iterations, more than can lie before the first line."""
-    epochs = [line.epoch for line in lines if line.epoch]
-    return epochs[0] > 1 if epochs else any(line.step > interval for line in lines[:1])
-
-
-def _log_interval(settings: Mapping[str, Any]) -> int:
-    match settings:
-        case {'default_hooks': {'logger': {'interval': int(interval)}}}:
-            return interval
-    return 10  # MMEngine's default
+    begun = next((line.epoch for line in lines if line.epoch), 1)  # lines of local modules and validations have none
+    return bool(settings.get('resume') and (settings.get('load_from') or begun > 1))

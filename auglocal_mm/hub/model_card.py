@@ -10,6 +10,7 @@ import auglocal_mm
 from auglocal_mm.analysis.tables import markdown_table
 from auglocal_mm.hub.training import Training
 from auglocal_mm.weights.backbone_record import BackboneRecord
+from auglocal_mm.weights.record_text import call, commit, num_images, peak_memory, split_points, versions
 
 UNKNOWN = 'not recorded'
 TIMM = """With timm, from a copy of this folder or from the Hub:
@@ -53,16 +54,16 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
         'trained as part of': training.config.get('model.type'),
         'method': record.method if known else None,
         'local modules K': training.local_modules,
-        'split after': _split_points(record),
+        'split after': split_points(record),
         'auxiliary networks': _heads(training),
         'data': _data(training),
-        'training images': _num_images(record),
+        'training images': num_images(record),
         'epochs': record.epoch,
         'seed': training.seed,
         **{name: f'{value:.2f}' for name, value in (record.accuracy or {}).items()},
         'trained on': record.device and f'{record.device}, {record.num_processes} process(es)',
         'training time': _time(record),
-        'peak memory': _memory(record),
+        'peak memory': peak_memory(record),
         'trained with': _software(record, training),
         'exported with auglocal_mm': auglocal_mm.__version__,
         'exported with PyTorch, torchvision': f'{torch.__version__}, {torchvision.__version__}',
@@ -83,51 +84,30 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
     return '\n'.join(['---', *header, '---', '', card])
 
 
-def _split_points(record: BackboneRecord) -> str | None:
-    if record.partition is None:
-        return None
-    return ', '.join(record.partition.split_points) or 'not split'
-
-
-def _num_images(record: BackboneRecord) -> str | None:
-    return f'{sum(dataset.num_images for dataset in record.datasets):,}' if record.datasets else None
-
-
 def _time(record: BackboneRecord) -> str | None:
     seconds = record.training_seconds
     return None if seconds is None else f'{seconds / 3600:.2f} hours'
-
-
-def _memory(record: BackboneRecord) -> str | None:
-    peaks = (record.peak_memory or {}).items()
-    return ', '.join(f'{size / 2**30:.2f} GiB {kind}' for kind, size in peaks) or None
 
 
 def _software(record: BackboneRecord, training: Training) -> str | None:
     """Versions and commit; of earlier trainings, the version of MMEngine alone is known."""
     if record.versions is None:
         return training.mmengine_version and f'mmengine {training.mmengine_version}'
-    parts = [f'{name} {version}' for name, version in record.versions.items()]
-    if record.checkout:
-        parts.append(f'commit {record.checkout.commit}' + (', changed' if record.checkout.changed else ''))
-    return ', '.join(parts)
+    found = commit(record)
+    return f'{versions(record)}{f", commit {found}" if found else ""}'
 
 
 def _heads(training: Training) -> str | None:
-    """The auxiliary networks as a call, such as ``AugLocalHead(depth=5)``."""
     heads = training.config.get('model.auxiliary_heads')
     if not isinstance(heads, Mapping):
         return 'none' if training.is_classifier else None
-    options = ', '.join(f'{key}={value!r}' for key, value in heads.items() if key != 'type')
-    return f'{heads.get("type")}({options})'
+    return call(heads)
 
 
 def _data(training: Training) -> str | None:
     """The data set that was trained on, by its type, the name of its folder and its classes."""
-    dataset = training.config.get('train_dataloader.dataset')
-    while isinstance(dataset, Mapping) and 'dataset' in dataset:
-        dataset = dataset['dataset']
-    if not isinstance(dataset, Mapping):
+    dataset = training.config.training_dataset
+    if dataset is None:
         return None
     folder = PurePath(str(dataset.get('data_root', ''))).name
     return ', '.join(filter(None, [str(dataset.get('type')), folder, f'{len(training.classes) or "unknown"} classes']))

@@ -32,6 +32,14 @@ class RunConfig:
             value = value.get(key) if isinstance(value, Mapping) else None
         return value
 
+    @property
+    def training_dataset(self) -> Mapping[str, Any] | None:
+        """The data set that is trained on, without what is wrapped around it."""
+        dataset = self.get('train_dataloader.dataset')
+        while isinstance(dataset, Mapping) and 'dataset' in dataset:
+            dataset = dataset['dataset']
+        return dataset if isinstance(dataset, Mapping) else None
+
 
 def read_run_config(work_dir: Path, evaluated_in: Path) -> RunConfig:
     """Reads the config of the run that logged an evaluation.
@@ -51,7 +59,7 @@ def read_run_config(work_dir: Path, evaluated_in: Path) -> RunConfig:
         if values is not None:
             return RunConfig(path, values)
     raise InputError(
-        f'{paths[0] if paths else work_dir} contains no config as MMEngine dumps it, which the comparison needs; '
+        f'{paths[0] if paths else work_dir} contains no config as MMEngine dumps it, which the report needs; '
         'restore it from the log of the run, or train again'
     )
 

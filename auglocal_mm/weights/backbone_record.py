@@ -73,6 +73,7 @@ class BackboneRecord(TrainingCost):
         num_classes: Of its classifier.
         accuracy: In percent, by metric, such as ``accuracy/top1``.
         epoch: Number of epochs of its training.
+        iteration: Number of iterations of its training.
         config_hash: SHA-256 of the config's text.
         partition: The local modules.
         auxiliary_heads: Their config.
@@ -90,6 +91,7 @@ class BackboneRecord(TrainingCost):
     num_classes: Count | None = None
     accuracy: dict[str, Percent] | None = None
     epoch: Count | None = None
+    iteration: Count | None = None
     config_hash: str | None = None
     partition: PartitionRecord | None = None
     auxiliary_heads: dict[str, Any] | None = None

@@ -1,0 +1,145 @@
+"""Everything that the work_dir of a pretraining holds about it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from auglocal_mm.analysis.training_log import TrainingLog, read_log
+from auglocal_mm.engine.checkpoint import latest_checkpoint
+from auglocal_mm.errors import InputError
+from auglocal_mm.files.atomic import is_there
+from auglocal_mm.files.json_file import fit
+from auglocal_mm.launch.work_dir import Stage
+from auglocal_mm.transfer.evaluation_record import read_evaluations
+from auglocal_mm.transfer.run_config import RunConfig, read_run_config
+from auglocal_mm.weights.backbone_file import sha256
+from auglocal_mm.weights.backbone_record import BackboneRecord, read_backbone_record
+from auglocal_mm.weights.checkpoint_file import read_weights
+
+EXPORT = 'ExportBackboneHook'
+LOCAL = 'local/'
+"""Begins the names of scalars of a local module: ``local/<module>/loss``."""
+
+
+@dataclass(frozen=True)
+class PretrainingRun:
+    """One pretraining.
+
+    Attributes:
+        name: In the report.
+        stage: What its config trains.
+        config: Of its newest start.
+        record: Of its backbone or, until that is exported, what its last checkpoint says of it.
+        finished: Whether its backbone is exported.
+        log: Its curves.
+        epoch_length: Iterations in an epoch; ``None`` if unknown, or in training by iterations.
+    """
+
+    name: str
+    stage: Stage
+    config: RunConfig
+    record: BackboneRecord
+    finished: bool
+    log: TrainingLog
+    epoch_length: float | None
+
+    @property
+    def modules(self) -> list[str]:
+        """The names of the local modules, in order; none in backpropagation."""
+        names = dict.fromkeys(name.split('/')[1] for name in self.log.training if name.startswith(LOCAL))
+        ends = self.record.partition.split_points if self.record.partition else []
+        # Where modules are trained in turn, the first that is logged need not be the first of the network.
+        return sorted(names, key=lambda name: [*ends, name.split('-')[-1]].index(name.split('-')[-1]))
+
+    @property
+    def last_logged(self) -> int:
+        """The last iteration that is logged; 0 if none is."""
+        return _last_step(self.log)
+
+    @property
+    def iterations(self) -> int:
+        """How many are known to be done."""
+        return max(self.last_logged, self.record.iteration or 0)
+
+    @property
+    def unit(self) -> str:
+        """Of :meth:`by_epoch`."""
+        return 'epoch' if self.epoch_length else 'iteration'
+
+    def by_epoch(self, points: Sequence[tuple[int, float]]) -> Sequence[tuple[float, float]]:
+        """A curve of the training by epoch, or by iteration if the length of an epoch is unknown."""
+        return [(step / (self.epoch_length or 1), value) for step, value in points]
+
+    @property
+    def validation_unit(self) -> str:
+        """By what validations are logged."""
+        return 'iteration' if self.config.get('default_hooks.logger.log_metric_by_epoch') is False else 'epoch'
+
+
+def read_pretraining_run(name: str, work_dir: Path) -> PretrainingRun:
+    """Reads the work_dir of a pretraining, also of one that was stopped or is still running.
+
+    Raises:
+        InputError: It is not that of a pretraining, nothing is logged yet, or a record is damaged.
+    """
+    log = read_log(work_dir)
+    config = read_run_config(work_dir, log.newest)
+    stage = Stage.of(config.values)
+    if not any(str(hook.get('type')).endswith(EXPORT) for hook in _hooks(config)):
+        raise InputError(
+            f'{work_dir} is of the training of a {stage.task}, which exports no backbone; give the work_dir of a '
+            'pretraining'
+        )
+    record = _exported(work_dir, config, log)
+    known = record or _in_checkpoint(work_dir, config)
+    return PretrainingRun(name, stage, config, known, record is not None, log, _epoch_length(record, work_dir, config))
+
+
+def _hooks(config: RunConfig) -> Iterator[Mapping[str, Any]]:
+    default, custom = config.get('default_hooks'), config.get('custom_hooks')
+    hooks = [
+        *(default.values() if isinstance(default, Mapping) else ()),
+        *(custom if isinstance(custom, Sequence) else ()),
+    ]
+    return (hook for hook in hooks if isinstance(hook, Mapping))
+
+
+def _last_step(log: TrainingLog) -> int:
+    return max((points[-1][0] for points in log.training.values()), default=0)
+
+
+def _exported(work_dir: Path, config: RunConfig, log: TrainingLog) -> BackboneRecord | None:
+    """The record of the backbone, if it is of this training and not of an earlier one in the same folder."""
+    path = work_dir / 'backbone.json'
+    if not is_there(path):
+        return None
+    record = read_backbone_record(path)
+    starts = [start for start in work_dir.glob('*/vis_data/config.py') if start.parents[1] >= log.newest]
+    has_config = record.config_hash is None or record.config_hash in map(sha256, starts)
+    not_logged = (record.iteration or 0) - _last_step(log)  # the last ones, as far as the interval goes
+    return record if has_config and not_logged < (config.get('default_hooks.logger.interval') or 10) else None
+
+
+def _in_checkpoint(work_dir: Path, config: RunConfig) -> BackboneRecord:
+    path = latest_checkpoint(str(work_dir), config.get('default_hooks.checkpoint.out_dir'))
+    if path is None:
+        return BackboneRecord()
+    meta = read_weights(path).get('meta', {})
+    found = fit(meta.get('auglocal_mm', {}), dict[str, Any], f'meta of {path}', 'remove that checkpoint')
+    known = {name: value for name, value in {**found, 'iteration': meta.get('iter')}.items() if value is not None}
+    return fit(known, BackboneRecord, f'meta of {path}', 'remove that checkpoint')
+
+
+def _epoch_length(record: BackboneRecord | None, work_dir: Path, config: RunConfig) -> float | None:
+    if by_iteration(config):
+        return None
+    evaluations = read_evaluations(work_dir)
+    known = record or (evaluations.validation if evaluations else None)
+    return known.iteration / known.epoch if known and known.iteration and known.epoch else None
+
+
+def by_iteration(config: RunConfig) -> bool:
+    """Whether a config trains by iterations, not by epochs."""
+    loop = config.get('train_cfg') or {}
+    return loop.get('by_epoch') is False or str(loop.get('type')).endswith('IterBasedTrainLoop')

@@ -1,0 +1,137 @@
+"""What was trained, from the records of a run: one line for each fact."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import PurePath
+
+from auglocal_mm.pretraining_report.pretraining_run import PretrainingRun, by_iteration
+from auglocal_mm.weights.record_text import call, commit, num_images, peak_memory, split_points, versions
+
+
+def training_facts(run: PretrainingRun) -> dict[str, str | None]:
+    """The facts by their names, ``None`` for those that are not recorded. The names are the same for every run."""
+    record, config = run.record, run.config
+    facts = {
+        'method': method(run),
+        'network': network(run),
+        'local modules K': num_local_modules(run),
+        'auxiliary networks': _heads(run),
+        'split after': split_points(record),
+        'data': data(run),
+        'training images': num_images(record),
+        'classes': record.num_classes or config.get('model.head.num_classes'),
+        'trained for': length(run),
+        'batch size': _batch_size(run),
+        'optimizer': _optimizer(run),
+        'learning rate': _schedule(run),
+        'precision': _precision(run),
+        'seed': config.get('randomness.seed') if record.seed is None else record.seed,
+        'device': _device(run),
+        'training time (h:min:s)': training_time(run),
+        'peak memory': peak_memory(record),
+        'versions': versions(record),
+        'commit': commit(record),
+        'SHA-256 of backbone.pth': record.sha256,
+    }
+    return {name: None if value is None else str(value) for name, value in facts.items()}
+
+
+def sentence(run: PretrainingRun) -> str:
+    """What was trained, in a sentence, and in another one where that is not finished."""
+    on = ' of '.join(filter(None, [num_images(run.record) and f'{num_images(run.record)} images', data(run)]))
+    modules = num_local_modules(run)
+    how = 'by backpropagation' if method(run) == 'BP' else f'in {modules} local modules with {_heads(run)}'
+    state = '' if run.finished else ' The training is not finished: it was stopped, or is still running.'
+    return f'{network(run)}, trained {how} on {on} for {length(run)}.{state}'
+
+
+def method(run: PretrainingRun) -> str:
+    """``BP``, or the type of the auxiliary heads."""
+    return run.record.method or run.stage.method
+
+
+def network(run: PretrainingRun) -> str:
+    """Such as ``ResNet-34``."""
+    return run.record.architecture or run.stage.backbone.split('.')[-1]
+
+
+def num_local_modules(run: PretrainingRun) -> int | None:
+    """K, as recorded or else as logged."""
+    if run.record.partition:
+        return run.record.partition.num_local_modules
+    return len(run.modules) or (1 if method(run) == 'BP' else None)
+
+
+def data(run: PretrainingRun) -> str | None:
+    """The data sets, such as ``imagenet (ImageFolder)``, by their names or folders."""
+    recorded = [_named(each.type, each.name or each.folder) for each in run.record.datasets or ()]
+    return ' and '.join(recorded) or _configured_data(run)
+
+
+def length(run: PretrainingRun) -> str:
+    """For how many epochs, or iterations, of those that were asked for."""
+    if run.finished and not by_iteration(run.config):
+        return _part(run.record.epoch or 0, run.config.get('train_cfg.max_epochs'), 'epochs')
+    if run.epoch_length:
+        return _part(run.iterations / run.epoch_length, run.config.get('train_cfg.max_epochs'), 'epochs')
+    return _part(run.iterations, run.config.get('train_cfg.max_iters'), 'iterations')
+
+
+def training_time(run: PretrainingRun) -> str | None:
+    """Wall time, with all that the training was resumed from."""
+    if run.record.training_seconds is None:
+        return None
+    until = '' if run.finished else f' until iteration {run.record.iteration:,}'
+    return f'{timedelta(seconds=round(run.record.training_seconds))}{until}'
+
+
+def _part(done: float, total: float | None, unit: str) -> str:
+    number = f'{done:,}' if isinstance(done, int) else f'{done:,.1f}'
+    return f'{number} {unit}' if total is None or done == total else f'{number} of {total:,} {unit}'
+
+
+def _heads(run: PretrainingRun) -> str | None:
+    heads = run.record.auxiliary_heads or run.config.get('model.auxiliary_heads')
+    return call(heads) if isinstance(heads, Mapping) else 'none'
+
+
+def _configured_data(run: PretrainingRun) -> str | None:
+    dataset = run.config.training_dataset
+    if dataset is None:
+        return None
+    folder = PurePath(str(dataset.get('data_root') or '')).name
+    return _named(str(dataset.get('type')), dataset.get('name') or folder)
+
+
+def _named(kind: str, name: str | None) -> str:
+    return f'{name} ({kind})' if name else kind
+
+
+def _batch_size(run: PretrainingRun) -> str:
+    whose = ' on each replica' if run.config.get('layer_parallel') else ' in each process'
+    several = whose if (run.record.num_processes or 1) > 1 else ''
+    batches = run.config.get('optim_wrapper.accumulative_counts') or 1
+    accumulated = f', gradients of {batches} batches accumulated' if batches > 1 else ''
+    return f'{run.config.get("train_dataloader.batch_size")}{several}{accumulated}'
+
+
+def _device(run: PretrainingRun) -> str | None:
+    number = run.record.num_processes or 1
+    return run.record.device and f'{run.record.device}, {number} process{"es" if number > 1 else ""}'
+
+
+def _optimizer(run: PretrainingRun) -> str | None:
+    optimizer = run.config.get('optim_wrapper.optimizer')
+    return call(optimizer) if isinstance(optimizer, Mapping) else None
+
+
+def _schedule(run: PretrainingRun) -> str:
+    given = run.config.get('param_scheduler') or []
+    schedulers = [given] if isinstance(given, Mapping) else given
+    return ', '.join(str(each.get('type')) for each in schedulers) or 'constant'
+
+
+def _precision(run: PretrainingRun) -> str:
+    if not str(run.config.get('optim_wrapper.type')).endswith('AmpOptimWrapper'):
+        return 'float32'
+    return f'mixed, {run.config.get("optim_wrapper.dtype") or "bfloat16"}'

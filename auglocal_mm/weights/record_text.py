@@ -1,0 +1,42 @@
+"""A backbone's record in words, for model cards and reports; ``None`` where nothing is recorded."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from auglocal_mm.weights.backbone_record import BackboneRecord
+
+
+def call(part: Mapping[str, Any]) -> str:
+    """A part of a config as a call, such as ``AugLocalHead(depth=5)``."""
+    options = ', '.join(f'{key}={value!r}' for key, value in part.items() if key != 'type')
+    return f'{part.get("type")}({options})'
+
+
+def split_points(record: BackboneRecord) -> str | None:
+    """The local layers that the network is split after."""
+    if record.partition is None:
+        return None
+    return ', '.join(record.partition.split_points) or 'not split'
+
+
+def num_images(record: BackboneRecord) -> str | None:
+    """The number of images of the training, over all data sets."""
+    return f'{sum(dataset.num_images for dataset in record.datasets):,}' if record.datasets else None
+
+
+def peak_memory(record: BackboneRecord) -> str | None:
+    """The peak memory of the first process, of each kind that was measured."""
+    peaks = (record.peak_memory or {}).items()
+    return ', '.join(f'{size / 2**30:.2f} GiB {kind}' for kind, size in peaks) or None
+
+
+def versions(record: BackboneRecord) -> str | None:
+    """Python and packages."""
+    return ', '.join(f'{name} {version}' for name, version in (record.versions or {}).items()) or None
+
+
+def commit(record: BackboneRecord) -> str | None:
+    """The commit of the source, and whether it was changed."""
+    if record.checkout is None:
+        return None
+    return f'{record.checkout.commit}{", changed" if record.checkout.changed else ""}'
