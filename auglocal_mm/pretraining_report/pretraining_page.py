@@ -19,7 +19,8 @@ ABOUT_MODULES = (
     'Losses and accuracies are those of training batches. Those of local modules are averaged from one log line to the next; '
     'of backpropagation, the accuracy is that of the last batch alone.'
 )
-RUN_BLOCK = Markup('<div><h3>{}</h3>{}{}</div>')
+BLOCK = Markup('<div>{}</div>')
+RUN = Markup('<h3>{}</h3>{}{}')
 GIBIBYTE = 1024
 """Mebibytes, in which MMEngine logs memory."""
 
@@ -50,9 +51,11 @@ def _results(runs: Sequence[PretrainingRun]) -> Markup:
 
 
 def _modules(runs: Sequence[PretrainingRun]) -> Markup:
-    plots, tables = module_plots(runs), [from_markdown(f'{_last_line(run)}\n\n{module_table(run)}') for run in runs]
-    blocks = [RUN_BLOCK.format(run.name, plot, table) for run, plot, table in zip(runs, plots, tables, strict=True)]
-    return from_markdown(ABOUT_MODULES) + side_by_side(blocks if len(runs) > 1 else plots + tables)
+    plots, tables = module_plots(runs), [_tables(_last_line(run), module_table(run)) for run in runs]
+    if len(runs) == 1:
+        return from_markdown(ABOUT_MODULES) + side_by_side([*plots, BLOCK.format(*tables)])
+    blocks = [BLOCK.format(RUN.format(run.name, *parts)) for run, *parts in zip(runs, plots, tables, strict=True)]
+    return from_markdown(ABOUT_MODULES) + side_by_side(blocks)
 
 
 def _last_line(run: PretrainingRun) -> str:

@@ -115,8 +115,10 @@ def _exported(work_dir: Path, config: RunConfig, log: TrainingLog) -> BackboneRe
     if not is_there(path):
         return None
     record = read_backbone_record(path)
-    starts = [start for start in work_dir.glob('*/vis_data/config.py') if start.parents[1] >= log.newest]
-    has_config = record.config_hash is None or record.config_hash in map(sha256, starts)
+    later = [
+        start for start in work_dir.glob('*/vis_data/config.py') if start.parents[1] > log.newest
+    ]  # logged nothing
+    has_config = record.config_hash is None or record.config_hash in map(sha256, [config.path, *later])
     not_logged = (record.iteration or 0) - _last_step(log)  # the last ones, as far as the interval goes
     return record if has_config and not_logged < (config.get('default_hooks.logger.interval') or 10) else None
 
@@ -132,14 +134,13 @@ def _in_checkpoint(work_dir: Path, config: RunConfig) -> BackboneRecord:
 
 
 def _epoch_length(record: BackboneRecord | None, work_dir: Path, config: RunConfig) -> float | None:
-    if by_iteration(config):
+    if _by_iteration(config):
         return None
     evaluations = read_evaluations(work_dir)
     known = record or (evaluations.validation if evaluations else None)
     return known.iteration / known.epoch if known and known.iteration and known.epoch else None
 
 
-def by_iteration(config: RunConfig) -> bool:
+def _by_iteration(config: RunConfig) -> bool:
     """Whether a config trains by iterations, not by epochs."""
-    loop = config.get('train_cfg') or {}
-    return loop.get('by_epoch') is False or str(loop.get('type')).endswith('IterBasedTrainLoop')
+    return config.get('train_cfg.by_epoch') is False or str(config.get('train_cfg.type')).endswith('IterBasedTrainLoop')

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import PurePath
 
-from auglocal_mm.pretraining_report.pretraining_run import PretrainingRun, by_iteration
+from auglocal_mm.pretraining_report.pretraining_run import PretrainingRun
 from auglocal_mm.weights.record_text import call, commit, num_images, peak_memory, split_points, versions
 
 
@@ -69,12 +69,13 @@ def data(run: PretrainingRun) -> str | None:
 
 
 def length(run: PretrainingRun) -> str:
-    """For how many epochs, or iterations, of those that were asked for."""
-    if run.finished and not by_iteration(run.config):
-        return _part(run.record.epoch or 0, run.config.get('train_cfg.max_epochs'), 'epochs')
-    if run.epoch_length:
-        return _part(run.iterations / run.epoch_length, run.config.get('train_cfg.max_epochs'), 'epochs')
-    return _part(run.iterations, run.config.get('train_cfg.max_iters'), 'iterations')
+    """For how many epochs, of those that were asked for; iterations in training by iterations."""
+    done, unit = run.iterations / (run.epoch_length or 1), f'{run.unit}s'
+    total = run.config.get('train_cfg.max_epochs' if run.epoch_length else 'train_cfg.max_iters')
+    number = f'{done:,.1f}'.removesuffix('.0')
+    if total is None or (run.finished and round(done, 1) == total):
+        return f'{number} {unit}'
+    return f'{number} of {total:,} {unit}'
 
 
 def training_time(run: PretrainingRun) -> str | None:
@@ -83,11 +84,6 @@ def training_time(run: PretrainingRun) -> str | None:
         return None
     until = '' if run.finished else f' until iteration {run.record.iteration:,}'
     return f'{timedelta(seconds=round(run.record.training_seconds))}{until}'
-
-
-def _part(done: float, total: float | None, unit: str) -> str:
-    number = f'{done:,}' if isinstance(done, int) else f'{done:,.1f}'
-    return f'{number} {unit}' if total is None or done == total else f'{number} of {total:,} {unit}'
 
 
 def _heads(run: PretrainingRun) -> str | None:

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from auglocal_mm.analysis.training_log import read_curves
+from auglocal_mm.analysis.training_log import read_curves, read_log
 from auglocal_mm.errors import InputError
 
 
@@ -37,3 +37,20 @@ def test_other_damage_is_named(line, named, tmp_path):
 def test_a_value_that_is_not_a_number_is_named(tmp_path, value):
     with pytest.raises(InputError, match=r'loss\b.*scalars\.json'):
         read_curves(log(tmp_path, f'{{"loss": {value}, "step": 1}}\n'))
+
+
+def test_the_times_of_validations_are_not_those_of_iterations(tmp_path):
+    """Both are called ``time``, and the first epoch has the step of the first iteration."""
+    training = {'time': 0.5, 'data_time': 0.1, 'loss': 2.0, 'epoch': 1, 'iter': 1, 'step': 1}
+    validation = {'time': 9.0, 'data_time': 8.0, 'accuracy/top1': 50.0, 'step': 1}
+    work_dir = log(tmp_path, f'{json.dumps(training)}\n{json.dumps(validation)}\n')
+    found = read_log(work_dir)
+    assert found.training == {'time': [(1, 0.5)], 'data_time': [(1, 0.1)], 'loss': [(1, 2.0)]}
+    assert found.validation == {'time': [(1, 9.0)], 'data_time': [(1, 8.0)], 'accuracy/top1': [(1, 50.0)]}
+    assert found.newest == tmp_path / '20260101_000000'
+    assert read_curves(work_dir) == {**found.training, 'accuracy/top1': [(1, 50.0)]}
+
+
+def test_a_folder_without_a_log_is_refused(tmp_path):
+    with pytest.raises(InputError, match=rf'{tmp_path.name} has no log'):
+        read_curves(tmp_path)

@@ -1,0 +1,33 @@
+import pytest
+from tests_pretrainings import RECORD
+
+from auglocal_mm.weights.backbone_record import BackboneRecord
+from auglocal_mm.weights.record_text import call, commit, num_images, peak_memory, split_points, versions
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        (split_points, 'stem, layer1.2'),
+        (num_images, '1,234'),
+        (peak_memory, '1.50 GiB allocated'),
+        (versions, 'python 3.11.7, torch 2.11.0'),
+        (commit, '0123abcd, changed'),
+    ],
+)
+def test_what_is_recorded_and_what_is_not(text, expected):
+    assert text(BackboneRecord.model_validate(RECORD)) == expected
+    assert text(BackboneRecord()) is None
+
+
+def test_a_network_that_is_not_split_and_several_data_sets():
+    sets = [{'type': 'ImageFolder', 'num_images': number} for number in (1000, 1)]
+    record = {'partition': {'num_local_modules': 1, 'split_points': []}, 'datasets': sets}
+    assert split_points(BackboneRecord.model_validate(record)) == 'not split'
+    assert num_images(BackboneRecord.model_validate(record)) == '1,001'
+
+
+def test_a_part_of_a_config():
+    assert call({'type': 'AugLocalHead', 'depth': 5, 'rounding': 'half_even'}) == (
+        "AugLocalHead(depth=5, rounding='half_even')"
+    )
