@@ -22,6 +22,8 @@ CONFIG: dict[str, Any] = {
     'optim_wrapper': {'type': 'OptimWrapper', 'optimizer': {'type': 'SGD', 'lr': 0.1, 'momentum': 0.9}},
     'param_scheduler': [{'type': 'LinearLR'}, {'type': 'CosineAnnealingLR'}],
     'randomness': {'seed': 7},
+    'default_hooks': {'logger': {'interval': 5}},
+    'layer_parallel': None,
 }
 RECORD: dict[str, Any] = {
     'method': 'AugLocalHead',
