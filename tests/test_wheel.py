@@ -114,6 +114,7 @@ def test_every_command_runs_without_a_checkout(python, tmp_path):
         ['cka', NETWORK, checkpoint, NETWORK, checkpoint, '--out', 'cka', *tiny],
         ['probe', NETWORK, checkpoint, '--images', '12', '--out', 'probe', *tiny],
         ['curves', 'run=run', '--out', 'curves'],
+        ['report', 'run', '--out', 'report'],
         ['export', checkpoint, 'exported.pth'],
     ]
     done = run(python, CHILD, NETWORK, DETECTOR, json.dumps(commands), cwd=tmp_path, IMAGENET=str(images))
@@ -131,6 +132,7 @@ def test_every_command_runs_without_a_checkout(python, tmp_path):
     assert 'accuracy/top1' in done.stdout + done.stderr
     for report in ('flops', 'cka', 'probe', 'plan', 'curves'):
         assert list((tmp_path / report).glob('*.md'))
+    assert (tmp_path / 'report' / 'pretraining.html').is_file()
 
 
 def test_the_wheel_has_what_the_checkout_has(python):
