@@ -11,7 +11,7 @@ from auglocal_mm.pretraining_report.results import module_curves
 
 KINDS = {'loss': 'loss', 'accuracy': 'accuracy (%)'}
 """The names of what is plotted of every module."""
-KEY = Markup('<span style="white-space: nowrap"><span aria-hidden="true" style="color: {}">&#9632;</span> {}</span>')
+KEY = Markup('<span class="nowrap"><span aria-hidden="true" style="color: {}">&#9632;</span> {}</span>')
 
 
 def module_plots(runs: Sequence[PretrainingRun]) -> list[Markup]:
