@@ -1,10 +1,13 @@
-"""What MMEngine, MMDetection and PyTorch give no public access to: read here alone, and never written.
+"""What MMEngine, MMDetection, PyTorch and Python give no public access to: read here alone, and never written.
 
 A new release may rename any of it, without a word in its changelog; then this is the file to look at.
 """
 
 import os
+import sys
+import threading
 from contextlib import AbstractContextManager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import torch._functorch.config
@@ -49,3 +52,8 @@ def accumulates_gradients(wrapper: OptimWrapper) -> bool:
 def activation_memory_budget(share: float) -> AbstractContextManager[None]:
     """Graphs that :func:`torch.compile` builds within save this share of the activations that they would save."""
     return torch._functorch.config.patch(activation_memory_budget=share)
+
+
+def main_thread_frame() -> FrameType | None:
+    """What the main thread of this process executes."""
+    return sys._current_frames().get(threading.main_thread().ident or 0)

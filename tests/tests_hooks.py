@@ -54,6 +54,23 @@ class SignalHook(Hook):
 
 
 @HOOKS.register_module()
+class HangHook(Hook):
+    """Has the main thread of a process never come back after an iteration; the others then wait for a tenth of the limit."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, rank: int, completed: int) -> None:
+        self.rank, self.completed = rank, completed
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        if runner.iter + 1 == self.completed:
+            for each in watch._current:
+                each.timeout /= 10
+            while get_rank() == self.rank:
+                time.sleep(0.1)
+
+
+@HOOKS.register_module()
 class WriteNormGroupsHook(Hook):
     """Writes over which processes each SyncBatchNorm takes its statistics, and ends the training, which needs a GPU.
 

@@ -68,7 +68,7 @@ def set_up_layer_parallel(config: Config) -> None:
     forget_grid()
     if number == 1:
         return
-    start_watch()
+    start_watch(config.get('env_cfg', {}).get('dist_cfg', {}).get('timeout'))
     arrange_processes(number)
     hooks = list(config.get('custom_hooks') or [])
     config.custom_hooks = [

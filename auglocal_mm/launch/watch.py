@@ -1,31 +1,31 @@
-"""Ends all processes of a training when one of them dies or stops answering, and says which one.
+"""Ends all processes of a training when one of them dies, stops answering or hangs, and says which one.
 
-Each process writes a line to a common store several times per second, and reads those of the others. It does so in threads, since
-a process that waits for another one waits in C++.
+Each process writes a heartbeat to a common store several times per second, and reads those of the others. It does so in threads,
+since a process that waits for another one waits in C++.
 """
 
-import json
 import multiprocessing
 import os
 import select
 import signal
-import socket
 import sys
 import threading
 import time
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, NoReturn
 
 from mmengine.dist import broadcast_object_list, get_rank, get_world_size
 from torch import distributed
 from torch.distributed import TCPStore
+from torch.distributed.distributed_c10d import default_pg_timeout
+
+from auglocal_mm.launch.heartbeat import Heartbeat, Pulse
 
 BEAT = 0.2
-"""Seconds between two lines of a process."""
+"""Seconds between two heartbeats of a process."""
 SILENCE = 10
-"""Seconds without a new line after which a process counts as stopped."""
+"""Seconds without a heartbeat after which a process counts as stopped."""
 STOPPED = 'was stopped by SIGTERM'
 REASON = 'reason'
 """Key in the store: why all processes end, empty while they train."""
@@ -38,49 +38,45 @@ class Watch:
         store: A store of all processes, in the first of them.
         rank: Of this process.
         size: Number of processes.
+        timeout: Seconds for which a process may keep others waiting.
 
     Attributes:
         completed: Number of iterations that this process has completed.
     """
 
-    def __init__(self, store: TCPStore, rank: int, size: int) -> None:
-        self.store, self.rank, self.completed, self.beats = store, rank, 0, 0
+    def __init__(self, store: TCPStore, rank: int, size: int, timeout: float) -> None:
+        self.store, self.rank, self.timeout, self.completed, self.beats = store, rank, timeout, 0, 0
         self.ranks = range(size)
-        self.lines = [''] * size
-        self.silent_beats, self.gone_beats = [0] * size, [0] * size
+        self.heartbeats: list[Heartbeat] = []
+        self.pulses = [Pulse() for _ in self.ranks]
         self.reason, self.closed = '', threading.Event()
         self.signals = _termination_signals()
         if rank == 0:
             store.set(REASON, '')
         self._write()
-        distributed.barrier()  # every line is there
+        distributed.barrier()  # every heartbeat is there
         for work in (self._exchange, self._observe):
             threading.Thread(target=work, daemon=True).start()
 
     def _write(self) -> None:
         self.beats += 1
-        line = [self.beats, self.completed, socket.gethostname(), os.getpid()]
-        self.store.set(str(self.rank), json.dumps(line))
+        self.store.set(str(self.rank), str(Heartbeat.of_this_process(self.beats, self.completed)))
 
     def _exchange(self) -> None:
-        """Writes the line of this process and reads those of all, until the store is gone."""
+        """Writes the heartbeat of this process and reads those of all, until the store is gone."""
         keys = [REASON, *map(str, self.ranks)]
         with suppress(RuntimeError):
             while not self.closed.wait(BEAT):
                 self._write()
-                self.reason, *self.lines = [each.decode() for each in self.store.multi_get(keys)]
+                self.reason, *texts = [each.decode() for each in self.store.multi_get(keys)]
+                self.heartbeats = [Heartbeat.parse(text) for text in texts]
 
     def _observe(self) -> None:
-        """Ends this process when another one has ended or says nothing, or when it is asked to end."""
-        before = self.lines
+        """Ends this process when another one has ended, says nothing or hangs, or when it is asked to end."""
         while not self.closed.is_set():
             asked, _, _ = select.select([self.signals], [], [], BEAT)
-            lines = self.lines
-            # Beats are counted instead of seconds, which also pass while all processes are suspended.
-            for rank in self.ranks:
-                self.silent_beats[rank] = self.silent_beats[rank] + 1 if lines[rank] == before[rank] else 0
-                self.gone_beats[rank] = self.gone_beats[rank] + 1 if _is_gone(lines[rank]) else 0
-            before = lines
+            for pulse, heartbeat in zip(self.pulses, self.heartbeats, strict=False):  # none before the first exchange
+                pulse.feel(heartbeat)
             if self.reason:
                 if self.rank == 0:
                     time.sleep(5 * BEAT)  # the store is here, and others may still read it
@@ -88,6 +84,9 @@ class Watch:
             lost = self._lost(patience=0 if asked else 1)
             if lost:
                 self._end_all(lost)
+            hanging = self._hanging()
+            if hanging:
+                _leave(hanging if self.tell(hanging) else '', 1)
             if asked and os.read(self.signals, 1)[0] == signal.SIGTERM:
                 self.tell(STOPPED)
                 _leave('', 128 + signal.SIGTERM)
@@ -95,12 +94,21 @@ class Watch:
     def _lost(self, patience: int) -> dict[int, str]:
         """What happened to each process that is gone for more than ``patience`` beats, or says nothing."""
         lost = {}
-        for rank in self.ranks:
-            if self.gone_beats[rank] > patience:
+        for rank, pulse in enumerate(self.pulses):
+            if pulse.gone > patience:
                 lost[rank] = 'was killed or has crashed'
-            elif self.silent_beats[rank] * BEAT > SILENCE and not lost:
+            elif pulse.silent * BEAT > SILENCE and not lost:
                 lost[rank] = f'has not answered for {SILENCE} seconds'
         return lost
+
+    def _hanging(self) -> str:
+        """What to say if a process has waited too long, of the one that has been busy longest meanwhile; nothing otherwise."""
+        rank, busiest = max(enumerate(self.pulses), key=lambda each: each[1].busy)
+        waiting = max(pulse.waiting for pulse in self.pulses)
+        if busiest.last is None or min(busiest.busy, waiting) * BEAT <= self.timeout:
+            return ''
+        limit = f'{self.timeout:g} seconds (env_cfg.dist_cfg.timeout)'
+        return self._message(rank, f'has kept others waiting for {limit} in {busiest.last.place}')
 
     def _end_all(self, lost: dict[int, str]) -> NoReturn:
         rank, what = next(iter(lost.items()))
@@ -112,7 +120,8 @@ class Watch:
         _leave(message if speaks else '', 1)
 
     def _message(self, rank: int, what: str) -> str:
-        completed = json.loads(self.lines[rank])[1] if self.lines[rank] else 0
+        last = self.pulses[rank].last
+        completed = last.completed if last else 0
         return (
             f'error: process {rank} {what}; the last iteration that it completed was {completed}. All other processes end; '
             'continue from the last checkpoint with --resume'
@@ -153,8 +162,12 @@ class Watch:
 _current: list[Watch] = []
 
 
-def start_watch() -> None:
-    """Watches all processes of the default group from now on."""
+def start_watch(limit: float | None) -> None:
+    """Watches all processes of the default group from now on.
+
+    Args:
+        limit: Seconds for which a process may keep others waiting, by default as long as PyTorch lets them wait.
+    """
     ports: list[Any] = [None]
     timeout = timedelta(seconds=SILENCE)
     if get_rank() == 0:
@@ -163,7 +176,7 @@ def start_watch() -> None:
     broadcast_object_list(ports)
     if get_rank() > 0:
         store = TCPStore(os.environ['MASTER_ADDR'], ports[0], wait_for_workers=False, timeout=timeout)
-    _current[:] = [Watch(store, get_rank(), get_world_size())]
+    _current[:] = [Watch(store, get_rank(), get_world_size(), limit or default_pg_timeout.total_seconds())]
 
 
 def completed_iterations(number: int) -> None:
@@ -200,17 +213,6 @@ def _termination_signals() -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: None)  # a thread acts on it, while the main one waits in C++
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     return reading
-
-
-def _is_gone(line: str) -> bool:
-    """Whether the process that wrote ``line`` was on this machine and is no longer there."""
-    if not line:
-        return False
-    _, _, host, pid = json.loads(line)
-    try:
-        return host == socket.gethostname() and Path(f'/proc/{pid}/stat').read_text().rpartition(') ')[2][0] in 'ZX'
-    except FileNotFoundError:
-        return True
 
 
 def _leave(message: str, status: int) -> NoReturn:

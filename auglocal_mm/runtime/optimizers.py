@@ -6,6 +6,7 @@ gradients are clipped by their own norm, and an overflow in float16 skips the st
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -47,16 +48,19 @@ class LocalOptimWrapper(OptimWrapperDict):
         """Runs backward from a module's loss; then, unless gradients accumulate, steps its parameters and frees its gradients.
 
         With several processes the module's gradients are averaged first, so that each process takes the step of the whole
-        batch. They are averaged while the next module runs; the step follows then, or in :meth:`finish_update`.
+        batch. They are averaged while backward computes others and while the next module runs; the step follows then, or in
+        :meth:`finish_update`.
         """
         wrapper = list(self.values())[index]
-        wrapper.backward(wrapper.scale_loss(loss))
+        parameters = [p for group in wrapper.param_groups for p in group['params']]
+        average = GradientAverage(parameters) if num_replicas() > 1 and wrapper.should_sync() else None
+        with average.during_backward() if average else nullcontext():
+            wrapper.backward(wrapper.scale_loss(loss))
         self.finish_update()  # of the module before
         if not wrapper.should_update():
             return
-        parameters = [p for group in wrapper.param_groups for p in group['params'] if p.grad is not None]
-        self.waiting = index, parameters, GradientAverage(parameters) if num_replicas() > 1 else None
-        if num_replicas() == 1:
+        self.waiting = index, [p for p in parameters if p.grad is not None], average
+        if average is None:
             self.finish_update()
 
     def finish_update(self) -> None:

@@ -19,32 +19,31 @@ ROUNDS = 3
 """How often every module is timed, after one round that warms up."""
 
 
-def best_cut(count: int, num_stages: int, cost: Callable[[int, int], float]) -> list[tuple[int, int]] | None:
-    """The contiguous cut whose stage of largest cost is as cheap as possible.
+def best_cuts(count: int, most: int, cost: Callable[[int, int], float]) -> dict[int, list[tuple[int, int]]]:
+    """For each number of stages the contiguous cut whose stage of largest cost is as cheap as possible.
 
     Exact, by dynamic programming over the number of stages and of elements in them.
 
     Args:
         count: Number of elements.
-        num_stages: At most ``count``.
+        most: Largest number of stages, at most ``count``.
         cost: Of a stage, by the indices of its first and its last element; infinite if there can be no such stage.
 
     Returns:
-        The first and the last element of every stage; ``None`` if every cut has a stage of infinite cost.
+        The first and the last element of every stage, by their number; without those of which every cut has a stage of
+        infinite cost.
     """
-    best: dict[tuple[int, int], tuple[float, list[tuple[int, int]]]] = {(0, 0): (0.0, [])}
-    for stages in range(1, num_stages + 1):
-        for end in range(stages, count - num_stages + stages + 1):
-            choices: list[tuple[float, list[tuple[int, int]]]] = []
-            for first in range(stages - 1, end):
-                slowest, before = best.get((stages - 1, first), (math.inf, []))
-                # Nothing better can follow from a stage that is slower than the best so far.
-                if slowest < min((choice[0] for choice in choices), default=math.inf):
-                    choices.append((max(slowest, cost(first, end - 1)), [*before, (first, end - 1)]))
-            if choices:
-                best[stages, end] = min(choices, key=lambda choice: choice[0])
-    slowest, cut = best.get((num_stages, count), (math.inf, []))
-    return cut if slowest < math.inf else None
+    best = {last: (cost(0, last), [(0, last)]) for last in range(count)}
+    found = {1: best[count - 1]}
+    for stages in range(2, most + 1):
+        longer = {}
+        for last in range(stages - 1, count):
+            choices = ((max(best[first - 1][0], cost(first, last)), first) for first in range(stages - 1, last + 1))
+            slowest, first = min(choices)
+            longer[last] = slowest, [*best[first - 1][1], (first, last)]
+        best = longer
+        found[stages] = best[count - 1]
+    return {stages: cut for stages, (slowest, cut) in found.items() if slowest < math.inf}
 
 
 def balanced_split(costs: Sequence[float], num_stages: int) -> list[int]:
@@ -55,8 +54,7 @@ def balanced_split(costs: Sequence[float], num_stages: int) -> list[int]:
         num_stages: At most the number of modules.
     """
     sums = [0.0, *accumulate(costs)]
-    cut = best_cut(len(costs), num_stages, lambda first, last: sums[last + 1] - sums[first])
-    assert cut is not None
+    cut = best_cuts(len(costs), num_stages, lambda first, last: sums[last + 1] - sums[first])[num_stages]
     return [stage for stage, (first, last) in enumerate(cut) for _ in range(first, last + 1)]
 
 

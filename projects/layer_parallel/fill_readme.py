@@ -3,17 +3,15 @@
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from statistics import median
 
 import exactness
 import killed
-import speed
-import timeline
 from layouts import Cuts
 from module_seconds import Measurement, read_measurement
 from rates import IMAGES
 from records import Row, Simulation, read_simulation
 from sentences import sentences
+from speed_tables import against_bp, predictions, speeds, waits
 
 from auglocal_mm.analysis.filled_tables import Tables, fill_files
 from auglocal_mm.analysis.tables import markdown_table
@@ -162,59 +160,9 @@ def kills() -> str:
     return killed.table(found.kills)
 
 
-def speeds() -> str:
-    """Two processes against one, in the same rounds."""
-    rows = []
-    for case in speed.read_speeds().cases:
-        alone, together = case.seconds['sequential'], case.seconds['layer-parallel']
-        faster = [one / two for one, two in zip(alone, together, strict=True)]
-        shares = [ratio / bound for ratio, bound in zip(faster, case.balance, strict=True)]
-        cells = (
-            _span(alone, ' s'),
-            _span(together, ' s'),
-            _span(faster, 'x'),
-            _span(case.balance, 'x'),
-            _span(shares, ''),
-        )
-        rows.append((case.name, *cells, f'{max(case.state["processes"]) / case.state["sequential"]:.2f}x'))
-    header = ('one process', 'two processes', 'speed-up', 'balance', 'share', 'state of the fuller process')
-    return markdown_table(('', *header), rows)
-
-
-def waits() -> str:
-    """Who waits in layer-parallel training, and how much longer modules take beside another process."""
-    header = ('balance', 'beside another process', 'layer-parallel', 'slower process waits', 'faster process waits')
-    return markdown_table(('', *header), [timeline.summary(case) for case in timeline.read_timelines().cases])
-
-
-def against_bp() -> str:
-    """Two processes against backpropagation by one and by both, in the same rounds."""
-    rows = []
-    for case in speed.read_speeds().cases:
-        together = case.seconds['layer-parallel']
-        cells = [_span(case.seconds[name], ' s') for name in ('BP', speed.HALF, speed.FULL)]
-        for name, images in ((speed.HALF, 1), (speed.FULL, 2)):
-            ratios = [images * own / rival for own, rival in zip(together, case.seconds[name], strict=True)]
-            cells.append(_span(ratios, 'x'))
-        rows.append((case.name, *cells))
-    header = (
-        'BP',
-        'data-parallel BP, 8 + 8',
-        'data-parallel BP, 16 + 16',
-        'time against 8 + 8',
-        'against 16 + 16, per image',
-    )
-    return markdown_table(('', *header), rows)
-
-
-def _span(values: Sequence[float], unit: str) -> str:
-    """The median, and the least and the largest."""
-    return f'{median(values):.2f}{unit} ({min(values):.2f} to {max(values):.2f})'
-
-
 TABLES: Tables = {
     'setting': setting,
-    **{each.__name__: each for each in (exact, kills, speeds, waits, against_bp)},
+    **{each.__name__: each for each in (exact, kills, speeds, waits, against_bp, predictions)},
     'sentences': ten_sentences,
     **{each.__name__: each for each in (costs, required, devices, bandwidth, networks, slowness, state)},
 }

@@ -1,10 +1,12 @@
 """What each device of a layout computes and sends, from the measured times, and where the network is cut."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from module_seconds import Network, Part
 from simulation import Stage
+
+from auglocal_mm.runtime.split import best_cuts
 
 FLOAT = 4  # bytes
 SCHEMES = ('layer by layer', 'coarse', 'BP')
@@ -69,34 +71,3 @@ class Cuts:
         costs = {edges: seconds(stage) for edges, stage in stages.items()}
         cuts = best_cuts(count, min(most, count), lambda first, last: costs[first, last])
         return {number: [stages[edges] for edges in cut] for number, cut in cuts.items() if number > 1}
-
-
-def best_cuts(count: int, most: int, seconds: Callable[[int, int], float]) -> dict[int, Sequence[tuple[int, int]]]:
-    """For each number of stages up to ``most``, the first and last layer of each stage of the best cut.
-
-    Exact, by dynamic programming, as :func:`auglocal_mm.runtime.split.balanced_split`, but the time of a stage need not be the
-    sum of times of its layers: its head depends on where it ends.
-
-    Args:
-        count: Number of layers.
-        most: Number of stages.
-        seconds: Takes the first and last layer of a stage.
-    """
-    slowest = [[seconds(0, last) for last in range(count)]]
-    starts = [[0] * count]
-    for stages in range(1, most):
-        found = [
-            min((max(slowest[-1][first - 1], seconds(first, last)), first) for first in range(stages, last + 1))
-            for last in range(stages, count)
-        ]
-        slowest.append([float('inf')] * stages + [time for time, _ in found])
-        starts.append([0] * stages + [first for _, first in found])
-    return {number: _trace(starts[:number], count) for number in range(1, most + 1)}
-
-
-def _trace(starts: Sequence[Sequence[int]], count: int) -> list[tuple[int, int]]:
-    edges, last = [], count - 1
-    for row in reversed(starts):
-        edges.append((row[last], last))
-        last = row[last] - 1
-    return edges[::-1]

@@ -17,8 +17,11 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from pydantic import BaseModel
-from speed import FILL, ITERATIONS, Case, LayerParallel, Sequential, choose_split, run_processes
+from speed import FILL, ITERATIONS, choose_split
+from speed_cases import Case
+from speed_trainings import LayerParallel, Sequential
 from torch import distributed
+from two_processes import run_processes
 
 from auglocal_mm.analysis.tables import write_figure
 from auglocal_mm.files.json_file import Positive, read_json

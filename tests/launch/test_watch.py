@@ -1,4 +1,4 @@
-"""Real processes: one of three is killed or stopped, and the others end within seconds and say which."""
+"""Real processes: one of three is killed, stopped or hangs, and the others end within seconds and say which."""
 
 import threading
 from importlib.util import find_spec
@@ -13,13 +13,13 @@ from tests_processes import Started
 from auglocal_mm.launch import watch
 
 
-def signalled(tiny_config, work_dir, **settings):
-    """A training in which a process gets a signal."""
+def disturbed(tiny_config, work_dir, **hook):
+    """A training in which something happens to a process."""
     config = tiny_config(
         work_dir=str(work_dir),
         **{
             'model.image_size': 32,
-            'custom_hooks': [dict(type='AugLocalHook'), dict(type='SignalHook', **settings)],
+            'custom_hooks': [dict(type='AugLocalHook'), hook],
             'custom_imports.imports': ['auglocal_mm', 'tests_hooks'],
         },
     )
@@ -33,7 +33,10 @@ def errors(said):
 
 @pytest.mark.parametrize(('number', 'rank'), [('SIGKILL', 0), ('SIGTERM', 2), ('SIGSTOP', 0), ('SIGSTOP', 1)])
 def test_the_others_end_and_one_says_which_process_and_how_far_it_was(tiny_config, tmp_path, rank, number):
-    processes = start(signalled(tiny_config, tmp_path / 'work', rank=rank, completed=4, number=number, silence=2), 3)
+    processes = start(
+        disturbed(tiny_config, tmp_path / 'work', type='SignalHook', rank=rank, completed=4, number=number, silence=2),
+        3,
+    )
     others = [process for each, process in enumerate(processes) if each != rank]
     said = ended(others)
     processes[rank].process.kill()
@@ -41,6 +44,17 @@ def test_the_others_end_and_one_says_which_process_and_how_far_it_was(tiny_confi
     (line,) = errors(said)
     assert f'process {rank} ' in line
     assert ' 4.' in line
+
+
+@pytest.mark.parametrize('rank', [0, 2])
+def test_a_process_that_hangs_is_named_with_the_place_where_it_hangs(tiny_config, tmp_path, rank):
+    config = disturbed(tiny_config, tmp_path / 'work', type='HangHook', rank=rank, completed=4)
+    config.merge_from_dict({'env_cfg.dist_cfg.timeout': 40})
+    said = ended(start(config, 3))
+    assert [each.returncode for each in said] == [1, 1, 1]
+    (line,) = errors(said)
+    words = (f'process {rank} ', ' 4 seconds', 'env_cfg.dist_cfg.timeout', 'tests_hooks.py, line ', ' 4.')
+    assert [word for word in words if word not in line] == [], line
 
 
 def test_nobody_waits_for_the_store_of_a_process_that_is_stopped(monkeypatch):
@@ -53,7 +67,7 @@ def test_nobody_waits_for_the_store_of_a_process_that_is_stopped(monkeypatch):
 
 
 def test_a_process_that_ends_with_an_error_is_the_only_one_to_speak(tiny_config, tmp_path):
-    config = signalled(tiny_config, tmp_path / 'work', rank=0, completed=9, number='SIGKILL')
+    config = disturbed(tiny_config, tmp_path / 'work', type='SignalHook', rank=0, completed=9, number='SIGKILL')
     config.optim_wrapper.optimizer.lr = 1e30
     said = ended(start(config, 3))
     assert [each.returncode for each in said] == [1, 1, 1]
@@ -62,10 +76,10 @@ def test_a_process_that_ends_with_an_error_is_the_only_one_to_speak(tiny_config,
 
 
 def test_torchrun_and_fewer_processes_resume_from_the_last_checkpoint(tiny_config, tmp_path, monkeypatch):
-    config = signalled(tiny_config, tmp_path / 'whole', rank=1, completed=9, number='SIGKILL')
+    config = disturbed(tiny_config, tmp_path / 'whole', type='SignalHook', rank=1, completed=9, number='SIGKILL')
     config.layer_parallel = 1
     whole = train(config, 1)
-    config = signalled(tiny_config, tmp_path / 'killed', rank=1, completed=4, number='SIGKILL')
+    config = disturbed(tiny_config, tmp_path / 'killed', type='SignalHook', rank=1, completed=4, number='SIGKILL')
     config.layer_parallel = 'auto'
     config.dump(f'{config.work_dir}.py')
     options = ['--nproc_per_node', '3', '--max-restarts', '1', '--master_port', free_port()]

@@ -12,14 +12,14 @@ from tests_support import REPOSITORY
 from auglocal_mm.analysis.filled_tables import table_names
 from auglocal_mm.planning.costs import layer_seconds
 from auglocal_mm.runtime.link import LIMIT
-from auglocal_mm.runtime.split import balanced_split
+from auglocal_mm.runtime.split import balanced_split, best_cuts
 
 sys.path.insert(0, str(REPOSITORY / 'projects/layer_parallel'))
 
 import fill_readme
 import measure
 import records
-from layouts import Cuts, best_cuts
+from layouts import Cuts
 from module_seconds import Layer, Network, Part
 from rates import Setting, data_parallel_rate, layer_parallel_rate, pipeline_rate
 from simulate import Trainings

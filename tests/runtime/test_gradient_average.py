@@ -31,11 +31,36 @@ def test_gradients_of_all_types_and_layouts_are_replaced_by_their_mean(two_repli
     frozen = nn.Parameter(torch.rand(3))
     before = [(parameter.grad.clone(), parameter.grad.stride()) for parameter in parameters]
     average = GradientAverage([*parameters, frozen])
+    average.begin_rest()
     assert all(torch.equal(p.grad, value) for p, (value, _) in zip(parameters, before, strict=True))
     average.wait()
     for parameter, (value, strides) in zip(parameters, before, strict=True):
         assert torch.equal(parameter.grad, value / 2) and parameter.grad.stride() == strides
     assert frozen.grad is None
+
+
+def test_buckets_are_averaged_while_backward_computes_the_rest(two_replicas, monkeypatch):
+    layers, seen = nn.Sequential(*(nn.Linear(4, 4, bias=False) for _ in range(5))), []
+    frozen, unused, late = (
+        layers[1].weight.requires_grad_(False),
+        nn.Parameter(torch.ones(4)),
+        nn.Parameter(torch.ones(2)),
+    )
+    late.grad = torch.ones(2)  # accumulated before, and not in this backward pass
+    monkeypatch.setattr(gradient_average, 'BUCKET', 2 * frozen.nbytes)
+    average = GradientAverage([*layers.parameters(), unused, late])
+    hidden = layers[0](torch.rand(3, 4))
+    hidden.register_hook(lambda _: seen.append(len(average.begun)))
+    with average.during_backward():
+        layers[1:](hidden).sum().backward()
+    assert (seen, [len(gradients) for gradients, _, _ in average.begun]) == ([1], [2, 2, 1])
+    alone = [each.grad.clone() for each in (*layers.parameters(), late) if each.grad is not None]
+    average.wait()
+    averaged = [each.grad for each in (*layers.parameters(), late) if each.grad is not None]
+    assert all(torch.equal(one, other / 2) for one, other in zip(averaged, alone, strict=True))
+    assert unused.grad is None and frozen.grad is None
+    layers(torch.rand(3, 4)).sum().backward()
+    assert len(average.begun) == 3, 'hooks are removed'
 
 
 def test_one_process_keeps_its_gradients():

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from plan_memory import given_options, read_training
 from plan_memory import planned_settings as plan_settings
@@ -157,7 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     links = parse_bandwidth(options.bandwidth), parse_latency(options.latency)
     states = optimizer_states(config)
     updates = update_seconds(states) if options.tflops is None else 0.0
-    devices = Devices(options.devices, *links, memory, updates)
+    overlap = options.tflops is not None or torch.cuda.is_available()
+    devices = Devices(options.devices, *links, memory, updates, overlap)
     amp = config.optim_wrapper.get('type', 'OptimWrapper').endswith('AmpOptimWrapper')
     training = Training(config.train_dataloader.batch_size, states, amp)
     costs, plan = choose(candidates(config, options, training), training, devices)

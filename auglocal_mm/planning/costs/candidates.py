@@ -44,7 +44,12 @@ def candidate_costs(config: Config, depths: Sequence[int], amp: bool, kinds: Seq
 
 
 def time_costs(
-    config: Config, kinds: Sequence[NetworkCosts], batch_size: int, amp: bool, device: str | None = None
+    config: Config,
+    kinds: Sequence[NetworkCosts],
+    batch_size: int,
+    amp: bool,
+    device: str | None = None,
+    rounds: int = ROUNDS,
 ) -> list[NetworkCosts]:
     """``kinds`` with nanoseconds for one image in place of FLOPs.
 
@@ -55,8 +60,9 @@ def time_costs(
             refuses a single image.
         amp: Whether forward runs in bfloat16 autocast.
         device: Where to measure, by default on the GPU if there is one.
+        rounds: How often every layer is timed, after one round that warms up.
     """
-    timer = PassTimer(torch.device(device or _default_device()), amp, ROUNDS)
+    timer = PassTimer(torch.device(device or _default_device()), amp, rounds)
     model, size, timed = _without_heads(config), config.model.image_size, []
     kept = kept_settings(config.model)
     shares = [kept.get('batch_share', 1.0) for costs in kinds if costs.kind == AUGLOCAL and costs.heads]

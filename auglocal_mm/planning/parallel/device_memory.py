@@ -11,7 +11,8 @@ from auglocal_mm.local.module import LocalModule
 from auglocal_mm.local.state import State, Targets
 from auglocal_mm.planning.costs.activation_meter import ActivationMeter
 from auglocal_mm.planning.sizes import format_size
-from auglocal_mm.runtime.split import best_cut, unchanged
+from auglocal_mm.runtime.link import LIMIT
+from auglocal_mm.runtime.split import best_cuts, unchanged
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,12 @@ class ModuleMemory:
     Attributes:
         fixed: Weights, statistics and optimizer states, which stay.
         passing: Activations and gradients, which are gone after its update.
+        sent: What the next module is sent in an iteration if another process has it.
     """
 
     fixed: float
     passing: float
+    sent: float
 
 
 def module_memory(
@@ -41,7 +44,7 @@ def module_memory(
     """
     found, state, targets = [], State(images), Targets(labels, images)
     with unchanged(modules, images.device):
-        for module in modules:
+        for index, module in enumerate(modules):
             with ActivationMeter() as meter:
                 for tensor in state.tensors():
                     meter.follow(tensor)
@@ -51,9 +54,11 @@ def module_memory(
             weights = sum(parameter.nbytes for parameter in module.parameters())
             statistics = sum(buffer.nbytes for buffer in module.buffers())
             module.zero_grad(set_to_none=True)
-            found.append(
-                ModuleMemory((1 + states) * weights + statistics, meter.peak * batch_size / len(images) + weights)
-            )
+            reads_images = any(later.head.reads_images for later in modules[index + 1 :])
+            message = [*state.tensors(), labels, *([images] if reads_images else [])]
+            scale = batch_size / len(images)
+            sent = scale * sum(tensor.nbytes for tensor in message)
+            found.append(ModuleMemory((1 + states) * weights + statistics, scale * meter.peak + weights, sent))
     return found
 
 
@@ -73,16 +78,17 @@ def split_within(seconds: Sequence[float], memory: Sequence[ModuleMemory], num_s
 
     def needed(first: int, last: int) -> float:
         own = memory[first : last + 1]
-        return sum(each.fixed for each in own) + max(each.passing for each in own)
+        ends = [memory[first - 1]] * (first > 0) + [own[-1]] * (last + 1 < len(memory))
+        moving = LIMIT * sum(each.sent for each in ends)
+        return sum(each.fixed for each in own) + max(each.passing for each in own) + moving
 
-    cut = best_cut(
+    cut = best_cuts(
         len(seconds),
         num_stages,
         lambda first, last: sums[last + 1] - sums[first] if needed(first, last) <= limit else float('inf'),
-    )
+    ).get(num_stages)
     if cut is None:
-        least = best_cut(len(seconds), num_stages, needed)
-        assert least is not None
+        least = best_cuts(len(seconds), num_stages, needed)[num_stages]
         raise InputError(
             f'layer_parallel.memory is {format_size(limit)}, into which no split of the {len(seconds)} local modules among '
             f'{num_stages} processes fits; the best needs {format_size(max(needed(*run) for run in least))}. Use more '

@@ -20,6 +20,7 @@ class Devices:
         latency: Seconds until a message arrives, on top of its size.
         memory: Bytes of each device.
         update_seconds: Time of the optimizer for one parameter, in seconds.
+        overlap: Whether a device computes while it exchanges gradients; the threads of a CPU that do so take its cores.
     """
 
     number: int
@@ -27,6 +28,7 @@ class Devices:
     latency: float
     memory: float = math.inf
     update_seconds: float = 0.0
+    overlap: bool = True
 
     def seconds_to_send(self, size: float) -> float:
         """Seconds of a message of so many bytes."""

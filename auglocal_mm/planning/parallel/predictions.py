@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
-from auglocal_mm.planning.costs.timed_costs import NANOSECONDS
+from auglocal_mm.planning.costs.timed_costs import NANOSECONDS, with_updates
 from auglocal_mm.planning.parallel.devices import Devices
 from auglocal_mm.planning.parallel.stages import ParallelPlan, sent_bytes, stage_bytes, stage_memory, stage_seconds
 from auglocal_mm.planning.plan import Plan
 from auglocal_mm.planning.search.frontier import Training, memory_of
 from auglocal_mm.planning.search.plans import backpropagation
-from auglocal_mm.runtime.split import best_cut
+from auglocal_mm.runtime.split import best_cuts
 
 CostsOf: TypeAlias = Callable[[int], NetworkCosts]
 """The times of the network for one of so many images in a batch: fewer images take longer each."""
@@ -39,21 +39,22 @@ class Prediction:
     devices: int
 
 
-def sequential(plan: Plan, training: Training, devices: Devices) -> Prediction:
+def sequential(plan: Plan, training: Training) -> Prediction:
     """All local modules on one device."""
-    seconds = stage_seconds(plan, training, devices)
+    seconds = stage_seconds(plan, training)
     return Prediction('local learning, one device', seconds, memory_of(plan, training).total, 0.0, 1)
 
 
-def backpropagation_alone(plan: Plan, training: Training, devices: Devices) -> Prediction:
+def backpropagation_alone(costs: NetworkCosts, training: Training, devices: Devices) -> Prediction:
     """Backpropagation on one device."""
-    seconds = stage_seconds(plan, training, devices)
+    plan = backpropagation(with_updates(costs, devices.update_seconds, training.batch_size))
+    seconds = stage_seconds(plan, training)
     return Prediction('BP, one device', seconds, memory_of(plan, training).total, 0.0, 1)
 
 
 def layer_parallel(costs: NetworkCosts, plan: ParallelPlan, training: Training, devices: Devices) -> Prediction:
     """Local learning with a stage on each device: as fast as the slowest stage or link, since no stage waits for a later one."""
-    seconds = [stage_seconds(stage, training, devices) for stage in plan.stages]
+    seconds = [stage_seconds(stage, training) for stage in plan.stages]
     sizes = [stage_bytes(costs, stage.modules[-1].last, training.batch_size) for stage in plan.stages[:-1]]
     memory = max(stage_memory(costs, stage, training) for stage in plan.stages)
     slowest = max([*seconds, *map(devices.seconds_to_send, sizes)])
@@ -61,15 +62,19 @@ def layer_parallel(costs: NetworkCosts, plan: ParallelPlan, training: Training, 
 
 
 def data_parallel(costs_of: CostsOf, training: Training, devices: Devices) -> Prediction:
-    """Backpropagation with a share of the batch on each device; gradients are averaged while backward runs, at best."""
+    """Backpropagation with a share of the batch on each device.
+
+    Gradients are averaged while backward runs, at best; after it where the same cores compute both.
+    """
     share = math.ceil(training.batch_size / devices.number)
-    costs = costs_of(share)
+    costs = with_updates(costs_of(share), devices.update_seconds, share)
     part, plan = replace(training, batch_size=share), backpropagation(costs)
     parameters = sum(module.parameters for module in plan.modules)
     forward = sum(layer.forward for layer in [*costs.layers, costs.classifier]) * share / NANOSECONDS
-    whole = stage_seconds(plan, part, devices)
+    whole = stage_seconds(plan, part)
     averaged = devices.seconds_to_average(4 * parameters)
-    seconds = max(whole, forward + averaged + parameters * devices.update_seconds)
+    overlapped = max(whole, forward + averaged + parameters * devices.update_seconds)
+    seconds = overlapped if devices.overlap else whole + averaged
     traffic = 2 * (devices.number - 1) / devices.number * 4 * parameters
     return Prediction('data-parallel BP', seconds, memory_of(plan, part).total, traffic, devices.number)
 
@@ -93,8 +98,7 @@ def pipelined(costs_of: CostsOf, training: Training, devices: Devices) -> Predic
         sent = devices.seconds_to_send(sent_bytes(costs, last, 1) * images) if last + 1 < len(parts) else 0.0
         return max(compute, sent)  # features one way and gradients the other way
 
-    cut = best_cut(len(parts), number, seconds)
-    assert cut is not None
+    cut = best_cuts(len(parts), number, seconds)[number]
     stages = [[layer for part in parts[first : last + 1] for layer in part] for first, last in cut]
     parameters = [sum(layer.parameters for layer in stage) for stage in stages]
     saved = [sum(layer.internal + layer.output for layer in stage) * images for stage in stages]
@@ -113,8 +117,8 @@ def all_predictions(costs_of: CostsOf, plan: ParallelPlan, training: Training, d
     costs = costs_of(training.batch_size)
     return [
         layer_parallel(costs, plan, training, devices),
-        sequential(plan.plan, training, devices),
-        backpropagation_alone(backpropagation(costs), training, devices),
+        sequential(plan.plan, training),
+        backpropagation_alone(costs, training, devices),
         data_parallel(costs_of, training, devices),
         pipelined(costs_of, training, devices),
     ]

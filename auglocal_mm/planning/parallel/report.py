@@ -30,7 +30,7 @@ def stages_table(costs: NetworkCosts, plan: ParallelPlan, training: Training, de
                 str(index),
                 ', '.join(f'{costs.names[module.first]} to {costs.names[module.last]}' for module in stage.modules),
                 ', '.join(str(module.depth) for module in stage.modules if module.depth > UNIFORM),
-                format_seconds(stage_seconds(stage, training, devices)),
+                format_seconds(stage_seconds(stage, training)),
                 format_size(stage_memory(costs, stage, training)),
             )
         )
@@ -79,6 +79,6 @@ def to_json(
         'heads': plan.plan.kind,
         'splits': plan.splits,
         'stages': [[asdict(module) for module in stage.modules] for stage in plan.stages],
-        'seconds': [stage_seconds(stage, training, devices) for stage in plan.stages],
+        'seconds': [stage_seconds(stage, training) for stage in plan.stages],
         'predictions': [asdict(each) for each in predictions],
     }

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
-from auglocal_mm.planning.costs.timed_costs import NANOSECONDS
+from auglocal_mm.planning.costs.timed_costs import NANOSECONDS, with_updates
 from auglocal_mm.planning.parallel.devices import Devices
 from auglocal_mm.planning.plan import Plan, PlannedModule
 from auglocal_mm.planning.search.frontier import SHARES, Training, memory_of
@@ -12,7 +12,7 @@ from auglocal_mm.planning.search.modules import modules_from
 from auglocal_mm.planning.search.plans import backpropagation
 from auglocal_mm.planning.search.spare_norms import keep_norms
 from auglocal_mm.runtime.link import LIMIT
-from auglocal_mm.runtime.split import best_cut
+from auglocal_mm.runtime.split import best_cuts
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,9 @@ class ParallelPlan:
         return [sum(counts[:index]) for index in range(1, len(counts))]
 
 
-def stage_seconds(stage: Plan, training: Training, devices: Devices) -> float:
-    """Seconds of a stage in an iteration: forward, backward, and the updates of its weights."""
-    parameters = sum(module.parameters for module in stage.modules)
-    return stage.compute * training.batch_size / NANOSECONDS + parameters * devices.update_seconds
+def stage_seconds(stage: Plan, training: Training) -> float:
+    """Seconds of a stage in an iteration, with the updates of its weights if the plan was made with them."""
+    return stage.compute * training.batch_size / NANOSECONDS
 
 
 def sent_bytes(costs: NetworkCosts, last: int, batch_size: int) -> float:
@@ -71,11 +70,11 @@ def fastest_stages(costs: NetworkCosts, training: Training, devices: Devices) ->
     which the first that fits a device counts; then every cut into stages.
 
     Args:
-        costs: Times of the network and of the candidate heads.
+        costs: Times of the network and of the candidate heads, without updates.
         training: The batch and the optimizer.
         devices: What the stages run on.
     """
-    total = len(costs.layers)
+    total, costs = len(costs.layers), with_updates(costs, devices.update_seconds, training.batch_size)
     missing = {(first, last) for first in range(total) for last in range(first, total)}
     stages: dict[tuple[int, int], Plan] = {}
     reference = backpropagation(costs).activations
@@ -90,9 +89,9 @@ def fastest_stages(costs: NetworkCosts, training: Training, devices: Devices) ->
         if (first, last) not in stages:
             return float('inf')
         sent = devices.seconds_to_send(stage_bytes(costs, last, training.batch_size)) if last + 1 < total else 0.0
-        return max(stage_seconds(stages[first, last], training, devices), sent)
+        return max(stage_seconds(stages[first, last], training), sent)
 
-    cut = best_cut(total, devices.number, seconds)
+    cut = best_cuts(total, devices.number, seconds).get(devices.number)
     return ParallelPlan(tuple(stages[run] for run in cut)) if cut else None
 
 

@@ -46,7 +46,7 @@ def test_the_slowest_stage_is_as_fast_as_that_of_any_cut():
     bounds = []
     for cut in (1, 2, 3):
         bounds.append(max(sum(times[:cut]) + 1.5, sum(times[cut:]) + 0.3) * 8 / 1e3)
-    assert max(stage_seconds(stage, TRAINING, devices()) for stage in plan.stages) == pytest.approx(min(bounds))
+    assert max(stage_seconds(stage, TRAINING) for stage in plan.stages) == pytest.approx(min(bounds))
     assert plan.splits == [1]
 
 
@@ -72,7 +72,7 @@ def test_a_plan_fits_its_devices_and_less_memory_takes_longer():
     tight = devices(memory=0.55 * needed)
     found = fastest_stages(costs(), TRAINING, tight)
     assert max(stage_memory(costs(), stage, TRAINING) for stage in found.stages) <= tight.memory
-    slowest = [max(stage_seconds(stage, TRAINING, tight) for stage in plan.stages) for plan in (free, found)]
+    slowest = [max(stage_seconds(stage, TRAINING) for stage in plan.stages) for plan in (free, found)]
     assert slowest[0] < slowest[1]
     assert fastest_stages(costs(), TRAINING, devices(memory=1e6)) is None
 
@@ -80,7 +80,7 @@ def test_a_plan_fits_its_devices_and_less_memory_takes_longer():
 def test_data_parallel_is_bounded_by_its_gradients():
     plan = backpropagation(costs())
     fast, slow = devices(4), devices(4, bandwidth=1e6)
-    whole = stage_seconds(plan, TRAINING, fast)
+    whole = stage_seconds(plan, TRAINING)
     assert data_parallel(at_any_batch_size, TRAINING, fast).seconds == pytest.approx(whole / 4)
     averaged = 2 * 3 / 4 * 4 * 500_000 * 8 / 1e6
     forward = 10.1e-3 * 2
@@ -131,7 +131,7 @@ def test_rivals_with_fewer_images_take_the_times_of_fewer_images():
         return costs_at_speed(costs(), 1e9 if images == TRAINING.batch_size else 0.5e9)
 
     half = data_parallel(costs_of, TRAINING, devices(2))
-    assert half.seconds == pytest.approx(stage_seconds(backpropagation(costs()), TRAINING, devices()))
+    assert half.seconds == pytest.approx(stage_seconds(backpropagation(costs()), TRAINING))
     assert asked == [4]
     pipelined(costs_of, TRAINING, devices(2))
     assert asked[-1] == 1
