@@ -11,8 +11,8 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.launch.launch import command_line_tool
 from auglocal_mm.transfer.comparison import Comparison, compare
 from auglocal_mm.transfer.comparison_report import to_json, to_markdown
-from auglocal_mm.transfer.html_report import to_html
 from auglocal_mm.transfer.intervals import Intervals, find_intervals, without_matches
+from auglocal_mm.transfer.page.comparison_page import to_html
 from auglocal_mm.transfer.plot import plot
 from auglocal_mm.transfer.verdict import MARGIN
 

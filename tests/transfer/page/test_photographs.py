@@ -7,7 +7,7 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.matches_file import to_bytes
 from auglocal_mm.transfer import recorded_matches
 from auglocal_mm.transfer.comparison import compare
-from auglocal_mm.transfer.photographs import photographs
+from auglocal_mm.transfer.page.photographs import photographs
 
 
 def captions(html):

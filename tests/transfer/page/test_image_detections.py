@@ -7,7 +7,7 @@ from tests_matches import evaluated, random_scene, statistics
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.matches import collect_matches
-from auglocal_mm.transfer.image_detections import SCORE, Detections, differ_most, random_images
+from auglocal_mm.transfer.page.image_detections import SCORE, Detections, differ_most, random_images
 
 
 @pytest.fixture

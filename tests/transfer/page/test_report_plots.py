@@ -3,8 +3,7 @@ import math
 import pytest
 
 from auglocal_mm.transfer.comparison import compare
-from auglocal_mm.transfer.paired_interval import Interval
-from auglocal_mm.transfer.report_plots import (
+from auglocal_mm.transfer.page.plots import (
     COLOURS,
     MARKERS,
     kinds,
@@ -13,6 +12,7 @@ from auglocal_mm.transfer.report_plots import (
     plot_sizes,
     style,
 )
+from auglocal_mm.transfer.paired_interval import Interval
 
 
 @pytest.fixture

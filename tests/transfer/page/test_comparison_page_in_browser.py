@@ -3,8 +3,8 @@
 from tests_browser import look, needs_browser
 
 from auglocal_mm.transfer.comparison import compare
-from auglocal_mm.transfer.html_report import to_html
 from auglocal_mm.transfer.intervals import find_intervals
+from auglocal_mm.transfer.page.comparison_page import to_html
 
 pytestmark = needs_browser
 

@@ -11,8 +11,8 @@ from auglocal_mm.transfer.evaluation_log import AP_ITEMS, logged_validations
 from auglocal_mm.transfer.interval_report import others
 from auglocal_mm.transfer.intervals import Intervals
 from auglocal_mm.transfer.labels import NOT_AVAILABLE, label, signed
+from auglocal_mm.transfer.page.plots import Curves, kinds, plot_convergence, plot_differences, plot_sizes, style
 from auglocal_mm.transfer.paired_interval import LEVEL, Interval
-from auglocal_mm.transfer.report_plots import Curves, kinds, plot_convergence, plot_differences, plot_sizes, style
 
 MOST_CATEGORIES = 80
 """In a plot."""

@@ -6,7 +6,7 @@ import pytest
 from auglocal_mm.transfer import intervals, report_figures
 from auglocal_mm.transfer.comparison import compare
 from auglocal_mm.transfer.intervals import find_intervals
-from auglocal_mm.transfer.report_figures import category_figures, convergence_figures, metric_figures, size_figures
+from auglocal_mm.transfer.page.figures import category_figures, convergence_figures, metric_figures, size_figures
 
 
 @pytest.fixture

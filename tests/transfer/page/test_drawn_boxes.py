@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from auglocal_mm.transfer.drawn_boxes import LONGEST, NARROW, Box, draw
+from auglocal_mm.transfer.page.drawn_boxes import LONGEST, NARROW, Box, draw
 
 GREY = torch.full((3, 60, 120), 100, dtype=torch.uint8)
 

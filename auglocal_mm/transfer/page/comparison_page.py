@@ -16,9 +16,9 @@ from auglocal_mm.transfer.comparison_report import (
     report_sections,
 )
 from auglocal_mm.transfer.intervals import Intervals
-from auglocal_mm.transfer.photographs import photographs
-from auglocal_mm.transfer.report_figures import category_figures, convergence_figures, metric_figures, size_figures
-from auglocal_mm.transfer.verdict_sentences import verdict_sentences
+from auglocal_mm.transfer.page.figures import category_figures, convergence_figures, metric_figures, size_figures
+from auglocal_mm.transfer.page.photographs import photographs
+from auglocal_mm.transfer.page.verdict_sentences import verdict_sentences
 
 
 def to_html(comparison: Comparison, title: str, intervals: Intervals | None, margin: float) -> str:

@@ -5,8 +5,8 @@ import pytest
 
 from auglocal_mm.transfer.comparison import compare
 from auglocal_mm.transfer.comparison_report import to_markdown
-from auglocal_mm.transfer.html_report import to_html
 from auglocal_mm.transfer.intervals import find_intervals
+from auglocal_mm.transfer.page.comparison_page import to_html
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.matches import Matches
 from auglocal_mm.html import from_markdown, inline_photograph, side_by_side
 from auglocal_mm.transfer.comparison import Comparison, TransferResult
-from auglocal_mm.transfer.drawn_boxes import Box, draw
-from auglocal_mm.transfer.evaluated_images import EvaluatedImages, find_images
-from auglocal_mm.transfer.image_detections import IOU, SCORE, Detections, differ_most, random_images
 from auglocal_mm.transfer.intervals import without_matches
+from auglocal_mm.transfer.page.drawn_boxes import Box, draw
+from auglocal_mm.transfer.page.evaluated_images import EvaluatedImages, find_images
+from auglocal_mm.transfer.page.image_detections import IOU, SCORE, Detections, differ_most, random_images
 from auglocal_mm.transfer.recorded_matches import read_matches
 
 NUMBER = 6

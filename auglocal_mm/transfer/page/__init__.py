@@ -1,0 +1,1 @@
+"""A comparison as one HTML page: verdicts first, tables, plots, and photographs side by side."""
