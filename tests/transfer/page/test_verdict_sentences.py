@@ -1,8 +1,8 @@
 import pytest
 
-from auglocal_mm.transfer import verdict_sentences
 from auglocal_mm.transfer.comparison import compare
 from auglocal_mm.transfer.intervals import Intervals
+from auglocal_mm.transfer.page import verdict_sentences
 from auglocal_mm.transfer.paired_interval import Interval
 
 

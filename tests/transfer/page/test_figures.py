@@ -3,9 +3,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from auglocal_mm.transfer import intervals, report_figures
+from auglocal_mm.transfer import intervals
 from auglocal_mm.transfer.comparison import compare
 from auglocal_mm.transfer.intervals import find_intervals
+from auglocal_mm.transfer.page import figures as page_figures
 from auglocal_mm.transfer.page.figures import category_figures, convergence_figures, metric_figures, size_figures
 
 
@@ -40,7 +41,7 @@ def test_categories_are_ordered_by_their_difference(make_evaluated, monkeypatch)
     differences = [float(each) for each in re.findall(r'(?:cat|dog) ([+-]\d+\.\d)', spoken)]
     assert len(differences) == 2 and differences == sorted(differences, reverse=True)
     assert 'Hollow' not in caption
-    monkeypatch.setattr(report_figures, 'MOST_CATEGORIES', 1)
+    monkeypatch.setattr(page_figures, 'MOST_CATEGORIES', 1)
     (spoken, _), _ = figures(category_figures(comparison, found, 0.3)).items()
     largest = max(found.categories['AugLocal']['bbox'].items(), key=lambda item: abs(item[1].difference))
     assert re.findall(r'\b(?:cat|dog)\b', spoken) == [largest[0]]
