@@ -37,6 +37,7 @@ def read_config_file(path: str, changes: Mapping[str, Any] | None = None) -> Con
     merge_changes(config, changes or {})
     check_config(config)
     _name_initializers(config)
+    _drop_scopes_of_functions(config)
     return config
 
 
@@ -101,3 +102,10 @@ def _name_initializers(part: Any) -> None:
         part = list(part.values())
     for each in part if isinstance(part, list | tuple) else ():
         _name_initializers(each)
+
+
+def _drop_scopes_of_functions(config: Config) -> None:
+    """Removes the ``_scope_`` that a ``_base_`` in a package adds: MMEngine would call ``collate_fn`` with it."""
+    for loader in (value for name, value in config.items() if name.endswith('_dataloader') and isinstance(value, dict)):
+        if isinstance(loader.get('collate_fn'), dict):
+            loader['collate_fn'].pop('_scope_', None)

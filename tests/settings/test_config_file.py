@@ -1,4 +1,7 @@
 import pytest
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+from tests_training import write_images
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.settings.config_file import read_config_file
@@ -81,3 +84,12 @@ def test_settings_of_ones_own_may_be_added(tmp_path):
 def test_a_missing_file_is_named():
     with pytest.raises(InputError, match=r'nowhere\.py'):
         read_config_file('nowhere.py')
+
+
+def test_the_loaders_of_a_packaged_base_give_batches(tmp_path, monkeypatch):
+    monkeypatch.setenv('IMAGENET', str(write_images(tmp_path / 'images')))
+    path = written(tmp_path, "_base_ = 'auglocal_mm::bp/resnet34_bp_1xb256-200e_in1k.py'")
+    loader = read_config_file(path, {'val_dataloader.num_workers': 0, 'val_dataloader.persistent_workers': False})
+    with DefaultScope.overwrite_default_scope('auglocal_mm'):
+        batch = next(iter(Runner.build_dataloader(loader.val_dataloader)))
+    assert batch['inputs'].shape[1:] == (3, 224, 224)
