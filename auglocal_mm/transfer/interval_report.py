@@ -113,6 +113,8 @@ def name_to_json(comparison: Comparison, intervals: Intervals | None, margin: fl
 
 def would_decide(verdict: Verdict) -> str:
     """What would decide an undecided verdict; empty for others."""
+    if verdict.obstacle:
+        return f'nothing: {verdict.obstacle}'
     numbers = [
         f'{number:,} {what}' for number, what in ((verdict.images, 'images'), (verdict.seeds, 'seeds')) if number
     ]
@@ -135,7 +137,14 @@ def judged(
     """The difference of a name in each metric that has a verdict."""
     seeds = max(len(comparison.groups[each]) for each in (name, comparison.control))
     known = {metric: each for metric in JUDGED if (each := intervals.metrics[name].get(metric)) is not None}
-    return {metric: (each, judge(each, margin, intervals.num_images, seeds)) for metric, each in known.items()}
+    return {
+        metric: (each, judge(each, margin, intervals.num_images, seeds, _larger_ap(comparison, name, metric)))
+        for metric, each in known.items()
+    }
+
+
+def _larger_ap(comparison: Comparison, name: str, metric: str) -> float:
+    return max(comparison.statistics[each][metric].mean or 0.0 for each in (name, comparison.control))
 
 
 def _verdict_cells(interval: Interval, verdict: Verdict) -> Sequence[str]:

@@ -8,6 +8,8 @@ from auglocal_mm.transfer.paired_interval import Interval, Z
 
 MARGIN = 0.3
 """AP points by which detectors on COCO usually differ between seeds."""
+NOTHING_DETECTED = 'too little was detected, as no AP is above the margin'
+"""Why detectors are not called equal whose APs are all within the margin of zero: they could not differ by more."""
 Word = Literal['better', 'worse', 'equal', 'undecided']
 
 
@@ -20,28 +22,32 @@ class Verdict:
         images: Number of images that would decide, with the seeds as they are; ``None`` if decided, or if no number would.
         seeds: Number of seeds of each name that would decide, with the images as they are; ``None`` also if unknown, with one
             seed of a name.
+        obstacle: Why no number of images or seeds would decide; ``None`` if one might.
     """
 
     word: Word
     images: int | None = None
     seeds: int | None = None
+    obstacle: str | None = None
 
 
-def judge(interval: Interval, margin: float, num_images: int, num_seeds: int) -> Verdict:
+def judge(interval: Interval, margin: float, num_images: int, num_seeds: int, ap: float) -> Verdict:
     """The verdict.
 
     It is ``'equal'`` where the interval lies within the margin, whether or not it contains zero; else ``'better'`` or
     ``'worse'`` where it does not contain zero. The numbers that would decide are those for which the interval would just do
-    so, if the difference and the spreads stayed as they are and were normally distributed.
+    so, if the difference and the spreads stayed as they are and were normally distributed. Detectors of which neither has an
+    AP above the margin are not equal for that, but undecided.
 
     Args:
         interval: Of the difference.
         margin: Differences up to this one do not matter.
         num_images: Number of images that were evaluated.
         num_seeds: Number of seeds of the name that has most.
+        ap: The larger of the two APs, in points.
     """
     if max(-interval.low, interval.high) <= margin:
-        return Verdict('equal')
+        return Verdict('equal') if ap > margin else Verdict('undecided', obstacle=NOTHING_DETECTED)
     if interval.low > 0 or interval.high < 0:
         return Verdict('better' if interval.low > 0 else 'worse')
     # The interval may be this wide and still exclude zero, or lie within the margin, whichever is easier.

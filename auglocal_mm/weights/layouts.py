@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from mmdet.models import ResNet
 from torch import Tensor
 from torchvision.models import get_model, list_models
 
@@ -33,9 +34,11 @@ def in_layout(state: Mapping[str, Tensor], layout: str, architecture: str) -> di
         raise InputError(
             f'--layout is {layout}, which is known for {known}, not for {architecture}; omit it to keep its own names'
         )
+    expected = torchvision_weights(name)
     if layout == 'mmdet':
-        return {key: value for key, value in state.items() if is_of_feature_extractor(key)}
-    different = difference(state, torchvision_weights(name), name)
+        state = {key: value for key, value in state.items() if is_of_feature_extractor(key)}
+        expected = _mmdet_weights(int(name.removeprefix('resnet')), state)
+    different = difference(state, expected, name)
     if different:
         raise InputError(f'--layout is {layout}, but {different}; omit it to keep the network as it is')
     return dict(state)
@@ -51,6 +54,13 @@ def torchvision_weights(name: str) -> dict[str, Tensor]:
     """The weights that torchvision's network ``name`` has, with random values."""
     with torch.random.fork_rng(devices=[]):
         return get_model(name).state_dict()
+
+
+def _mmdet_weights(depth: int, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of MMDetection's ResNet that is as wide as the stem of ``state``, without values."""
+    width = state['conv1.weight'].shape[0] if 'conv1.weight' in state else 64
+    with torch.device('meta'):
+        return ResNet(depth, base_channels=width).state_dict()
 
 
 def difference(state: Mapping[str, Any], expected: Mapping[str, Tensor], name: str) -> str | None:

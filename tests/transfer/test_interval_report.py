@@ -9,6 +9,7 @@ from auglocal_mm.transfer.comparison_report import to_json, to_markdown
 from auglocal_mm.transfer.interval_report import with_interval
 from auglocal_mm.transfer.intervals import find_intervals
 from auglocal_mm.transfer.paired_interval import Interval
+from auglocal_mm.transfer.verdict import NOTHING_DETECTED
 
 
 @pytest.fixture
@@ -55,8 +56,15 @@ def test_text_says_what_the_intervals_are(told):
 def test_margin_moves_the_verdict(told):
     text, report = told(margin=1000)
     assert '±1000 points' in text
-    assert report['names']['Aug|Local']['verdicts']['bbox_mAP']['word'] == 'equal'
+    assert report['names']['Aug|Local']['verdicts']['bbox_mAP']['obstacle'] == NOTHING_DETECTED
     assert report['bootstrap'] == {'level': 0.95, 'replicates': 40, 'seed': 0, 'num_images': 3, 'margin': 1000}
+
+
+def test_detectors_without_a_right_box_get_no_verdict(make_evaluated):
+    comparison = compare({name: [make_evaluated(name, shift=30.0 + index)] for index, name in enumerate(('BP', 'far'))})
+    text = to_markdown(comparison, 'Title', find_intervals(comparison, 40, 0), 0.3)
+    assert '| far | box AP | 0.00 [0.00, 0.00] | undecided |' in text
+    assert 'no AP is above the margin' in text
 
 
 def test_several_seeds_have_both_spreads(told):

@@ -19,6 +19,7 @@ SENTENCES = {
         'It would take {needed} to decide.'
     ),
 }
+OBSTACLE = 'Whether {name} is better or worse than {control} in {metric} is <strong>undecided</strong>: {obstacle}.'
 
 
 def verdict_sentences(comparison: Comparison, intervals: Intervals | None, margin: float) -> Markup:
@@ -43,7 +44,7 @@ def verdict_sentences(comparison: Comparison, intervals: Intervals | None, margi
 def _sentence(
     comparison: Comparison, name: str, metric: str, interval: Interval, verdict: Verdict, margin: float
 ) -> Markup:
-    return Markup(SENTENCES[verdict.word]).format(
+    return Markup(OBSTACLE if verdict.obstacle else SENTENCES[verdict.word]).format(
         name=name,
         control=comparison.control,
         metric=label(metric),
@@ -52,4 +53,5 @@ def _sentence(
         ),
         margin=f'±{margin:g}',
         needed=would_decide(verdict),
+        obstacle=verdict.obstacle,
     )

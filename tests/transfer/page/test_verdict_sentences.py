@@ -15,7 +15,7 @@ def told(comparison, difference, half_width, **settings):
     """The first sentence, and what follows the sentences."""
     interval = Interval(difference, half_width, 1.0, settings.get('seeds'), 1.0, None)
     intervals = Intervals(1000, 0, 5000, {'AugLocal': {'bbox_mAP': interval}}, {}, [])
-    html = verdict_sentences.verdict_sentences(comparison, intervals, 0.3)
+    html = verdict_sentences.verdict_sentences(comparison, intervals, settings.get('margin', 0.3))
     sentence, _, rest = html.partition('</li>')
     return sentence.partition('<li>')[2], rest
 
@@ -39,6 +39,14 @@ def told(comparison, difference, half_width, **settings):
 def test_each_verdict_is_a_sentence(comparison, difference, half_width, expected):
     sentence, _ = told(comparison, difference, half_width)
     assert sentence == expected.replace('DIFFERENCE', '<span class="nowrap">').replace('END', '</span>')
+
+
+def test_detectors_that_detect_too_little_get_no_verdict(comparison):
+    sentence, _ = told(comparison, 0.0, 0.0, margin=100)
+    assert sentence == (
+        'Whether AugLocal is better or worse than B&lt;P in box AP is <strong>undecided</strong>: '
+        'too little was detected, as no AP is above the margin.'
+    )
 
 
 def test_what_limits_it(comparison):
