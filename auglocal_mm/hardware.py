@@ -1,7 +1,8 @@
-"""What this machine is called, and what this process takes of its memory."""
+"""What this machine is called, and what this process takes of its memory and its time."""
 
 import platform
 import re
+import time
 from pathlib import Path
 
 import torch
@@ -23,3 +24,14 @@ def memory_of_process(entry: str) -> int:
     """An entry of ``/proc/self/status`` in bytes; ``getrusage`` would give a new process the peak of its parent."""
     found = re.search(rf'{entry}:\s+(\d+) kB', Path('/proc/self/status').read_text())
     return int(found[1]) * 1024 if found else 0
+
+
+def seconds_now(device: torch.device) -> float:
+    """The seconds of a clock when ``device`` has computed everything before.
+
+    A CPU with a single thread has a clock of its own, which stops while other processes have its core.
+    """
+    if device.type != 'cuda':
+        return time.thread_time() if torch.get_num_threads() == 1 else time.perf_counter()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
