@@ -1,11 +1,15 @@
 """What this machine is called, and what this process takes of its memory and its time."""
 
+import ctypes
 import platform
 import re
 import time
 from pathlib import Path
 
 import torch
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+"""Options of glibc's ``mallopt``."""
 
 
 def processor() -> str:
@@ -35,3 +39,15 @@ def seconds_now(device: torch.device) -> float:
         return time.thread_time() if torch.get_num_threads() == 1 else time.perf_counter()
     torch.cuda.synchronize(device)
     return time.perf_counter()
+
+
+def keep_freed_memory() -> None:
+    """Lets this process keep the memory that it frees; without glibc nothing changes.
+
+    Otherwise the activations and gradients of an iteration go back to the operating system, which clears the same memory again in
+    the next one: up to a quarter of the time of a training on a CPU.
+    """
+    allocator = ctypes.CDLL(None)
+    if hasattr(allocator, 'mallopt'):
+        allocator.mallopt(M_MMAP_MAX, 0)
+        allocator.mallopt(M_TRIM_THRESHOLD, -1)

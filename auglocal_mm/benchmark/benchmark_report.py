@@ -18,11 +18,11 @@ def to_markdown(data: Mapping[str, Any]) -> str:
     parts = [
         f'# Training iterations on {where}',
         f'PyTorch {machine["torch"]}; {data["rounds"]} rounds of {data["iterations"]} iterations, each round and scheme in '
-        'its own process. Time is the median (minimum to maximum), with a single thread that of the processor alone. Predicted is '
-        'the sum of the times of single layers and of updates, timed in the same process after the iterations, with the median of '
-        'its errors by round. Activations are peak activation memory, counted tensor by tensor; saved is the peak during '
-        'backward, without temporaries of the forward pass. Gradients are those of parameters: left after an iteration, and at '
-        'their peak. The best rival of a local scheme is the fastest way to backpropagate within its '
+        'its own process. Time is the median (minimum to maximum), with a single thread that of the processor alone. Predicted '
+        'is the sum of the times of single layers and of the optimizer, timed in the same process after the iterations, with the '
+        'median of its errors by round. Activations are peak activation memory, counted tensor by tensor; saved is the peak '
+        'during backward, without temporaries of the forward pass. Gradients are those of parameters: left after an iteration, '
+        'and at their peak. The best rival of a local scheme is the fastest way to backpropagate within its '
         f'{"allocated memory" if data["device"] == "cuda" else "activations and gradients"}.',
     ]
     for entry in data['configs']:

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from auglocal_mm.benchmark.iteration import Step, random_batch
 from auglocal_mm.benchmark.schemes import Scheme
-from auglocal_mm.hardware import memory_of_process, seconds_now
+from auglocal_mm.hardware import keep_freed_memory, memory_of_process, seconds_now
 from auglocal_mm.planning.costs.activation_meter import ActivationMeter, storage_of
 from auglocal_mm.registry import MODELS
 from auglocal_mm.runtime.optimizers import each_wrapper
@@ -96,6 +96,7 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
     """
     config = scheme.config
     assert config is not None
+    keep_freed_memory()  # as training on a CPU does
     import_modules_from_strings(**config.get('custom_imports', {'imports': None}))
     init_default_scope('auglocal_mm')
     torch.backends.cudnn.benchmark = config.get('env_cfg', {}).get('cudnn_benchmark', False)

@@ -1,13 +1,13 @@
 """What a config can be planned with: the costs of its network and of every candidate head, in FLOPs or in time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from torch import nn
 
-from auglocal_mm.hardware import seconds_now
+from auglocal_mm.hardware import keep_freed_memory, seconds_now
 from auglocal_mm.local.module import fewest_images
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.planning.costs.layer_seconds import PassTimer, measure_seconds
@@ -23,8 +23,6 @@ HEADS = (AUGLOCAL, 'DGLHead', 'InfoProHead', 'PredSimHead')
 
 ROUNDS = 5
 """How often every layer is timed, after one round that warms up."""
-NEW_MEMORY = 2**26
-"""Bytes that no allocator keeps when they are freed; glibc keeps at most half as many."""
 
 
 def candidate_costs(config: Config, depths: Sequence[int], amp: bool, kinds: Sequence[str]) -> list[NetworkCosts]:
@@ -58,6 +56,7 @@ def time_costs(
         amp: Whether forward runs in bfloat16 autocast.
         device: Where to measure, by default on the GPU if there is one.
     """
+    keep_freed_memory()  # as training on a CPU does
     timer = PassTimer(torch.device(device or _default_device()), amp, ROUNDS)
     model, size, timed = _without_heads(config), config.model.image_size, []
     kept = kept_settings(config.model)
@@ -76,7 +75,7 @@ def time_costs(
 def timed_candidates(
     config: Config, kinds: Sequence[NetworkCosts], batch_size: int, states: int, amp: bool, device: str | None = None
 ) -> list[NetworkCosts]:
-    """:func:`time_costs` of each kind, with the time of updates.
+    """:func:`time_costs` of each kind, with the time of the optimizer.
 
     Args:
         config: Of the same network.
@@ -86,47 +85,29 @@ def timed_candidates(
         amp: Whether forward runs in bfloat16 autocast.
         device: Where to measure, by default on the GPU if there is one.
     """
-    seconds = update_seconds(states, device, amp)
+    seconds = update_seconds(states, device)
     timed = time_costs(config, kinds, batch_size, amp, device)
     return [with_updates(costs, seconds, batch_size) for costs in timed]
 
 
-def update_seconds(states: int, device: str | None = None, amp: bool = False) -> float:
-    """Seconds for one parameter in an iteration, measured here: of the optimizer, and of the new memory of its gradient.
-
-    Gradients, and autocast's copies of weights, are freed in every iteration. A CPU's allocator gives that much memory back to
-    the operating system, which takes longer to provide it anew than the layers to write it.
+def update_seconds(states: int, device: str | None = None) -> float:
+    """Seconds of the optimizer for one parameter, measured here.
 
     Args:
         states: Optimizer states per parameter.
         device: Where to measure, by default on the GPU if there is one.
-        amp: Whether forward runs in bfloat16 autocast.
     """
     where = torch.device(device or _default_device())
     weight = nn.Parameter(torch.zeros(2**22, device=where))
     weight.grad = torch.zeros_like(weight)
     momentum = 0.9 if states else 0.0
     optimizer = torch.optim.SGD([weight], 0.1, momentum) if states < 2 else torch.optim.AdamW([weight])
-    freed = weight.itemsize + (torch.bfloat16.itemsize if amp else 0)
-    step = min(_seconds(optimizer.step, where) for _ in range(4)) / weight.numel()
-    return step + freed * _new_memory_seconds(where)
-
-
-def _new_memory_seconds(device: torch.device) -> float:
-    """Seconds that a byte takes longer to write for the first time; about none on a GPU, whose memory PyTorch keeps."""
-    first, again = [], []
+    seconds = []
     for _ in range(4):
-        memory = torch.empty(NEW_MEMORY, dtype=torch.uint8, device=device)
-        first.append(_seconds(memory.zero_, device))
-        again.append(_seconds(memory.zero_, device))
-        del memory  # so that the next is new
-    return max(0.0, min(first) - min(again)) / NEW_MEMORY
-
-
-def _seconds(run: Callable[[], Any], device: torch.device) -> float:
-    start = seconds_now(device)
-    run()
-    return seconds_now(device) - start
+        start = seconds_now(where)
+        optimizer.step()
+        seconds.append(seconds_now(where) - start)
+    return min(seconds) / weight.numel()
 
 
 def _default_device() -> str:
