@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -17,11 +18,12 @@ def to_markdown(data: Mapping[str, Any]) -> str:
     parts = [
         f'# Training iterations on {where}',
         f'PyTorch {machine["torch"]}; {data["rounds"]} rounds of {data["iterations"]} iterations, each round and scheme in '
-        'its own process. Time is the median (minimum to maximum); predicted is the sum of the times of single layers and of the '
-        'optimizer, and its error. Activations are peak activation memory, counted tensor by '
-        'tensor; saved is the peak during backward, without temporaries of the forward pass. Gradients are those of '
-        'parameters: left after an iteration, and at their peak. The best rival of a local scheme is the fastest way to '
-        f'backpropagate within its {"allocated memory" if data["device"] == "cuda" else "activations and gradients"}.',
+        'its own process. Time is the median (minimum to maximum), with a single thread that of the processor alone. Predicted '
+        'is the sum of the times of single layers and of the optimizer, timed in the same process after the iterations, with the '
+        'median of its errors by round. Activations are peak activation memory, counted tensor by tensor; saved is the peak '
+        'during backward, without temporaries of the forward pass. Gradients are those of parameters: left after an iteration, '
+        'and at their peak. The best rival of a local scheme is the fastest way to backpropagate within its '
+        f'{"allocated memory" if data["device"] == "cuda" else "activations and gradients"}.',
     ]
     for entry in data['configs']:
         parts += _section(entry, data['device'])
@@ -84,9 +86,10 @@ def _row(scheme: Mapping[str, Any], device: str) -> tuple[str, ...]:
 
 
 def _predicted(scheme: Mapping[str, Any]) -> str:
-    """The time that the planner predicts, and how far it is from the measured one."""
-    predicted = scheme.get('predicted_ms')
-    return f'{predicted:.1f} ({predicted / scheme["median_ms"] - 1:+.0%})' if predicted else ''
+    """The time that the planner predicts, and how far it is from the measured one of the same round."""
+    if 'prediction_error' not in scheme:
+        return ''
+    return f'{median(scheme["predicted_ms"]):.1f} ({scheme["prediction_error"]:+.0%})'
 
 
 def mib(size: float | None) -> str:

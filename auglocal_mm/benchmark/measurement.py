@@ -3,7 +3,6 @@
 import ctypes
 import logging
 import signal
-import time
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from auglocal_mm.benchmark.iteration import Step, random_batch
 from auglocal_mm.benchmark.schemes import Scheme
-from auglocal_mm.hardware import memory_of_process
+from auglocal_mm.hardware import keep_freed_memory, memory_of_process, seconds_now
 from auglocal_mm.planning.costs.activation_meter import ActivationMeter, storage_of
 from auglocal_mm.registry import MODELS
 from auglocal_mm.runtime.optimizers import each_wrapper
@@ -38,7 +37,9 @@ class Measurement:
 
     Attributes:
         images: Number of images in an iteration.
-        times: Seconds of each timed iteration.
+        times: Seconds of each timed iteration, by the clock of :func:`auglocal_mm.hardware.seconds_now`.
+        predicted: Seconds of an iteration as the planner predicts them, by layers timed in the same process; ``None`` if it
+            does not.
         resident: Resident memory of the process before its first iteration.
         peak_resident: Peak resident memory up to the last timed iteration.
         peak_allocated: Peak of PyTorch's allocated GPU memory during the timed iterations; 0 on a CPU.
@@ -55,6 +56,7 @@ class Measurement:
 
     images: int
     times: list[float]
+    predicted: float | None
     resident: int
     peak_resident: int
     peak_allocated: int
@@ -94,6 +96,7 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
     """
     config = scheme.config
     assert config is not None
+    keep_freed_memory()  # as training on a CPU does
     import_modules_from_strings(**config.get('custom_imports', {'imports': None}))
     init_default_scope('auglocal_mm')
     torch.backends.cudnn.benchmark = config.get('env_cfg', {}).get('cudnn_benchmark', False)
@@ -113,8 +116,9 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
         torch.cuda.empty_cache()  # of what cuDNN tried in order to choose its algorithms
         torch.cuda.reset_peak_memory_stats()
     times = [_seconds(step, batch, device) for _ in range(iterations)]
-    # The peaks come first: the meters below use memory themselves.
+    # The peaks come first: what follows uses memory itself.
     peaks = memory_of_process('VmHWM'), torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+    predicted = scheme.prediction.seconds(device) if scheme.prediction else None
     gradients = gradient_bytes(model)
     flops, peak_gradients = (None, None) if scheme.compiled else flops_and_gradients(step, batch, model)
     activations, saved = (None, graph_bytes(step, batch, model)) if scheme.compiled else activation_bytes(step, batch)
@@ -122,6 +126,7 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
     return Measurement(
         len(batch['inputs']),
         times,
+        predicted,
         resident,
         *peaks,
         activations,
@@ -189,16 +194,10 @@ def flops_and_gradients(step: Step, batch: dict[str, Tensor], model: nn.Module) 
 
 
 def _seconds(step: Step, batch: dict[str, Tensor], device: str) -> float:
-    _wait(device)
-    start = time.perf_counter()
+    where = torch.device(device)
+    start = seconds_now(where)
     step(batch)
-    _wait(device)
-    return time.perf_counter() - start
-
-
-def _wait(device: str) -> None:
-    if device == 'cuda':
-        torch.cuda.synchronize()
+    return seconds_now(where) - start
 
 
 def _size(model: nn.Module) -> int:

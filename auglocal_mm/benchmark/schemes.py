@@ -10,15 +10,21 @@ from typing import Any
 from mmengine.config import Config
 
 from auglocal_mm.benchmark.iteration import StepBuilder, released_step, training_step
+from auglocal_mm.benchmark.prediction import Prediction
 from auglocal_mm.benchmark.rivals import compiled_within, saved_on_cpu, updated_in_backward
 from auglocal_mm.errors import InputError
 from auglocal_mm.planning.costs.candidates import candidate_costs, timed_candidates
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
-from auglocal_mm.planning.costs.timed_costs import NANOSECONDS
 from auglocal_mm.planning.plan import AUGLOCAL, Plan
 from auglocal_mm.planning.plan_report import describe
 from auglocal_mm.planning.search.plans import backpropagation, cheapest_plan
-from auglocal_mm.planning.training_config import kept_settings, optimizer_states, refuse_turns, to_config
+from auglocal_mm.planning.training_config import (
+    kept_settings,
+    optimizer_states,
+    refuse_turns,
+    to_config,
+    trains_in_autocast,
+)
 
 BUDGETS = (1.0, 0.5, 0.2)
 """Shares of the activations that a compiled graph of BP may save."""
@@ -36,8 +42,7 @@ class Scheme:
         build_step: Makes its training step.
         note: A note for the report: the plan, or why there is none.
         compiled: Whether its graph is compiled, so that its tensors and FLOPs cannot be counted.
-        predicted: Peak activation memory in bytes for one image, where it is predicted.
-        predicted_seconds: Of an iteration, where they are predicted from the times of single layers.
+        prediction: What the planner predicts, if it can.
     """
 
     name: str
@@ -45,8 +50,7 @@ class Scheme:
     build_step: StepBuilder = training_step
     note: str = ''
     compiled: bool = False
-    predicted: float | None = None
-    predicted_seconds: float | None = None
+    prediction: Prediction | None = None
 
 
 def check_auglocal(config: Config, path: str) -> None:
@@ -83,12 +87,12 @@ def training_schemes(
         cost: What plans have least of, ``'flops'`` or ``'time'``, which is measured.
         heads: Kinds of heads of the plans.
     """
-    kinds = measure_config(config, cost, heads, device) if shares else []
+    kinds = measure_config(config, cost, heads, device) if shares or cost == 'time' else []
     plans = [_plans(config, kinds, share) for share in shares]
     plain = _with_model(config, _backpropagation(config.model.to_dict()))
     reference = Scheme('BP', plain)
     if kinds:
-        reference = _predicted(reference, config, kinds[0], backpropagation(kinds[0]))
+        reference = replace(reference, prediction=Prediction(config, kinds[0], backpropagation(kinds[0])))
     return [
         reference,
         *_rivals(plain, device, compiled),
@@ -151,7 +155,7 @@ def measure_config(
         heads: Kinds of heads.
         device: Where times are measured.
     """
-    amp = config.optim_wrapper.get('type', 'OptimWrapper').endswith('AmpOptimWrapper')
+    amp = trains_in_autocast(config)
     kinds = candidate_costs(config, DEPTHS, amp, heads)
     if cost == 'flops':
         return kinds
@@ -182,14 +186,8 @@ def planned_scheme(
     # Without `base`: the settings replace entire keys here.
     settings = to_config(plan, costs.names, {'partition': model.get('partition')}, keep)['model']
     planned = {**_backpropagation(model), **{key: _undeleted(value) for key, value in settings.items()}}
-    scheme = Scheme(name, _with_model(config, planned), note=_note(plan, reference, costs))
-    return _predicted(scheme, config, costs, plan)
-
-
-def _predicted(scheme: Scheme, config: Config, costs: NetworkCosts, plan: Plan) -> Scheme:
-    """``scheme`` with what ``plan`` predicts."""
-    seconds = plan.compute * config.train_dataloader.batch_size / NANOSECONDS if costs.timed else None
-    return replace(scheme, predicted=plan.activations, predicted_seconds=seconds)
+    note, prediction = _note(plan, reference, costs), Prediction(config, costs, plan)
+    return Scheme(name, _with_model(config, planned), note=note, prediction=prediction)
 
 
 def _released(config: Config) -> Config:

@@ -50,7 +50,8 @@ def summarise(scheme: Scheme, found: Sequence[Measurement] | str) -> dict[str, A
         return {'name': scheme.name, 'note': found, 'possible': False}
     rounds = [[1000 * seconds for seconds in each.times] for each in found]
     times = [each for one in rounds for each in one]
-    others = [{key: value for key, value in asdict(each).items() if key not in ('times', 'images')} for each in found]
+    separate = ('times', 'predicted', 'images')
+    others = [{key: value for key, value in asdict(each).items() if key not in separate} for each in found]
     return {
         'name': scheme.name,
         'note': scheme.note,
@@ -59,10 +60,19 @@ def summarise(scheme: Scheme, found: Sequence[Measurement] | str) -> dict[str, A
         'median_ms': median(times),
         'min_ms': min(times),
         'max_ms': max(times),
-        'predicted_ms': 1000 * scheme.predicted_seconds if scheme.predicted_seconds else None,
+        **_predictions(found),
         'images_per_second': 1000 * found[0].images / median(times),
         **{key: max((each[key] for each in others if each[key] is not None), default=None) for key in others[0]},
     }
+
+
+def _predictions(found: Sequence[Measurement]) -> dict[str, Any]:
+    """The predicted time of each round, and its error in the same round, whose median a drift of the machine does not change."""
+    pairs = [(each.predicted, median(each.times)) for each in found if each.predicted is not None]
+    if not pairs:
+        return {}
+    errors = [predicted / measured - 1 for predicted, measured in pairs]
+    return {'predicted_ms': [1000 * predicted for predicted, _ in pairs], 'prediction_error': median(errors)}
 
 
 def add_ratios(schemes: Sequence[dict[str, Any]]) -> None:

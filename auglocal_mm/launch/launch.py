@@ -12,6 +12,7 @@ import torch
 from mmengine.config import Config
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.hardware import keep_freed_memory
 from auglocal_mm.launch.accidents import accident_message, all_processes_end, end, stop_signals
 from auglocal_mm.launch.layer_parallel import set_up_layer_parallel
 from auglocal_mm.launch.process_group import RANKS, join_processes
@@ -57,6 +58,7 @@ def load_config(arguments: argparse.Namespace, for_training: bool = False) -> Co
         _use_gpu(config)
     else:
         _use_cpu(config)
+        keep_freed_memory()
     for loader in LOADERS:
         if (config.get(loader) or {}).get('num_workers'):
             config[loader].setdefault('timeout', WAIT_FOR_BATCH)

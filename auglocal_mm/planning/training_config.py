@@ -33,6 +33,11 @@ def optimizer_states(config: Config) -> int:
     return STATES[optimizer.type] if optimizer.type != 'SGD' or optimizer.get('momentum') else 0
 
 
+def trains_in_autocast(config: Config) -> bool:
+    """Whether forward runs in autocast."""
+    return config.optim_wrapper.get('type', 'OptimWrapper').endswith('AmpOptimWrapper')
+
+
 def kept_settings(model: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a model's auxiliary heads that a plan does not change, such as ``downsampling``.
 

@@ -2,7 +2,6 @@
 
 import math
 import statistics
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import accumulate, pairwise
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.hardware import seconds_now
 from auglocal_mm.local.module import LocalModule
 from auglocal_mm.local.state import State, Targets
 
@@ -152,21 +152,14 @@ def _round(
     targets: Targets,
     context: Callable[[], AbstractContextManager[Any]],
 ) -> list[float]:
-    seconds = []
+    device, seconds = state.features.device, []
     for module in modules:
-        start = _now(state.features)
+        start = seconds_now(device)
         with context():
             state = module(state)
             loss = module.loss(state, targets)['loss']
         loss.backward()
         state = state.detach()
-        seconds.append(_now(state.features) - start)
+        seconds.append(seconds_now(device) - start)
         module.zero_grad(set_to_none=True)
     return seconds
-
-
-def _now(tensor: Tensor) -> float:
-    """The time when ``tensor`` is computed."""
-    if tensor.is_cuda:
-        torch.cuda.synchronize(tensor.device)
-    return time.perf_counter()

@@ -111,5 +111,5 @@ def measured(scheme: Scheme, device: str) -> dict[str, Any]:
         found = asdict(measure(scheme, ITERATIONS, device))
     except Exception as error:  # out of memory, above all
         return {'error': f'{type(error).__name__}: {error}'[:500]}
-    predicted = scheme.predicted * found['images'] if scheme.predicted else None
+    predicted = scheme.prediction.plan.activations * found['images'] if scheme.prediction else None
     return {**found, 'predicted_activations': predicted}

@@ -22,7 +22,14 @@ from auglocal_mm.planning.plan import AUGLOCAL, Plan
 from auglocal_mm.planning.plan_report import describe, plot, to_json, to_markdown
 from auglocal_mm.planning.search.frontier import Frontier, Training, cheapest_within, find_frontier, memory_of
 from auglocal_mm.planning.sizes import format_size, parse_size
-from auglocal_mm.planning.training_config import given_settings, kept_settings, optimizer_states, to_config, to_text
+from auglocal_mm.planning.training_config import (
+    given_settings,
+    kept_settings,
+    optimizer_states,
+    to_config,
+    to_text,
+    trains_in_autocast,
+)
 from auglocal_mm.settings.cfg_options import CfgOptions
 
 
@@ -149,8 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = given_options(options)
     config = read_training(options.config, given)
     budget = parse_size(options.budget) if options.budget is not None else None
-    amp = config.optim_wrapper.get('type', 'OptimWrapper').endswith('AmpOptimWrapper')
-    training = Training(config.train_dataloader.batch_size, optimizer_states(config), amp)
+    training = Training(config.train_dataloader.batch_size, optimizer_states(config), trains_in_autocast(config))
     kinds = candidates(config, options, training)
     names = kinds[0].names
     frontier = search(kinds)

@@ -34,7 +34,7 @@ from auglocal_mm.planning.parallel.report import advice, predictions_table, stag
 from auglocal_mm.planning.parallel.stages import ParallelPlan, fastest_stages
 from auglocal_mm.planning.search.frontier import Training
 from auglocal_mm.planning.sizes import format_size, parse_size
-from auglocal_mm.planning.training_config import optimizer_states, to_text
+from auglocal_mm.planning.training_config import optimizer_states, to_text, trains_in_autocast
 from auglocal_mm.settings.cfg_options import CfgOptions
 
 BANDWIDTHS = [1e9 * number for number in (1, 2.5, 5, 10, 25, 50, 100, 200, 400)]
@@ -160,8 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     updates = update_seconds(states) if options.tflops is None else 0.0
     overlap = options.tflops is not None or torch.cuda.is_available()
     devices = Devices(options.devices, *links, memory, updates, overlap)
-    amp = config.optim_wrapper.get('type', 'OptimWrapper').endswith('AmpOptimWrapper')
-    training = Training(config.train_dataloader.batch_size, states, amp)
+    training = Training(config.train_dataloader.batch_size, states, trains_in_autocast(config))
     costs, plan = choose(candidates(config, options, training), training, devices)
     costs_of = at_batch_sizes(config, costs, training, measured=options.tflops is None)
     predictions = all_predictions(costs_of, plan, training, devices)

@@ -1,6 +1,5 @@
 """What a config can be planned with: the costs of its network and of every candidate head, in FLOPs or in time."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from auglocal_mm.hardware import keep_freed_memory, seconds_now
 from auglocal_mm.local.module import fewest_images
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.planning.costs.layer_seconds import PassTimer, measure_seconds
@@ -62,6 +62,7 @@ def time_costs(
         device: Where to measure, by default on the GPU if there is one.
         rounds: How often every layer is timed, after one round that warms up.
     """
+    keep_freed_memory()  # as training on a CPU does
     timer = PassTimer(torch.device(device or _default_device()), amp, rounds)
     model, size, timed = _without_heads(config), config.model.image_size, []
     kept = kept_settings(config.model)
@@ -102,18 +103,16 @@ def update_seconds(states: int, device: str | None = None) -> float:
         states: Optimizer states per parameter.
         device: Where to measure, by default on the GPU if there is one.
     """
-    device = device or _default_device()
-    weight = nn.Parameter(torch.zeros(2**22, device=device))
+    where = torch.device(device or _default_device())
+    weight = nn.Parameter(torch.zeros(2**22, device=where))
     weight.grad = torch.zeros_like(weight)
     momentum = 0.9 if states else 0.0
     optimizer = torch.optim.SGD([weight], 0.1, momentum) if states < 2 else torch.optim.AdamW([weight])
     seconds = []
     for _ in range(4):
-        start = time.perf_counter()
+        start = seconds_now(where)
         optimizer.step()
-        if device == 'cuda':
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(seconds_now(where) - start)
     return min(seconds) / weight.numel()
 
 

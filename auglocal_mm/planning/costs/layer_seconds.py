@@ -2,7 +2,6 @@
 
 import copy
 import statistics
-import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from auglocal_mm.errors import InputError
+from auglocal_mm.hardware import seconds_now
 from auglocal_mm.local.module import Head, LocalLayer
 from auglocal_mm.local.recompute import Checkpointed
 from auglocal_mm.local.state import State, Targets
@@ -251,11 +251,7 @@ class PassTimer:
             tensor.detach().sum()
 
     def _now(self) -> float:
-        """The time when everything before is computed; of a single thread, without other processes on its core."""
-        if self.device.type != 'cuda':
-            return time.thread_time() if torch.get_num_threads() == 1 else time.perf_counter()
-        torch.cuda.synchronize(self.device)
-        return time.perf_counter()
+        return seconds_now(self.device)
 
 
 def _inputs(model: ImageClassifier, image_size: int, batch_size: int, device: torch.device) -> tuple[State, Run]:

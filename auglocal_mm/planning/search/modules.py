@@ -64,8 +64,7 @@ def _closed(
     if not fitting:
         return None
     state, schedule = min(fitting, key=lambda pair: pair[0].extra + pair[1].extra)
-    backward = layers[0].backward_without_input + sum(layer.backward for layer in layers[1:] + head)
-    compute = backward + state.extra + schedule.extra + sum(layer.forward for layer in layers + head)
+    compute = _passes(layers, head) + state.extra + schedule.extra
     return _Closed(compute, sum(layer.parameters for layer in head), depth, state, schedule)
 
 
@@ -83,6 +82,28 @@ def _module(costs: NetworkCosts, first: int, last: int, closed: _Closed) -> Plan
         closed.head_parameters,
     )
     return replace(module, activations=peak_of(costs, module))
+
+
+def compute_of(costs: NetworkCosts, module: PlannedModule) -> int:
+    """Cost of forward and backward of ``module`` for one image, in FLOPs or nanoseconds, also with other ``costs``."""
+    layers, head = costs.parts(module.first, module.last, module.depth)
+    own = [each.shifted(-module.first) for each in module.layer_segments]
+    again = _recomputed(layers, own) + _recomputed(head, module.head_segments)
+    return again + _passes(layers, head)
+
+
+def _passes(layers: Sequence[LayerCost], head: Sequence[LayerCost]) -> int:
+    """Cost of forward and backward without recomputation; the input of a module needs no gradient."""
+    backward = layers[0].backward_without_input + sum(layer.backward for layer in [*layers[1:], *head])
+    return backward + sum(layer.forward for layer in [*layers, *head])
+
+
+def _recomputed(layers: Sequence[LayerCost], segments: Sequence[Segment]) -> int:
+    return sum(
+        layer.norms if segment.selective else layer.forward
+        for segment in segments
+        for layer in layers[segment.first : segment.last + 1]
+    )
 
 
 def peak_of(costs: NetworkCosts, module: PlannedModule) -> float:
