@@ -2,7 +2,6 @@
 
 import copy
 import itertools
-import math
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch.utils.data import DataLoader
 from auglocal_mm.datasets import collate_images
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
+from auglocal_mm.local.module import images_read
 from auglocal_mm.local.step import local_step
 
 
@@ -29,7 +29,7 @@ def check_last_batch(runner: Runner) -> None:
     if not hasattr(model, 'local_modules') or runner.max_iters < len(loader):
         return
     size, modules = _last_batch_size(loader), model.local_modules()
-    if size is None or all(math.ceil(module.head.batch_share * size) != 1 for module in modules):
+    if size is None or all(images_read(module.head.batch_share, size) != 1 for module in modules):
         return
     copied = copy.deepcopy(model).train()
     items = list(itertools.islice((item for item in loader.dataset if item is not None), size))

@@ -39,6 +39,11 @@ class Head(nn.Module, ABC):
         """``'loss'``, the scalar to minimise, and detached diagnostics, from the state after the local module."""
 
 
+def images_read(share: float, images: int) -> int:
+    """How many of a batch a share is, rounded up."""
+    return math.ceil(share * images)
+
+
 def fewest_images(shares: Iterable[float]) -> int:
     """The fewest images of which each share, rounded up, is at least two: a BatchNorm on vectors refuses a single image.
 

@@ -8,6 +8,7 @@ from typing import Any
 import mmengine.registry as mmengine_registry
 from mmengine.config import Config
 from mmengine.registry import Registry
+from mmengine.runner import set_random_seed
 from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from auglocal_mm.errors import InputError
@@ -25,8 +26,13 @@ BUILDERS = {
     'param_scheduler': mmengine_registry.PARAM_SCHEDULERS,
     'custom_hooks': mmengine_registry.HOOKS,
     'executor': EXECUTORS,
+    'log_processor': mmengine_registry.LOG_PROCESSORS,
+    'visualizer': mmengine_registry.VISUALIZERS,
+    'vis_backends': mmengine_registry.VISBACKENDS,
 }
 """The registry that builds what a key contains, wherever the key is."""
+LOOPS = {'train_cfg': '', 'val_cfg': 'ValLoop', 'test_cfg': 'TestLoop'}
+"""Settings that MMEngine builds loops from, and the loop without ``type``; that of training depends on ``by_epoch``."""
 UNRELATED = ('train_cfg', 'test_cfg', 'paramwise_cfg')
 """Keys below which these names mean something else."""
 RUNNER_KEYS = {
@@ -50,6 +56,13 @@ def check_parts(config: Config) -> None:
             builder = mmengine_registry.EVALUATOR
         cls = _registered(key, part['type'], builder, 'auglocal_mm' if builder is EXECUTORS else scope)
         _check_part(key, part, cls, RUNNER_KEYS.get(builder, ()))
+    for key, default in LOOPS.items():
+        loop = config.get(key)
+        if isinstance(loop, Mapping):
+            kind = default or ('EpochBasedTrainLoop' if loop.get('by_epoch', True) else 'IterBasedTrainLoop')
+            cls = _registered(key, loop.get('type', kind), mmengine_registry.LOOPS, scope)
+            _check_part(key, loop, cls, () if 'type' in loop else ('by_epoch',))
+    _check_part('randomness', config.get('randomness') or {}, set_random_seed, ())
 
 
 def _parts(parent: Mapping[str, Any] | Config, path: str) -> Iterator[tuple[str, Mapping[str, Any], Registry]]:

@@ -239,7 +239,7 @@ def test_other_configs_are_refused(tiny_config, heads, named):
 
 
 def fake(times: list[float], activations: int = 100) -> Measurement:
-    return Measurement(2, times, *[0] * 4, activations, activations - 10, *[0] * 3, 10, *[0] * 2)
+    return Measurement(2, times, None, *[0] * 4, activations, activations - 10, *[0] * 3, 10, *[0] * 2)
 
 
 def test_summary_by_hand():
@@ -255,6 +255,17 @@ def test_summary_by_hand():
     assert ours['relative'] == {'time': 0.8, 'activations': 0.5, 'saved': pytest.approx(90 / 190), 'flops': 1.0}
     assert against_released(schemes) == {'median': 0.4, 'rounds': [0.25, 0.5]}
     assert schemes[-1] == {'name': 'plan', 'note': 'too small', 'possible': False}
+
+
+def test_predictions_are_compared_within_their_rounds():
+    rounds = [
+        replace(fake(times), predicted=predicted)
+        for times, predicted in (([1.0, 3.0], 1.9), ([4.0], 4.4), ([8.0], 9.6))
+    ]
+    found = summarise(Scheme('BP', None), rounds)
+    assert found['predicted_ms'] == [1900, 4400, 9600]
+    assert found['prediction_error'] == pytest.approx(0.1)
+    assert 'prediction_error' not in summarise(Scheme('BP', None), [fake([1.0])])
 
 
 def test_without_backpropagation_there_are_no_ratios():

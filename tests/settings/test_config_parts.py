@@ -65,6 +65,31 @@ def test_misspelt_types_and_keys_are_named(part, words, registered):
     assert all(word in found for word in words), found
 
 
+@pytest.mark.parametrize(
+    ('key', 'part', 'words'),
+    [
+        ('train_cfg', dict(max_epoch=3), ('train_cfg (EpochBasedTrainLoop)', "'max_epoch'", 'max_epochs')),
+        ('train_cfg', dict(by_epoch=False, max_iter=3), ('train_cfg (IterBasedTrainLoop)', "'max_iter'", 'max_iters')),
+        (
+            'train_cfg',
+            dict(type='EpochBasedTrainLop'),
+            ("train_cfg.type is 'EpochBasedTrainLop'", 'EpochBasedTrainLoop'),
+        ),
+        ('val_cfg', dict(fp_16=True), ('val_cfg (ValLoop)', "'fp_16'", 'fp16')),
+        ('test_cfg', dict(type='TestLoop', fp61=True), ('test_cfg (TestLoop)', "'fp61'", 'fp16')),
+        ('randomness', dict(sed=1), ('randomness', "'sed'", 'seed')),
+        (
+            'log_processor',
+            dict(type='LogProcessor', window=9),
+            ('log_processor (LogProcessor)', "'window'", 'window_size'),
+        ),
+    ],
+)
+def test_misspelt_settings_of_the_runner_are_named(key, part, words):
+    found = refusal(**{key: part})
+    assert all(word in found for word in words), found
+
+
 def test_parts_are_found_wherever_they_stand(registered):
     wheel = dict(type='Wheel', spoke=3)
     cases = {

@@ -71,7 +71,8 @@ def calls(monkeypatch) -> list[str]:
     def measure(scheme, iterations, device):
         optimizer, size = scheme.config.optim_wrapper, scheme.config.model.image_size
         names.append(f'{scheme.name} {optimizer.type} {size} {scheme.config.train_dataloader.batch_size} {iterations}')
-        return Measurement(4, [1.0], *[100] * 12)
+        predicted = scheme.prediction.seconds(device) if scheme.prediction else None
+        return Measurement(4, [1.0], predicted, *[100] * 12)
 
     monkeypatch.setattr(benchmark_training, 'measure_alone', measure)
     return names
@@ -83,11 +84,18 @@ def test_predicted_times_are_compared_with_those_of_an_iteration(config, tmp_pat
     arguments += ['--out', str(tmp_path / 'out')]
     benchmark_training.main([config, *arguments])
     entry = json.loads((tmp_path / 'out' / 'benchmark.json').read_text())['configs'][0]
-    predicted = {scheme['name']: scheme['predicted_ms'] for scheme in entry['schemes']}
-    assert 'BP' in predicted and 'BP checkpointed' not in predicted
-    assert predicted['plan 1.00x'] <= predicted['BP'] and predicted['AugLocal'] is None
+    predicted = {scheme['name']: scheme['predicted_ms'][0] for scheme in entry['schemes'] if 'predicted_ms' in scheme}
+    assert predicted.keys() == {'BP', 'plan 1.00x'} and min(predicted.values()) > 0
     text = (tmp_path / 'out' / 'benchmark.md').read_text()
     assert f'| {predicted["BP"]:.1f} ({predicted["BP"] / 1000 - 1:+.0%}) |' in text
+
+
+def test_times_of_backpropagation_are_predicted_without_plans(config, tmp_path, calls, monkeypatch):
+    monkeypatch.setattr(schemes, 'DEPTHS', [2])
+    out = tmp_path / 'out'
+    benchmark_training.main([config, '--cost', 'time', '--plans', '--rounds', '1', '--only', 'BP', '--out', str(out)])
+    reference, *others = json.loads((out / 'benchmark.json').read_text())['configs'][0]['schemes']
+    assert reference['predicted_ms'][0] > 0 and not any('predicted_ms' in scheme for scheme in others)
 
 
 def test_rounds_go_through_all_schemes_in_turn(config, tmp_path, calls):

@@ -1,6 +1,5 @@
 """AugLocal's auxiliary network: copies of the structure of a few later layers of the primary network."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from auglocal_mm.errors import InputError
 from auglocal_mm.local.blueprint import head_blueprint
 from auglocal_mm.local.depth import pyramid_depths
+from auglocal_mm.local.module import images_read
 from auglocal_mm.local.recompute import join_segments, resolve_segments
 from auglocal_mm.local.state import State, Targets
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
@@ -91,7 +91,7 @@ class AugLocalHead(AuxiliaryHead):
     def loss(self, state: State, targets: Targets) -> dict[str, Tensor]:
         """As of :class:`AuxiliaryHead`, on the head's share of the batch."""
         if self.batch_share < 1:
-            images = math.ceil(self.batch_share * len(state.features))
+            images = images_read(self.batch_share, len(state.features))
             state, targets = state.first(images), targets.first(images)
         return super().loss(state, targets)
 

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from torch import nn
 
 from auglocal_mm.hardware import keep_freed_memory, seconds_now
-from auglocal_mm.local.module import fewest_images
+from auglocal_mm.local.module import fewest_images, images_read
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.planning.costs.layer_seconds import PassTimer, measure_seconds
 from auglocal_mm.planning.costs.network_cost import NetworkCosts, measure_network
@@ -29,7 +29,7 @@ def candidate_costs(config: Config, depths: Sequence[int], amp: bool, kinds: Seq
     """The costs of the network of a config, in FLOPs, with heads of each kind.
 
     Args:
-        config: Of a classifier, with ``model.image_size``.
+        config: Of a classifier, with ``model.image_size``. A head that reads a share of its batches reads whole images.
         depths: The depths d of AugLocal's heads.
         amp: Whether forward runs in bfloat16 autocast.
         kinds: Some of :data:`HEADS`.
@@ -38,8 +38,10 @@ def candidate_costs(config: Config, depths: Sequence[int], amp: bool, kinds: Seq
         InputError: The config has heads that cannot be planned, or trains its modules in turn.
     """
     refuse_turns(config)
-    model, size = _without_heads(config), config.model.image_size
-    costs = measure_network(model, size, depths, amp, kept_settings(config.model))
+    model, size, kept = _without_heads(config), config.model.image_size, kept_settings(config.model)
+    batch_size = config.train_dataloader.batch_size
+    read = images_read(kept.get('batch_share', 1.0), batch_size) / batch_size
+    costs = measure_network(model, size, depths, amp, {**kept, 'batch_share': read})
     return [costs if kind == AUGLOCAL else with_heads(costs, model, size, {'type': kind}, amp) for kind in kinds]
 
 

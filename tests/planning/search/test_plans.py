@@ -10,6 +10,7 @@ from auglocal_mm.local.recompute import Segment
 from auglocal_mm.planning.costs.layer_cost import LayerCost
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
 from auglocal_mm.planning.plan import Plan
+from auglocal_mm.planning.search import modules
 from auglocal_mm.planning.search.modules import peak, peak_of
 from auglocal_mm.planning.search.plans import cheapest_plan, cheapest_plans
 from auglocal_mm.planning.search.segments import extend, segments_of, start
@@ -128,7 +129,8 @@ def check_consistent(costs: NetworkCosts, plan: Plan) -> None:
             for segment in module.layer_segments
         ]
         assert module.activations == peak_of(costs, module)
-        assert module.compute == compute_of(layers, head, schedule, module.head_segments)
+        computed = compute_of(layers, head, schedule, module.head_segments)
+        assert module.compute == modules.compute_of(costs, module) == computed
         assert module.parameters == sum(layer.parameters for layer in [*layers, *head])
 
 
