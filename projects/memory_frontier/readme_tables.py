@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
 from accuracy_report import table as accuracy_table
@@ -16,6 +17,12 @@ from auglocal_mm.planning.sizes import format_size
 
 HERE = Path(__file__).parent
 READMES = (HERE / 'README.md', HERE.parents[1] / 'README.md')
+RIVALS = ('rivals_resnet34', 'rivals_resnet101')
+PREDICTED = (
+    'predicted_resnet34',
+    'rivals_resnet101',
+    *(f'predicted_resnet{depth}_bfloat16' for depth in (34, 50, 101)),
+)
 BENCHMARKS = ('benchmark_float32', 'benchmark_bfloat16', 'benchmark_float32_deep')
 
 
@@ -44,7 +51,8 @@ class Possible(BaseModel):
     possible: Literal[True]
     median_ms: Positive
     relative: Relative
-    predicted_ms: Positive | None = None
+    predicted_ms: list[Positive] | None = None
+    prediction_error: float | None = None
     peak_gradients: int | None = None
     rival: str | None = None
 
@@ -170,11 +178,12 @@ def total() -> str:
 
 def rivals() -> str:
     """Ways to train with less memory, and the fastest way to backpropagate within that of each local scheme."""
-    columns = [config['schemes'] for config in read('benchmark_rivals', Benchmarks)['configs']]
+    configs = [config for name in RIVALS for config in read(name, Benchmarks)['configs']]
+    columns = [config['schemes'] for config in configs]
     names = dict.fromkeys(scheme['name'] for schemes in columns for scheme in schemes)
     found = [{scheme['name']: scheme for scheme in schemes} for schemes in columns]
     rows = [(name, *(cell for schemes in found for cell in _rival(schemes.get(name)))) for name in names]
-    networks = [Path(config['config']).stem.split('_')[0] for config in read('benchmark_rivals', Benchmarks)['configs']]
+    networks = [Path(config['config']).stem.split('_')[0] for config in configs]
     header = [f'{network.replace("resnet", "ResNet-")}{what}' for network in networks for what in ('', ', best rival')]
     return markdown_table(('', *header), rows)
 
@@ -190,18 +199,20 @@ def _rival(scheme: Mapping[str, Any] | None) -> tuple[str, str]:
 
 
 def predicted() -> str:
-    """Times that the planner predicts from single layers, relative to those of real iterations."""
-    rows = []
-    for name in ('benchmark_rivals', 'predicted_float32'):
+    """Real times, those that the planner predicts from single layers, and the median of the errors by round."""
+    columns: dict[str, dict[str, str]] = {}
+    for name in PREDICTED:
         for config in read(name, Benchmarks)['configs']:
             network = Path(config['config']).stem.split('_')[0].replace('resnet', 'ResNet-')
-            base = config['schemes'][0]
-            for scheme in filter(lambda each: each.get('predicted_ms'), config['schemes']):
-                error = scheme['predicted_ms'] / scheme['median_ms'] - 1
-                ratio = scheme['predicted_ms'] / base['predicted_ms'] / scheme['relative']['time'] - 1
-                cells = (f'{scheme["median_ms"]:.0f} ms', f'{scheme["predicted_ms"]:.0f} ms', f'{error:+.0%}')
-                rows.append((f'{network}, {config["dtype"]}', scheme['name'], *cells, f'{ratio:+.0%}'))
-    return markdown_table(('', '', 'measured', 'predicted', 'error', 'error relative to BP'), rows)
+            found = [each for each in config['schemes'] if each.get('predicted_ms')]
+            columns[f'{network}, {config["dtype"]}'] = {each['name']: _prediction(each) for each in found}
+    order = ('BP', 'plan 0.50x', 'BP, plan 0.50x', 'plan 0.40x', 'BP, plan 0.40x', 'plan 0.30x', 'BP, plan 0.30x')
+    rows = [(row, *(column.get(row, '') for column in columns.values())) for row in order]
+    return markdown_table(('', *columns), rows)
+
+
+def _prediction(scheme: Mapping[str, Any]) -> str:
+    return f'{scheme["median_ms"]:.0f}, {median(scheme["predicted_ms"]):.0f} ms, {scheme["prediction_error"]:+.0%}'
 
 
 def accuracy() -> str:
