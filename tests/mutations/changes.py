@@ -338,8 +338,8 @@ CHANGES = [
     Change(
         'the split is the one whose slowest process is fastest',
         'runtime/split.py',
-        'max(slowest, cost(first, end - 1))',
-        'slowest + cost(first, end - 1)',
+        'max(best[first - 1][0], cost(first, last))',
+        'best[first - 1][0] + cost(first, last)',
         'tests/runtime/test_split.py::test_no_split_has_a_faster_slowest_stage',
     ),
     Change(
