@@ -457,8 +457,8 @@ CHANGES = [
     Change(
         'rivals with fewer images take the times of fewer images',
         'planning/parallel/predictions.py',
-        'costs = costs_of(share)',
-        'costs = costs_of(training.batch_size)',
+        'costs_of(share), devices',
+        'costs_of(training.batch_size), devices',
         'tests/planning/parallel/test_stages.py::test_rivals_with_fewer_images_take_the_times_of_fewer_images',
     ),
     Change(
