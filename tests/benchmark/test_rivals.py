@@ -100,7 +100,7 @@ def test_the_meter_counts_one_device():
 
 def measured(name: str, milliseconds: float, activations: int | None, auxiliary: int = 0, allocated: int = 0):
     times, gradients = [milliseconds / 1000], None if activations is None else 10
-    found = Measurement(2, times, 0, 0, allocated, 0, activations, 5, 0, gradients, 0, 1, 3, auxiliary)
+    found = Measurement(2, times, None, 0, 0, allocated, 0, activations, 5, 0, gradients, 0, 1, 3, auxiliary)
     return summarise(Scheme(name, None), [found])
 
 

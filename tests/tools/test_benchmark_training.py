@@ -85,7 +85,8 @@ def test_predicted_times_are_compared_with_those_of_an_iteration(config, tmp_pat
     benchmark_training.main([config, *arguments])
     entry = json.loads((tmp_path / 'out' / 'benchmark.json').read_text())['configs'][0]
     predicted = {scheme['name']: scheme['predicted_ms'][0] for scheme in entry['schemes'] if 'predicted_ms' in scheme}
-    assert predicted.keys() == {'BP', 'plan 1.00x'} and min(predicted.values()) > 0
+    planned_bp = {'BP, plan 1.00x'}  # only if the times of today favour several modules
+    assert predicted.keys() - planned_bp == {'BP', 'plan 1.00x'} and min(predicted.values()) > 0
     text = (tmp_path / 'out' / 'benchmark.md').read_text()
     assert f'| {predicted["BP"]:.1f} ({predicted["BP"] / 1000 - 1:+.0%}) |' in text
 
