@@ -149,11 +149,13 @@ def test_benchmark_config_builds(path):
     assert config.train_cfg.max_epochs == 12
     depth = config.model.backbone.depth
     checkpoint = config.model.backbone.init_cfg.checkpoint
-    assert f'r{depth}-' in path.stem
+    wide = config.model.backbone.type == 'ResNeXt'
+    network, short = ('resnext101_32x8d', 'x101-32x8d') if wide else (f'resnet{depth}', f'r{depth}')
+    assert f'{short}-' in path.stem
     if '://' in checkpoint:
-        assert checkpoint == f'torchvision://resnet{depth}'
+        assert checkpoint == f'torchvision://{network}'
     elif 'imported' in path.parts:
-        assert checkpoint == f'work_dirs/resnet{depth}_imported/backbone.pth'
+        assert checkpoint == f'work_dirs/{network.replace("_", "-")}_imported/backbone.pth'
         control = Config.fromfile(REPOSITORY / name(path).replace('imported', 'torchvision'))
         control.model.backbone.init_cfg.checkpoint = checkpoint
         assert config.to_dict() == control.to_dict()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
+from torchvision.models import list_models
 
 from auglocal_mm.backbones.cifar_resnet import DEPTHS, CIFARResNet
 from auglocal_mm.errors import InputError
@@ -25,7 +26,7 @@ class ForeignBackbone:
 
     Attributes:
         weights: In torchvision's names, with the linear classifier if there is one.
-        architecture: ``ResNet-34`` or ``CIFARResNet-32``, for example.
+        architecture: ``ResNet-34``, ``CIFARResNet-32`` or ``resnext101_32x8d``, for example.
         dropped: Number of tensors that are not part of it, by the first part of their names, without numbers.
     """
 
@@ -63,10 +64,14 @@ def find_backbone(state: Mapping[str, Any], source: str) -> ForeignBackbone:
 
 
 def _network(weights: Mapping[str, Any], source: str) -> tuple[str, dict[str, Tensor]]:
-    """The network with as many blocks, and its weights with random values."""
+    """The network with as many blocks, and its weights, of which the shapes count."""
     architecture = resnet_architecture(weights)
     name = torchvision_name(architecture)
     if name:
+        wider = re.compile(rf'(resnext|wide_resnet){name.removeprefix("resnet")}_')
+        for other in filter(wider.match, list_models()):
+            if not difference(weights, torchvision_weights(other), other):
+                return other, torchvision_weights(other)
         return architecture, torchvision_weights(name)
     blocks = {found[0] for each in weights if (found := re.match(r'layer\d+\.\d+\.', each))}
     depth = 2 * len(blocks) + 2

@@ -51,8 +51,8 @@ def torchvision_name(architecture: str) -> str | None:
 
 
 def torchvision_weights(name: str) -> dict[str, Tensor]:
-    """The weights that torchvision's network ``name`` has, with random values."""
-    with torch.random.fork_rng(devices=[]):
+    """The weights that torchvision's network ``name`` has, without values."""
+    with torch.device('meta'):
         return get_model(name).state_dict()
 
 

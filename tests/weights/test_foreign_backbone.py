@@ -8,6 +8,7 @@ import safetensors.torch
 import timm
 import torch
 import torchvision
+from mmdet.models import ResNeXt
 from tests_support import call
 
 from auglocal_mm.backbones import CIFARResNet
@@ -61,6 +62,17 @@ def test_a_resnet_of_another_program_computes_the_same(resnet18, kind, tmp_path,
     torch.testing.assert_close(network(IMAGES), resnet18(IMAGES), rtol=0, atol=1e-5)
     record = read_backbone_record(tmp_path / 'out' / 'backbone.json')
     assert (record.architecture, record.num_classes, record.method) == ('ResNet-18', 4, 'unknown')
+
+
+def test_a_wider_network_of_the_same_blocks_is_told_apart(tmp_path, capsys):
+    """InfoPro's authors released a ResNeXt-101; this one has the blocks of ResNet-50, and loads faster."""
+    network = torchvision.models.resnext50_32x4d(num_classes=4)
+    torch.save(released(network.state_dict()), tmp_path / 'a.tar')
+    call(IMPORT, str(tmp_path / 'a.tar'), str(tmp_path / 'backbone.pth'))
+    assert 'resnext50_32x4d' in capsys.readouterr().out
+    loaded = ResNeXt(groups=32, base_width=4, depth=50)
+    load_backbone(loaded, tmp_path / 'backbone.pth')
+    assert all(torch.equal(value, network.state_dict()[name]) for name, value in loaded.state_dict().items())
 
 
 def test_the_released_networks_for_small_images(tmp_path, capsys):

@@ -1,0 +1,2 @@
+_base_ = './mask-rcnn_r101_fpn_8xb2-1x-sgd_coco.py'
+model = dict(backbone=dict(type='ResNeXt', groups=32, base_width=8))
