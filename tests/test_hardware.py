@@ -25,17 +25,18 @@ import resource
 import torch
 from auglocal_mm.hardware import keep_freed_memory
 
-def new_pages():
+def new_pages(iterations):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.zeros(2**26, dtype=torch.uint8)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    for _ in range(iterations):
+        activations = [torch.ones(2**24) for _ in range(3)]  # more than glibc keeps by itself
+        del activations
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / iterations
 
-new_pages()
-assert new_pages() > 2**26 / resource.getpagesize() / 2
+new_pages(5)
+returned = new_pages(10)
 keep_freed_memory()
-for _ in range(20):  # until the holes that aligned memory leaves fit
-    new_pages()
-assert new_pages() < 100
+new_pages(5)
+assert new_pages(10) < returned / 4
 """
     subprocess.run([sys.executable, '-c', code], check=True)
 
