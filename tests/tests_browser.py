@@ -67,3 +67,13 @@ def look(page: Path, folder: Path, width: int = 360) -> Seen:
     found = re.findall('<pre>(.+)</pre>', done.stdout, re.DOTALL)
     assert found, done.stderr[-2000:]
     return Seen(**json.loads(html.unescape(found[0])), messages=re.findall(r':CONSOLE.*', done.stderr))
+
+
+def look_on_a_phone(page: Path, folder: Path) -> Seen:
+    """:func:`look` at a page that must fit, show all its images, ask nothing and have a dark scheme."""
+    seen = look(page, folder)
+    assert seen.messages == []
+    assert (seen.width, seen.broken) == (360, 0)
+    light, dark = seen.colours
+    assert light == 'rgb(255, 255, 255)' != dark
+    return seen

@@ -63,6 +63,14 @@ def test_a_narrow_network_is_exported_for_mmdet_alone(tmp_path, capsys):
     refused(capsys, tmp_path, checkpoint, 'timm', 'timm', 'conv1.weight', '(8, 3, 7, 7)', '(64, 3, 7, 7)')
 
 
+def test_another_stem_is_refused(resnet18, tmp_path, capsys):
+    state = resnet18.state_dict() | {'backbone.conv1.weight': torch.ones(64, 3, 3, 3)}
+    torch.save({'state_dict': state, 'meta': {'auglocal_mm': {'architecture': 'ResNet-18'}}}, tmp_path / 'a.pth')
+    refused(
+        capsys, tmp_path, str(tmp_path / 'a.pth'), 'mmdet', 'mmdet', 'conv1.weight', '(64, 3, 3, 3)', '(64, 3, 7, 7)'
+    )
+
+
 @pytest.mark.parametrize('layout', ['torchvision', 'timm', 'mmdet'])
 def test_a_network_that_a_library_does_not_have_is_refused(layout, tmp_path, capsys):
     model = classifier(cifar_resnet())

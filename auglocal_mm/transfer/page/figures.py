@@ -63,6 +63,7 @@ def _spoken(row: str, interval: Interval) -> str:
 
 
 def size_figures(comparison: Comparison) -> Markup:
+    """AP of small, medium and large objects, for each kind."""
     several = any(len(runs) > 1 for runs in comparison.groups.values())
     spread = ' Bars: standard deviation between runs.' if several else ''
     return side_by_side(
