@@ -2,9 +2,11 @@
 
 import argparse
 import ast
-import runpy
 import sys
 from collections.abc import Sequence
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 
 from auglocal_mm.files.packaged import TOOLS
 
@@ -34,7 +36,7 @@ def summary(tool: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the tool of a command as Python runs a script, with the other arguments unchanged."""
+    """Runs the tool of a command, with the other arguments unchanged."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser(
         prog='python -m auglocal_mm',
@@ -44,10 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('command', metavar='COMMAND', choices=COMMANDS, help='one of those below; COMMAND --help')
     command = parser.parse_args(given[:1]).command
-    tool = TOOLS / COMMANDS[command]
-    sys.argv[1:] = given[1:]
-    sys.path.insert(0, str(tool.parent))
-    runpy.run_path(str(tool), run_name='__main__')
+    sys.argv = [f'{parser.prog} {command}', *given[1:]]  # by which usage and errors name the command
+    load_tool(TOOLS / COMMANDS[command]).main(given[1:])
+
+
+def load_tool(path: Path) -> ModuleType:
+    """The module of a tool, which is in no package; tools import each other from their folder."""
+    sys.path.insert(0, str(path.parent))
+    spec = spec_from_file_location(path.stem, path)
+    assert spec and spec.loader  # as its name ends in .py
+    tool = module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    return tool
 
 
 if __name__ == '__main__':

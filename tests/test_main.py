@@ -32,4 +32,4 @@ def test_arguments_go_through_unchanged(monkeypatch, capsys):
     with pytest.raises(SystemExit, match='2'):
         main()
     assert sys.argv[1:] == ['--no-such-option', '--', '-h']
-    assert 'imagenet_val.py: error: ' in capsys.readouterr().err
+    assert 'python -m auglocal_mm imagenet-val: error: ' in capsys.readouterr().err

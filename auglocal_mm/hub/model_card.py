@@ -10,7 +10,7 @@ import auglocal_mm
 from auglocal_mm.analysis.tables import markdown_table
 from auglocal_mm.hub.training import Training
 from auglocal_mm.weights.backbone_record import BackboneRecord
-from auglocal_mm.weights.record_text import call, commit, num_images, peak_memory, split_points, versions
+from auglocal_mm.weights.record_text import accuracies, call, commit, num_images, peak_memory, split_points, versions
 
 UNKNOWN = 'not recorded'
 TIMM = """With timm, from a copy of this folder or from the Hub:
@@ -60,7 +60,7 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
         'training images': num_images(record),
         'epochs': record.epoch,
         'seed': training.seed,
-        **{name: f'{value:.2f}' for name, value in (record.accuracy or {}).items()},
+        **accuracies(record),
         'trained on': record.device and f'{record.device}, {record.num_processes} process(es)',
         'training time': _time(record),
         'peak memory': peak_memory(record),

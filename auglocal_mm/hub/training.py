@@ -77,5 +77,6 @@ def _with_accuracy(checkpoint: Mapping[str, Any], source: str) -> dict[str, Any]
     found = evaluations.validation if evaluations else None
     if found is None or training is None or found.training != training or found.iteration != meta.get('iter'):
         return dict(checkpoint)
-    measured = {name: value for name, value in found.metrics.items() if name.startswith('accuracy')}
-    return {**checkpoint, 'meta': {**meta, 'auglocal_mm': {**recorded, 'accuracy': measured}}}
+    accuracy = {name: value for name, value in found.metrics.items() if name.startswith('accuracy')}
+    measured = {'accuracy': accuracy, 'num_validation_images': found.num_images}
+    return {**checkpoint, 'meta': {**meta, 'auglocal_mm': {**recorded, **measured}}}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auglocal_mm.pretraining_report.pretraining_run import LOCAL, PretrainingRun
+from auglocal_mm.weights.record_text import interval
 
 ACCURACY = 'accuracy/'
 """Begins the names of validation metrics: ``accuracy/top1``."""
@@ -46,7 +47,9 @@ def outcome(run: PretrainingRun) -> str:
     found = validations(run, f'{ACCURACY}top1')
     if found is None:
         return 'There is no top-1 accuracy yet.'
-    return f'Its top-1 accuracy on the validation set is {found.last:.2f} %{"" if run.finished else " so far"}.'
+    images = run.record.num_validation_images
+    known = f', with a 95% interval of {interval(found.last, images)}' if images else ''
+    return f'Its top-1 accuracy on the validation set is {found.last:.2f} %{"" if run.finished else " so far"}{known}.'
 
 
 def module_curves(run: PretrainingRun, kind: str) -> dict[str, Sequence[tuple[int, float]]]:

@@ -39,6 +39,7 @@ class EvaluationRecord(_Record):
         epoch: Of the weights; ``None`` if unknown, or in training by iterations.
         iteration: Of the weights; ``None`` if unknown.
         checkpoint: The tested checkpoint; ``None`` for a validation.
+        num_images: That were evaluated; ``None`` in older records.
         metrics: All metrics, as the evaluator returns them.
         class_ap: AP of each class, from 0 to 1, by ``'bbox'`` or ``'segm'`` and its name; ``None`` if it has no instances.
         matches: What AP was computed from; ``None`` if that was not recorded.
@@ -49,6 +50,7 @@ class EvaluationRecord(_Record):
     epoch: Count | None
     iteration: Count | None
     checkpoint: str | None
+    num_images: Count | None = None
     metrics: dict[str, JsonValue]
     class_ap: dict[str, dict[str, float | None]] = {}
     matches: MatchesRecord | None = None

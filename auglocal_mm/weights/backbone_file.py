@@ -23,7 +23,17 @@ from auglocal_mm.weights.layouts import in_layout
 from auglocal_mm.weights.load_weights import CLASSIFIERS, Coverage, load_weights, resnet_architecture
 
 TRAINING_KEYS = (
-    *('partition', 'auxiliary_heads', 'datasets', 'seed', 'versions', 'checkout', 'device', 'num_processes'),
+    *(
+        'num_validation_images',
+        'partition',
+        'auxiliary_heads',
+        'datasets',
+        'seed',
+        'versions',
+        'checkout',
+        'device',
+        'num_processes',
+    ),
     *TrainingCost.model_fields,
 )
 """What a description has only where the checkpoint records it."""

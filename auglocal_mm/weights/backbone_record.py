@@ -1,9 +1,9 @@
 """The description of a backbone that its export writes beside it: ``backbone.json`` of ``backbone.pth``."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from auglocal_mm.files.json_file import Count, NotNegative, Percent, read_json
 
@@ -72,6 +72,7 @@ class BackboneRecord(TrainingCost):
         architecture: Such as ``ResNet-34``.
         num_classes: Of its classifier.
         accuracy: In percent, by metric, such as ``accuracy/top1``.
+        num_validation_images: That it was measured on.
         epoch: Number of epochs of its training.
         iteration: Number of iterations of its training.
         config_hash: SHA-256 of the config's text.
@@ -90,6 +91,7 @@ class BackboneRecord(TrainingCost):
     architecture: str = ''
     num_classes: Count | None = None
     accuracy: dict[str, Percent] | None = None
+    num_validation_images: Annotated[int, Field(ge=1)] | None = None
     epoch: Count | None = None
     iteration: Count | None = None
     config_hash: str | None = None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from auglocal_mm.weights.accuracy_interval import accuracy_interval
 from auglocal_mm.weights.backbone_record import BackboneRecord
 
 
@@ -22,6 +23,21 @@ def split_points(record: BackboneRecord) -> str | None:
 def num_images(record: BackboneRecord) -> str | None:
     """The number of images of the training, over all data sets."""
     return f'{sum(dataset.num_images for dataset in record.datasets):,}' if record.datasets else None
+
+
+def accuracies(record: BackboneRecord) -> dict[str, str]:
+    """Each accuracy by its name, in percent, with its interval where the number of images is recorded."""
+    found, images = record.accuracy or {}, record.num_validation_images
+    return {
+        name: f'{value:.2f}{f" (95% interval {interval(value, images)})" if images else ""}'
+        for name, value in found.items()
+    }
+
+
+def interval(accuracy: float, num_images: int) -> str:
+    """That of an accuracy in percent over so many validation images."""
+    low, high = accuracy_interval(accuracy, num_images)
+    return f'{low:.2f} to {high:.2f} over {num_images:,} validation images'
 
 
 def peak_memory(record: BackboneRecord) -> str | None:

@@ -15,6 +15,7 @@ from torch import nn
 
 from auglocal_mm.benchmark.summary import machine
 from auglocal_mm.files.atomic import write_json
+from auglocal_mm.hardware import keep_freed_memory
 from auglocal_mm.launch.launch import command_line_tool
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.planning.costs.layer_seconds import PassSeconds, PassTimer, build_head, measure_seconds
@@ -91,6 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     init_default_scope('auglocal_mm')
     torch.set_num_threads(1)
+    keep_freed_memory()  # as training on a CPU does
     timer = PassTimer(torch.device('cpu'), amp=False, rounds=options.rounds)
     measurement = Measurement(
         machine=machine('cpu'), image_size=IMAGE_SIZE, rounds=options.rounds, batch_sizes=BATCH_SIZES, networks={}

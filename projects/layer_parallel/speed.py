@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from pydantic import BaseModel
-from speed_cases import BATCH, FULL, HALF, Case
+from speed_cases import BATCH, FULL, HALF, TWICE, Case
 from speed_predictions import Predictor
 from speed_trainings import Backpropagation, LayerParallel, Sequential
 from torch import distributed
@@ -85,10 +85,11 @@ def measure(case: Case, rank: int, rounds: int) -> dict[str, Any]:
     alone = Sequential(case)
     stages = choose_split(case, alone)
     together = LayerParallel(case, stages)
+    pipelines = {'layer-parallel': together, TWICE: LayerParallel(case, stages, 2 * BATCH)}
     methods: dict[str, tuple[bool, Any, int]] = {
         'sequential': (False, alone, 0),
         'BP': (False, Backpropagation(case), 0),
-        'layer-parallel': (True, together, FILL),
+        **{name: (True, method, FILL) for name, method in pipelines.items()},
         HALF: (True, Backpropagation(case, True, BATCH // 2), 0),
         FULL: (True, Backpropagation(case, True), 0),
     }
@@ -101,8 +102,8 @@ def measure(case: Case, rank: int, rounds: int) -> dict[str, Any]:
             if not both and rank > 0:
                 continue
             timed = (ITERATIONS if both else ITERATIONS // 2) if number else 1
-            if method is together:
-                together.expect(fill + timed)
+            if name in pipelines:
+                method.expect(fill + timed)
             seconds = seconds_of(method.step, fill, timed)
             if number:
                 measured[name].append(seconds)

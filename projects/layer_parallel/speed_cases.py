@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 CONFIG = Path(__file__).parents[2] / 'configs/auglocal/resnet34_auglocal-d5_1xb256-200e_in1k.py'
 BATCH, SIDE = 16, 96
+TWICE = 'layer-parallel, twice the batch'
 HALF, FULL = 'data-parallel BP, half the batch each', 'data-parallel BP, a batch each'
 
 

@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 from statistics import median
 
 import torch
-from speed_cases import BATCH, FULL, HALF, Case, config_of
+from speed_cases import BATCH, FULL, HALF, TWICE, Case, config_of
 from torch import distributed
 
 from auglocal_mm.local.module import LocalModule
@@ -68,21 +68,24 @@ class Predictor:
         }
 
     def _two_processes(self) -> dict[str, float]:
-        costs, half, devices = self._timed(BATCH), self._timed(BATCH // 2, heads=False), _devices(2)
-        images = {BATCH: costs, BATCH // 2: half}
+        devices = _devices(2)
+        images = {size: self._timed(size, heads=size >= BATCH) for size in (BATCH // 2, BATCH, 2 * BATCH)}
         rivals = [
             data_parallel(images.__getitem__, Training(batch, STATES), devices).seconds for batch in (BATCH, 2 * BATCH)
         ]
-        own = layer_parallel(costs, self._plan(costs, devices), Training(BATCH, STATES), devices).seconds
-        return {'layer-parallel': own, HALF: rivals[0], FULL: rivals[1]}
+        own = [self._layer_parallel(images[batch], batch, devices) for batch in (BATCH, 2 * BATCH)]
+        return {'layer-parallel': own[0], TWICE: own[1], HALF: rivals[0], FULL: rivals[1]}
+
+    def _layer_parallel(self, costs: NetworkCosts, images: int, devices: Devices) -> float:
+        return layer_parallel(costs, self._plan(costs, devices, images), Training(images, STATES), devices).seconds
 
     def _timed(self, images: int, heads: bool = True) -> NetworkCosts:
         costs = self.costs if heads else replace(self.costs, heads={})
         return time_costs(self.config, [costs], images, amp=False, rounds=ROUNDS)[0]
 
-    def _plan(self, costs: NetworkCosts, devices: Devices) -> ParallelPlan:
+    def _plan(self, costs: NetworkCosts, devices: Devices, images: int = BATCH) -> ParallelPlan:
         """The modules of the case, in its stages."""
-        updated = with_updates(costs, devices.update_seconds, BATCH)
+        updated = with_updates(costs, devices.update_seconds, images)
         modules = [_module(updated, first, end - 1) for first, end in self.edges]
         return ParallelPlan(
             tuple(

@@ -5,7 +5,7 @@ from statistics import median
 
 import speed
 import timeline
-from speed_cases import FULL, HALF
+from speed_cases import FULL, HALF, TWICE
 
 from auglocal_mm.analysis.tables import markdown_table
 
@@ -39,25 +39,19 @@ def against_bp() -> str:
     """Two processes against backpropagation by one and by both, in the same rounds."""
     rows = []
     for case in speed.read_speeds().cases:
-        together = case.seconds['layer-parallel']
-        cells = [_span(case.seconds[name], ' s') for name in ('BP', HALF, FULL)]
-        for name, images in ((HALF, 1), (FULL, 2)):
-            ratios = [images * own / rival for own, rival in zip(together, case.seconds[name], strict=True)]
-            cells.append(_span(ratios, 'x'))
+        cells = [_span(case.seconds['BP'], ' s')]
+        for own, rival in (('layer-parallel', HALF), (TWICE, FULL)):
+            ratios = [one / other for one, other in zip(case.seconds[own], case.seconds[rival], strict=True)]
+            cells += [_span(case.seconds[own], ' s'), _span(case.seconds[rival], ' s'), _span(ratios, 'x')]
         rows.append((case.name, *cells))
-    header = (
-        'BP',
-        'data-parallel BP, 8 + 8',
-        'data-parallel BP, 16 + 16',
-        'time against 8 + 8',
-        'against 16 + 16, per image',
-    )
+    names = ('layer-parallel', 'data-parallel BP', 'ratio')
+    header = ('BP', *(f'{name}, {images} images' for images in (16, 32) for name in names))
     return markdown_table(('', *header), rows)
 
 
 def predictions() -> str:
     """The seconds of an iteration by the planner beside the measured ones, and how far they are apart in the same round."""
-    names = ('sequential', 'BP', 'layer-parallel', HALF, FULL)
+    names = ('sequential', 'BP', 'layer-parallel', TWICE, HALF, FULL)
     rows = []
     for case in speed.read_speeds().cases:
         cells = []
@@ -66,7 +60,7 @@ def predictions() -> str:
             error = median(ours / theirs - 1 for ours, theirs in zip(predicted, measured, strict=True))
             cells.append(f'{median(predicted):.2f} s for {median(measured):.2f} s ({error:+.0%})')
         rows.append((case.name, *cells))
-    header = ('one process', 'BP', 'two processes', 'data-parallel BP, 8 + 8', 'data-parallel BP, 16 + 16')
+    header = ('one process', 'BP', 'two processes', '32 images', 'data-parallel BP, 8 + 8', 'data-parallel BP, 16 + 16')
     return markdown_table(('', *header), rows)
 
 

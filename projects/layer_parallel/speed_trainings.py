@@ -23,14 +23,14 @@ from auglocal_mm.runtime.ownership import Ownership
 class Training:
     """A model on random images, trained by ``step``."""
 
-    def __init__(self, case: Case, local: bool) -> None:
+    def __init__(self, case: Case, local: bool, images: int = BATCH) -> None:
         torch.manual_seed(0)
         self.config = config_of(case, local)
         self.model = MODELS.build(copy.deepcopy(self.config.model))
         self.model.init_weights()
         self.model.train()
         self.optim_wrapper = build_optim_wrapper(self.model, self.config.optim_wrapper)
-        self.batch = random_batch(self.config.model.head.num_classes, BATCH, SIDE)
+        self.batch = random_batch(self.config.model.head.num_classes, images, SIDE)
 
     def inputs(self) -> tuple[Any, Any]:
         data = self.model.data_preprocessor(self.batch, True)
@@ -70,12 +70,12 @@ class Sequential(Training):
 class LayerParallel(Training):
     """This process trains the local modules of one stage."""
 
-    def __init__(self, case: Case, stages: Sequence[int]) -> None:
-        super().__init__(case, local=True)
+    def __init__(self, case: Case, stages: Sequence[int], images: int = BATCH) -> None:
+        super().__init__(case, local=True, images=images)
         grid = current_grid()
         assert grid is not None
         assert isinstance(self.optim_wrapper, LocalOptimWrapper)
-        settings = {'type': 'LayerParallelExecutor', 'stages': stages, 'batch_size': BATCH}
+        settings = {'type': 'LayerParallelExecutor', 'stages': stages, 'batch_size': images}
         self.executor = build_executor(self.model, self.optim_wrapper, self.config, settings)
         Ownership(self.model, self.model.local_modules(), stages, grid).release(self.model)
         self.is_first_stage = grid.stage == 0
@@ -91,8 +91,7 @@ class Backpropagation(Training):
     """One process trains the whole network, or each process with its own images, of which all have ``BATCH`` or each."""
 
     def __init__(self, case: Case, parallel: bool = False, images: int = BATCH) -> None:
-        super().__init__(case, local=False)
-        self.batch = {key: value[:images] for key, value in self.batch.items()}
+        super().__init__(case, local=False, images=images)
         self.network = MMDistributedDataParallel(self.model, broadcast_buffers=False) if parallel else self.model
 
     def step(self) -> None:

@@ -17,6 +17,7 @@ from torch import distributed, multiprocessing
 
 import auglocal_mm  # noqa: F401
 from auglocal_mm.files.atomic import write_text
+from auglocal_mm.hardware import keep_freed_memory
 from auglocal_mm.launch.process_group import end_with_parent
 from auglocal_mm.runtime.grid import arrange_processes
 
@@ -26,6 +27,7 @@ def work(rank: int, port: int, action: Callable[[Case, int, int], Any], options:
     os.environ |= {'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(port), 'RANK': str(rank), 'WORLD_SIZE': '2'}
     end_with_parent()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as training on a CPU does
     init_default_scope('auglocal_mm')
     MMLogger.get_current_instance().setLevel(logging.WARNING)  # it would list the initialisation of every weight
     distributed.init_process_group('gloo')

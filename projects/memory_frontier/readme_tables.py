@@ -17,10 +17,9 @@ from auglocal_mm.planning.sizes import format_size
 
 HERE = Path(__file__).parent
 READMES = (HERE / 'README.md', HERE.parents[1] / 'README.md')
-RIVALS = ('rivals_resnet34', 'rivals_resnet101')
+RIVALS = tuple(f'rivals_resnet{depth}' for depth in (34, 50, 101))
 PREDICTED = (
-    'predicted_resnet34',
-    'rivals_resnet101',
+    *RIVALS,
     *(f'predicted_resnet{depth}_bfloat16' for depth in (34, 50, 101)),
 )
 BENCHMARKS = ('benchmark_float32', 'benchmark_bfloat16', 'benchmark_float32_deep')

@@ -14,7 +14,9 @@ from tests_training import stages, tiny_training, write_images
 from auglocal_mm.errors import InputError
 from auglocal_mm.hub.folder import write_hub_folder
 from auglocal_mm.weights.backbone_file import check_sha256, sha256
+from auglocal_mm.weights.backbone_record import BackboneRecord
 from auglocal_mm.weights.checkpoint_file import read_weights
+from auglocal_mm.weights.record_text import accuracies
 
 EXPORT = 'tools/model_converters/export_backbone.py'
 
@@ -75,7 +77,8 @@ def test_the_model_card_has_what_was_recorded(trained, tmp_path):
     assert card['trained on'] == f'{validated["device"]}, 1 process(es)'
     assert card['training time'].endswith(' hours') and card['peak memory'].endswith(' GiB resident')
     assert f'torch {validated["versions"]["torch"]}' in card['trained with']
-    assert card['accuracy/top1'] == f'{validated["accuracy"]["accuracy/top1"]:.2f}'
+    assert card['accuracy/top1'] == accuracies(BackboneRecord.model_validate(validated))['accuracy/top1']
+    assert 'over 6 validation images' in card['accuracy/top1']
     assert card['SHA-256 of pytorch_model.bin'] == sha256(folder / 'pytorch_model.bin')
     assert card['licence of the weights'] == 'cc-by-nc-4.0'
     text = (folder / 'README.md').read_text()

@@ -2,7 +2,7 @@ import pytest
 from tests_pretrainings import RECORD
 
 from auglocal_mm.weights.backbone_record import BackboneRecord
-from auglocal_mm.weights.record_text import call, commit, num_images, peak_memory, split_points, versions
+from auglocal_mm.weights.record_text import accuracies, call, commit, num_images, peak_memory, split_points, versions
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,14 @@ def test_a_network_that_is_not_split_and_several_data_sets():
     record = {'partition': {'num_local_modules': 1, 'split_points': []}, 'datasets': sets}
     assert split_points(BackboneRecord.model_validate(record)) == 'not split'
     assert num_images(BackboneRecord.model_validate(record)) == '1,001'
+
+
+def test_accuracies_with_and_without_the_number_of_images():
+    accuracy = {'accuracy': {'accuracy/top1': 7500 / 148}}
+    assert accuracies(BackboneRecord.model_validate(accuracy)) == {'accuracy/top1': '50.68'}
+    known = BackboneRecord.model_validate({**accuracy, 'num_validation_images': 148})
+    assert accuracies(known) == {'accuracy/top1': '50.68 (95% interval 42.71 to 58.60 over 148 validation images)'}
+    assert accuracies(BackboneRecord()) == {}
 
 
 def test_a_part_of_a_config():

@@ -82,12 +82,14 @@ class EvaluationRecordHook(Hook):
         progress: Mapping[str, Any],
         checkpoint: str | None,
     ) -> None:
-        evaluator = runner.val_evaluator if run == 'validation' else runner.test_evaluator
+        loop = runner.val_loop if run == 'validation' else runner.test_loop
+        evaluator = loop.evaluator
         record = EvaluationRecord(
             training=self.training,
             epoch=progress.get('epoch') or None,
             iteration=progress.get('iter') or None,
             checkpoint=checkpoint,
+            num_images=len(loop.dataloader.dataset),
             metrics={
                 key: plain(value.tolist() if hasattr(value, 'tolist') else value) for key, value in metrics.items()
             },

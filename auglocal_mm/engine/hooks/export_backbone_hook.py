@@ -30,7 +30,7 @@ class ExportBackboneHook(Hook):
     priority = 'VERY_LOW'  # after hooks that put other weights into a checkpoint
 
     def __init__(self) -> None:
-        self.measured: tuple[int, dict[str, float]] = (-1, {})
+        self.measured: tuple[int, dict[str, Any]] = (-1, {})
         self.provenance: dict[str, Any] = {}
 
     @master_only
@@ -39,23 +39,24 @@ class ExportBackboneHook(Hook):
         self.provenance = provenance(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
-        """Remembers the accuracy, and after how many iterations it was measured."""
+        """Remembers the accuracy, on how many images it was measured, and after how many iterations."""
         found = {key: float(value) for key, value in (metrics or {}).items() if key.startswith('accuracy')}
-        self.measured = (runner.iter, {key: value for key, value in found.items() if math.isfinite(value)})
+        finite = {key: value for key, value in found.items() if math.isfinite(value)}
+        self.measured = (runner.iter, {'accuracy': finite, 'num_validation_images': len(runner.val_dataloader.dataset)})
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Records in the checkpoint what the backbone's description needs, so that it can be exported from there too.
 
         The accuracy is recorded only if it is that of these weights: checkpoints are written before the validation.
         """
-        iteration, accuracy = self.measured
+        iteration, measured = self.measured
         model = unwrapped(runner.model)
         checkpoint['meta'].setdefault('auglocal_mm', {}).update(
             self.provenance
             | {
                 'method': Stage.of(runner.cfg).method,
                 'architecture': getattr(model.backbone, 'architecture', None),
-                'accuracy': accuracy if iteration == checkpoint['meta']['iter'] else {},
+                **(measured if iteration == checkpoint['meta']['iter'] else {'accuracy': {}}),
                 'epoch': finished_passes(runner, checkpoint['meta']['iter']),
                 'config_hash': hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest(),
             }
