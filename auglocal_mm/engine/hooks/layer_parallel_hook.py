@@ -111,13 +111,14 @@ class LayerParallelHook(Hook):
         images = torch.randn(number, 3, side, side, generator=torch.Generator()).to(device)
         labels = torch.zeros(number, dtype=torch.long, device=device)
         wrapper = each_wrapper(runner.optim_wrapper)[0]
-        own = module_seconds(modules, images, labels, partial(wrapper.optim_context, self.network))
+        context = partial(wrapper.optim_context, self.network)
+        own = module_seconds(modules, images, labels, context)
         seconds = torch.tensor(own, device=device)
         distributed.all_reduce(seconds)  # the sum over all processes, which decide alike
         stages = balanced_split(seconds.tolist(), self.grid.num_stages)
         if self.memory is not None:
             batch_size, states = runner.train_dataloader.batch_size, optimizer_states(runner.cfg)
-            memory = module_memory(modules, images, labels, batch_size, states)
+            memory = module_memory(modules, images, labels, batch_size, states, context)
             choose = partial(split_within, seconds.tolist(), memory, self.grid.num_stages, self.memory)
             once_per_node(choose)
             stages = choose()

@@ -1,5 +1,6 @@
 """Measures the peak activation memory of a real training step, on any device. Plain PyTorch."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -17,16 +18,19 @@ class ActivationMeter(TorchDispatchMode):
 
     Args:
         device: Where tensors count, by default everywhere.
+        weights: What is computed from these alone does not count: the copies that autocast makes, whatever the batch.
 
     Attributes:
         peak: Peak memory in bytes.
         saved: Peak memory in bytes during backward: the saved tensors, without temporaries of the forward pass.
+        copies: Bytes of what was computed from ``weights`` alone, while a forward pass lasts.
     """
 
-    def __init__(self, device: torch.device | None = None) -> None:
+    def __init__(self, device: torch.device | None = None, weights: Iterable[Tensor] = ()) -> None:
         super().__init__()
         self.device = device
-        self.peak = self.saved = 0
+        self.peak = self.saved = self.copies = 0
+        self._weights = {storage_of(weight) for weight in weights}
         self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
 
     def follow(self, tensor: Tensor) -> None:
@@ -39,7 +43,11 @@ class ActivationMeter(TorchDispatchMode):
         outputs = func(*args, **(kwargs or {}))
         if torch.is_grad_enabled():  # disabled in backward, enabled in its recomputations
             for output in tree_leaves(outputs):
-                if isinstance(output, Tensor) and storage_of(output) not in given and self._counts(output):
+                if not isinstance(output, Tensor) or storage_of(output) in given or not self._counts(output):
+                    continue
+                if given and given <= self._weights:
+                    self.copies += output.nbytes
+                else:
                     self.follow(output)
         self._alive = {name: each for name, each in self._alive.items() if not each[0].expired()}
         alive = sum(size for _, size in self._alive.values())

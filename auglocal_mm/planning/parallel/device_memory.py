@@ -1,8 +1,10 @@
 """The memory that local modules take on a device, measured on some images, and the fastest split that fits it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 from torch import Tensor
 
@@ -31,7 +33,12 @@ class ModuleMemory:
 
 
 def module_memory(
-    modules: Sequence[LocalModule], images: Tensor, labels: Tensor, batch_size: int, states: int
+    modules: Sequence[LocalModule],
+    images: Tensor,
+    labels: Tensor,
+    batch_size: int,
+    states: int,
+    context: Callable[[], AbstractContextManager[Any]] = nullcontext,
 ) -> list[ModuleMemory]:
     """The memory of each module. Weights, statistics and random numbers stay as they are.
 
@@ -41,15 +48,18 @@ def module_memory(
         labels: (N,).
         batch_size: Number of images in an iteration; activations are proportional to it.
         states: Optimizer states per parameter.
+        context: The context of forward and loss, such as autocast, whose copies of the weights count.
     """
     found, state, targets = [], State(images), Targets(labels, images)
     with unchanged(modules, images.device):
         for index, module in enumerate(modules):
-            with ActivationMeter() as meter:
+            with ActivationMeter(weights=module.parameters()) as meter:
                 for tensor in state.tensors():
                     meter.follow(tensor)
-                output = module(state)
-                module.loss(output, targets)['loss'].backward()
+                with context():
+                    output = module(state)
+                    loss = module.loss(output, targets)['loss']
+                loss.backward()
             state = output.detach()
             weights = sum(parameter.nbytes for parameter in module.parameters())
             statistics = sum(buffer.nbytes for buffer in module.buffers())
@@ -58,7 +68,8 @@ def module_memory(
             message = [*state.tensors(), labels, *([images] if reads_images else [])]
             scale = batch_size / len(images)
             sent = scale * sum(tensor.nbytes for tensor in message)
-            found.append(ModuleMemory((1 + states) * weights + statistics, scale * meter.peak + weights, sent))
+            passing = scale * meter.peak + weights + meter.copies
+            found.append(ModuleMemory((1 + states) * weights + statistics, passing, sent))
     return found
 
 

@@ -1,5 +1,6 @@
 """The split that fits a device is the best there is, by trying all; its memory is that of a real step."""
 
+import functools
 import itertools
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from tests_models import cifar_resnet, classifier
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.local.state import State
+from auglocal_mm.local.state import State, Targets
 from auglocal_mm.planning.costs.activation_meter import ActivationMeter
 from auglocal_mm.planning.parallel.device_memory import ModuleMemory, module_memory, split_within
 from auglocal_mm.runtime.link import LIMIT
@@ -51,6 +52,31 @@ def test_the_memory_of_a_module_is_that_of_its_step_and_nothing_changes():
     assert found[0].passing > 4 * meter.peak + weights[0]
     features = modules[0](State(images)).features
     assert found[0].sent == 4 * (features.nbytes + labels.nbytes)
+
+
+def test_in_mixed_precision_copies_of_weights_do_not_grow_with_the_batch():
+    model = classifier(cifar_resnet(20), dict(type='AugLocalHead', depth=2)).train()
+    modules, images, labels = model.local_modules(), torch.randn(8, 3, 32, 32), torch.zeros(8).long()
+    autocast = functools.partial(torch.autocast, 'cpu', torch.bfloat16)
+    few = images[:2].clone(), labels[:2]
+    found = module_memory(modules, *few, batch_size=8, states=1, context=autocast)
+    single = module_memory(modules, *few, batch_size=8, states=1)
+    state = State(images)
+    for module, mixed, float32 in zip(modules, found, single, strict=True):
+        weights = sum(parameter.nbytes for parameter in module.parameters())
+        copied = sum(parameter.numel() * 2 for parameter in module.parameters() if parameter.dim() > 1)
+        with ActivationMeter() as meter:
+            for tensor in state.tensors():
+                meter.follow(tensor)
+            with autocast():
+                output = module(state)
+                loss = module.loss(output, Targets(labels, images))['loss']
+            loss.backward()
+        state = output.detach()
+        activations = mixed.passing - weights
+        assert meter.peak <= activations <= meter.peak + copied + 10_000, 'statistics of norms and biases are less'
+        assert activations < 0.8 * (float32.passing - weights)
+    assert found[0].sent < single[0].sent, 'features are sent in bfloat16'
 
 
 def test_images_are_sent_where_a_later_head_reads_them():
