@@ -9,8 +9,8 @@ import torchvision
 import auglocal_mm
 from auglocal_mm.analysis.tables import markdown_table
 from auglocal_mm.hub.training import Training
+from auglocal_mm.weights import record_text
 from auglocal_mm.weights.backbone_record import BackboneRecord
-from auglocal_mm.weights.record_text import accuracies, call, commit, num_images, peak_memory, split_points, versions
 
 UNKNOWN = 'not recorded'
 TIMM = """With timm, from a copy of this folder or from the Hub:
@@ -54,16 +54,16 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
         'trained as part of': training.config.get('model.type'),
         'method': record.method if known else None,
         'local modules K': training.local_modules,
-        'split after': split_points(record),
+        'split after': record_text.split_points(record),
         'auxiliary networks': _heads(training),
         'data': _data(training),
-        'training images': num_images(record),
+        'training images': record_text.num_images(record),
         'epochs': record.epoch,
         'seed': training.seed,
-        **accuracies(record),
-        'trained on': record.device and f'{record.device}, {record.num_processes} process(es)',
-        'training time': _time(record),
-        'peak memory': peak_memory(record),
+        **record_text.accuracies(record),
+        'trained on': record_text.device(record),
+        'training time (h:min:s)': record_text.training_time(record),
+        'peak memory': record_text.peak_memory(record),
         'trained with': _software(record, training),
         'exported with auglocal_mm': auglocal_mm.__version__,
         'exported with PyTorch, torchvision': f'{torch.__version__}, {torchvision.__version__}',
@@ -84,24 +84,19 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
     return '\n'.join(['---', *header, '---', '', card])
 
 
-def _time(record: BackboneRecord) -> str | None:
-    seconds = record.training_seconds
-    return None if seconds is None else f'{seconds / 3600:.2f} hours'
-
-
 def _software(record: BackboneRecord, training: Training) -> str | None:
     """Versions and commit; of earlier trainings, the version of MMEngine alone is known."""
     if record.versions is None:
         return training.mmengine_version and f'mmengine {training.mmengine_version}'
-    found = commit(record)
-    return f'{versions(record)}{f", commit {found}" if found else ""}'
+    found = record_text.commit(record)
+    return f'{record_text.versions(record)}{f", commit {found}" if found else ""}'
 
 
 def _heads(training: Training) -> str | None:
     heads = training.config.get('model.auxiliary_heads')
     if not isinstance(heads, Mapping):
         return 'none' if training.is_classifier else None
-    return call(heads)
+    return record_text.call(heads)
 
 
 def _data(training: Training) -> str | None:

@@ -1,11 +1,10 @@
 """What was trained, from the records of a run: one line for each fact."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import PurePath
 
 from auglocal_mm.pretraining_report.pretraining_run import PretrainingRun
-from auglocal_mm.weights.record_text import call, commit, num_images, peak_memory, split_points, versions
+from auglocal_mm.weights import record_text
 
 
 def training_facts(run: PretrainingRun) -> dict[str, str | None]:
@@ -16,9 +15,9 @@ def training_facts(run: PretrainingRun) -> dict[str, str | None]:
         'network': network(run),
         'local modules K': num_local_modules(run),
         'auxiliary networks': _heads(run),
-        'split after': split_points(record),
+        'split after': record_text.split_points(record),
         'data': data(run),
-        'training images': num_images(record),
+        'training images': record_text.num_images(record),
         'classes': record.num_classes or config.get('model.head.num_classes'),
         'trained for': length(run),
         'batch size': _batch_size(run),
@@ -26,11 +25,11 @@ def training_facts(run: PretrainingRun) -> dict[str, str | None]:
         'learning rate': _schedule(run),
         'precision': _precision(run),
         'seed': config.get('randomness.seed') if record.seed is None else record.seed,
-        'device': _device(run),
+        'device': record_text.device(record),
         'training time (h:min:s)': training_time(run),
-        'peak memory': peak_memory(record),
-        'versions': versions(record),
-        'commit': commit(record),
+        'peak memory': record_text.peak_memory(record),
+        'versions': record_text.versions(record),
+        'commit': record_text.commit(record),
         'SHA-256 of backbone.pth': record.sha256,
     }
     return {name: None if value is None else str(value) for name, value in facts.items()}
@@ -38,7 +37,8 @@ def training_facts(run: PretrainingRun) -> dict[str, str | None]:
 
 def sentence(run: PretrainingRun) -> str:
     """What was trained, in a sentence, and in another one where that is not finished."""
-    on = ' of '.join(filter(None, [num_images(run.record) and f'{num_images(run.record)} images', data(run)]))
+    images = record_text.num_images(run.record)
+    on = ' of '.join(filter(None, [images and f'{images} images', data(run)]))
     modules = num_local_modules(run)
     how = 'by backpropagation' if method(run) == 'BP' else f'in {modules} local modules with {_heads(run)}'
     state = '' if run.finished else ' The training is not finished: it was stopped, or is still running.'
@@ -70,25 +70,23 @@ def data(run: PretrainingRun) -> str | None:
 
 def length(run: PretrainingRun) -> str:
     """For how many epochs, of those that were asked for; iterations in training by iterations."""
-    done, unit = run.iterations / (run.epoch_length or 1), f'{run.unit}s'
+    done = run.iterations / (run.epoch_length or 1)
     total = run.config.get('train_cfg.max_epochs' if run.epoch_length else 'train_cfg.max_iters')
     number = f'{done:,.1f}'.removesuffix('.0')
     if total is None or (run.finished and round(done, 1) == total):
-        return f'{number} {unit}'
-    return f'{number} of {total:,} {unit}'
+        return f'{number} {run.unit}{"" if number == "1" else "s"}'
+    return f'{number} of {total:,} {run.unit}{"" if total == 1 else "s"}'
 
 
 def training_time(run: PretrainingRun) -> str | None:
     """Wall time, with all that the training was resumed from."""
-    if run.record.training_seconds is None:
-        return None
-    until = '' if run.finished else f' until iteration {run.record.iteration:,}'
-    return f'{timedelta(seconds=round(run.record.training_seconds))}{until}'
+    time = record_text.training_time(run.record)
+    return time if time is None or run.finished else f'{time} until iteration {run.record.iteration:,}'
 
 
 def _heads(run: PretrainingRun) -> str | None:
     heads = run.record.auxiliary_heads or run.config.get('model.auxiliary_heads')
-    return call(heads) if isinstance(heads, Mapping) else 'none'
+    return record_text.call(heads) if isinstance(heads, Mapping) else 'none'
 
 
 def _configured_data(run: PretrainingRun) -> str | None:
@@ -111,14 +109,9 @@ def _batch_size(run: PretrainingRun) -> str:
     return f'{run.config.get("train_dataloader.batch_size")}{several}{accumulated}'
 
 
-def _device(run: PretrainingRun) -> str | None:
-    number = run.record.num_processes or 1
-    return run.record.device and f'{run.record.device}, {number} process{"es" if number > 1 else ""}'
-
-
 def _optimizer(run: PretrainingRun) -> str | None:
     optimizer = run.config.get('optim_wrapper.optimizer')
-    return call(optimizer) if isinstance(optimizer, Mapping) else None
+    return record_text.call(optimizer) if isinstance(optimizer, Mapping) else None
 
 
 def _schedule(run: PretrainingRun) -> str:

@@ -1,6 +1,7 @@
 """A backbone's record in words, for model cards and reports; ``None`` where nothing is recorded."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from auglocal_mm.weights.accuracy_interval import accuracy_interval
@@ -38,6 +39,17 @@ def interval(accuracy: float, num_images: int) -> str:
     """That of an accuracy in percent over so many validation images."""
     low, high = accuracy_interval(accuracy, num_images)
     return f'{low:.2f} to {high:.2f} over {num_images:,} validation images'
+
+
+def device(record: BackboneRecord) -> str | None:
+    """What it was trained on, and by how many processes."""
+    number = record.num_processes or 1
+    return record.device and f'{record.device}, {number} process{"es" if number > 1 else ""}'
+
+
+def training_time(record: BackboneRecord) -> str | None:
+    """The wall time of the training, with all that it was resumed from, such as ``1:02:03``."""
+    return None if record.training_seconds is None else str(timedelta(seconds=round(record.training_seconds)))
 
 
 def peak_memory(record: BackboneRecord) -> str | None:

@@ -58,6 +58,7 @@ def test_backpropagation():
 @pytest.mark.parametrize(
     ('settings', 'expected'),
     [
+        ({'epoch_length': 20.0, 'train_cfg': {'max_epochs': 1}}, '1 epoch'),
         ({'finished': False, 'record': record(iteration=12)}, '2 of 2 epochs'),  # 20 iterations are logged
         ({'train_cfg': {'max_epochs': 8}}, '2 of 8 epochs'),
         ({'train_cfg': {'max_epochs': 8}, 'finished': False, 'record': record(iteration=23)}, '2.3 of 8 epochs'),

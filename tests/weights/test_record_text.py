@@ -2,7 +2,16 @@ import pytest
 from tests_pretrainings import RECORD
 
 from auglocal_mm.weights.backbone_record import BackboneRecord
-from auglocal_mm.weights.record_text import accuracies, call, commit, num_images, peak_memory, split_points, versions
+from auglocal_mm.weights.record_text import (
+    accuracies,
+    call,
+    commit,
+    num_images,
+    peak_memory,
+    split_points,
+    training_time,
+    versions,
+)
 
 
 @pytest.mark.parametrize(
@@ -10,6 +19,7 @@ from auglocal_mm.weights.record_text import accuracies, call, commit, num_images
     [
         (split_points, 'stem, layer1.2'),
         (num_images, '1,234'),
+        (training_time, '1:02:05'),
         (peak_memory, '1.50 GiB allocated'),
         (versions, 'python 3.11.7, torch 2.11.0'),
         (commit, '0123abcd, changed'),
