@@ -53,6 +53,9 @@ def find_backbone(state: Mapping[str, Any], source: str) -> ForeignBackbone:
             f'{source} has {found}; expected one {STEM} beside one {FIRST}, under any prefix: give weights of one ResNet'
         )
     names = {name: name.removeprefix(prefixes[0]) for name in state if name.startswith(prefixes[0])}
+    # MAN++'s networks for CIFAR classify by fc64, and have an fc that no forward pass uses.
+    if any(own.startswith('fc64.') for own in names.values()):
+        names = {name: own.replace('fc64.', 'fc.') for name, own in names.items() if not own.startswith('fc.')}
     names = {name: own for name, own in names.items() if OF_RESNET.match(own) and isinstance(state[name], Tensor)}
     weights = {own: state[name] for name, own in names.items()}
     architecture, expected = _network(weights, source)

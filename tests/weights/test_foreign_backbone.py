@@ -92,6 +92,16 @@ def without(state: dict[str, Any], dropped: str) -> dict[str, Any]:
     return {name: value for name, value in state.items() if name != dropped}
 
 
+def test_the_classifier_that_manpp_trains_is_taken(tmp_path, capsys):
+    used, unused = torch.randn(10, 64), torch.randn(10, 64)
+    state = {**CIFARResNet(20).state_dict(), 'fc.weight': unused, 'fc64.weight': used, 'fc64.bias': torch.ones(10)}
+    torch.save(released(state), tmp_path / 'manpp.pth.tar')
+    call(IMPORT, str(tmp_path / 'manpp.pth.tar'), str(tmp_path / 'backbone.pth'))
+    found = read_weights(tmp_path / 'backbone.pth')
+    assert torch.equal(found['fc.weight'], used) and torch.equal(found['fc.bias'], torch.ones(10))
+    assert 'fc64.weight' not in found and 'left out: fc.weight (1 tensors)' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
