@@ -13,11 +13,12 @@ from auglocal_mm.transfer.verdict import Verdict, judge
 
 JUDGED = ('bbox_mAP', 'segm_mAP')
 MAX_CATEGORIES = 20
+NO_VERDICT = 'There is no verdict: no AP is known both of the control and of another name.'
 
 
 def with_interval(difference: float | None, interval: Interval | None, decimals: int = 1) -> str:
-    """A difference and its interval: ``+0.5 [+0.1, +0.9]``."""
-    if interval is None:
+    """A difference and its interval, unless that is infinite: ``+0.5 [+0.1, +0.9]``."""
+    if interval is None or math.isinf(interval.half_width):
         return signed(difference, decimals)
     return f'{signed(difference, decimals)} [{signed(interval.low, decimals)}, {signed(interval.high, decimals)}]'
 
@@ -42,9 +43,11 @@ def explanation(comparison: Comparison, intervals: Intervals | None) -> list[str
         lines.append(f'Not included, because unknown, is the spread between seeds of {", ".join(single)} (one seed).')
     if intervals.rare:
         lines.append(
-            f'{len(intervals.rare)} categories have objects in fewer than {FEWEST} images. They have no intervals of their '
-            'own, and what they add to the spread of the means is underestimated.'
+            f'Categories with objects in fewer than {FEWEST} images, of which there are {len(intervals.rare)}, have no '
+            'intervals of their own, and what they add to the spread of the means is underestimated.'
         )
+    if any(each and math.isinf(each.half_width) for found in intervals.metrics.values() for each in found.values()):
+        lines.append(f'APs without brackets depend on objects in fewer than {FEWEST} images: too few for an interval.')
     return [' '.join(lines)]
 
 
@@ -58,6 +61,8 @@ def verdict_paragraphs(comparison: Comparison, intervals: Intervals | None, marg
         for name in others(comparison)
         for metric, (interval, verdict) in judged(comparison, intervals, name, margin).items()
     ]
+    if not rows:
+        return [NO_VERDICT]
     single = ', '.join(with_one_seed(comparison))
     return [
         f'Equal: the interval lies within ±{margin:g} points. Better or worse: it does not, and it does not contain zero. '
@@ -78,6 +83,9 @@ def category_paragraphs(comparison: Comparison, intervals: Intervals | None) -> 
         for kind, categories in intervals.categories[name].items():
             known = {category: each for category, each in categories.items() if each and math.isfinite(each.half_width)}
             differing = {category: each for category, each in known.items() if not each.low <= 0 <= each.high}
+            if not known:
+                sections.append(f'{cell(name)}, {label(f"{kind}_mAP")}: no category has an interval.')
+                continue
             sections.append(
                 f'{cell(name)}, {label(f"{kind}_mAP")}: the intervals of {len(differing)} of {len(known)} categories do not '
                 f'contain zero; {(1 - LEVEL) * len(known):.1f} are expected by chance alone.'

@@ -1,6 +1,7 @@
 """The intervals of a comparison: of all statistics of COCO and of each category's AP, for each name."""
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,8 @@ from auglocal_mm.transfer.paired_interval import Interval, paired_interval
 from auglocal_mm.transfer.recorded_matches import read_matches
 
 FEWEST = 10
-"""Images with objects of a category, below which its AP has no finite interval: resamples of one image would all agree."""
+"""Images with objects of a category or size, below which its AP has no finite interval: resamples of one image would all
+agree."""
 IDENTITY = {
     'images': ('image_ids',),
     'categories': ('category_ids', 'category_names'),
@@ -36,7 +38,8 @@ class Intervals:
         replicates: Number of resamples.
         seed: Of the resamples.
         num_images: Number of images that were evaluated.
-        metrics: Name, except the control's -> metric, such as ``'bbox_mAP'`` -> interval.
+        metrics: Name, except the control's -> metric, such as ``'bbox_mAP'`` -> interval, infinite where objects of that size
+            are in fewer than ``FEWEST`` images.
         categories: Name, except the control's -> ``'bbox'`` or ``'segm'`` -> category -> interval of its AP, infinite for
             ``rare`` ones.
         rare: The categories with objects in fewer than ``FEWEST`` images.
@@ -91,7 +94,7 @@ def find_intervals(
         replicates=replicates,
         seed=seed,
         num_images=len(first.image_ids),
-        metrics={name: _by_metric(found[name]) for name in others},
+        metrics={name: _by_metric(first, found[name]) for name in others},
         categories={
             name: {kind: _by_category(first, found[name][kind][len(ITEMS) :]) for kind in kinds} for name in others
         },
@@ -104,10 +107,23 @@ def _paired(control: NDArray[np.float64], other: NDArray[np.float64]) -> list[In
     return [paired_interval(control[..., column], other[..., column]) for column in range(control.shape[2])]
 
 
-def _by_metric(found: Mapping[str, Sequence[Interval | None]]) -> dict[str, Interval | None]:
+def _by_metric(matches: Matches, found: Mapping[str, Sequence[Interval | None]]) -> dict[str, Interval | None]:
     return {
-        f'{kind}_{item}': each for kind, of_kind in found.items() for item, each in zip(ITEMS, of_kind, strict=False)
+        f'{kind}_{item}': _open(each) if each and _num_images(matches, item) < FEWEST else each
+        for kind, of_kind in found.items()
+        for item, each in zip(ITEMS, of_kind, strict=False)
     }
+
+
+def _num_images(matches: Matches, item: str) -> int:
+    """Number of images with objects of the size that a statistic is about."""
+    size = re.search(r'_([sml])\b', item)
+    area = ' sml'.index(size[1]) if size else 0
+    return np.count_nonzero(matches.positives[:, area].any(axis=0))
+
+
+def _open(interval: Interval) -> Interval:
+    return replace(interval, half_width=math.inf)
 
 
 def _rare(matches: Matches) -> list[str]:
@@ -118,7 +134,7 @@ def _rare(matches: Matches) -> list[str]:
 def _by_category(matches: Matches, intervals: Sequence[Interval | None]) -> dict[str, Interval | None]:
     rare = _rare(matches)
     named = zip(matches.category_names.tolist(), intervals, strict=True)
-    return {name: replace(each, half_width=math.inf) if each and name in rare else each for name, each in named}
+    return {name: _open(each) if each and name in rare else each for name, each in named}
 
 
 def _common_kinds(matches: Mapping[str, Sequence[Mapping[str, Matches]]], comparison: Comparison) -> list[str]:

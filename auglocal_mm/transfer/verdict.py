@@ -10,6 +10,8 @@ MARGIN = 0.3
 """AP points by which detectors on COCO usually differ between seeds."""
 NOTHING_DETECTED = 'too little was detected, as no AP is above the margin'
 """Why detectors are not called equal whose APs are all within the margin of zero: they could not differ by more."""
+TOO_FEW_IMAGES = 'too few images have objects for an interval'
+"""Why an infinite interval decides nothing."""
 Word = Literal['better', 'worse', 'equal', 'undecided']
 
 
@@ -46,16 +48,22 @@ def judge(interval: Interval, margin: float, num_images: int, num_seeds: int, ap
         num_seeds: Number of seeds of the name that has most.
         ap: The larger of the two APs, in points.
     """
+    if math.isinf(interval.half_width):
+        return Verdict('undecided', obstacle=TOO_FEW_IMAGES)
     if max(-interval.low, interval.high) <= margin:
         return Verdict('equal') if ap > margin else Verdict('undecided', obstacle=NOTHING_DETECTED)
     if interval.low > 0 or interval.high < 0:
         return Verdict('better' if interval.low > 0 else 'worse')
     # The interval may be this wide and still exclude zero, or lie within the margin, whichever is easier.
-    allowed = (max(abs(interval.difference), margin - abs(interval.difference)) / Z) ** 2
-    one_image = num_images * interval.between_images**2
-    images = _number(one_image, allowed - (interval.between_seeds or 0.0) ** 2, num_images)
+    allowed = max(abs(interval.difference), margin - abs(interval.difference))
+    between_seeds = interval.between_seeds or 0.0
+    # More images leave the few seeds, and with them the quantile of Student's t, as they are.
+    quantile = interval.half_width / math.hypot(interval.between_images, between_seeds)
+    images = _number(num_images * interval.between_images**2, (allowed / quantile) ** 2 - between_seeds**2, num_images)
     seeds = (
-        None if interval.one_seed is None else _number(interval.one_seed**2, allowed - interval.shared**2, num_seeds)
+        None
+        if interval.one_seed is None
+        else _number(interval.one_seed**2, (allowed / Z) ** 2 - interval.shared**2, num_seeds)
     )
     return Verdict('undecided', images, seeds)
 

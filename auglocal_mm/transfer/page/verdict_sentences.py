@@ -4,7 +4,15 @@ from markupsafe import Markup
 
 from auglocal_mm.html import from_markdown
 from auglocal_mm.transfer.comparison import Comparison
-from auglocal_mm.transfer.interval_report import explanation, judged, others, with_interval, with_one_seed, would_decide
+from auglocal_mm.transfer.interval_report import (
+    NO_VERDICT,
+    explanation,
+    judged,
+    others,
+    with_interval,
+    with_one_seed,
+    would_decide,
+)
 from auglocal_mm.transfer.intervals import Intervals
 from auglocal_mm.transfer.labels import label
 from auglocal_mm.transfer.paired_interval import LEVEL, Interval
@@ -31,6 +39,8 @@ def verdict_sentences(comparison: Comparison, intervals: Intervals | None, margi
         for name in others(comparison)
         for metric, (interval, verdict) in judged(comparison, intervals, name, margin).items()
     ]
+    if not sentences:
+        return from_markdown(NO_VERDICT)
     items = Markup('').join(Markup('<li>{}</li>').format(each) for each in sentences)
     about = (
         f'Differences in points of AP, with {100 * LEVEL:.0f} % intervals from {intervals.num_images:,} images; those up to '
