@@ -58,7 +58,7 @@ def judge(interval: Interval, margin: float, num_images: int, num_seeds: int, ap
     allowed = max(abs(interval.difference), margin - abs(interval.difference))
     between_seeds = interval.between_seeds or 0.0
     # More images leave the few seeds, and with them the quantile of Student's t, as they are.
-    quantile = interval.half_width / math.hypot(interval.between_images, between_seeds)
+    quantile = interval.half_width / math.hypot(interval.between_images, between_seeds) if between_seeds else Z
     images = _number(num_images * interval.between_images**2, (allowed / quantile) ** 2 - between_seeds**2, num_images)
     seeds = (
         None

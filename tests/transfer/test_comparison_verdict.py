@@ -3,7 +3,7 @@ import math
 import pytest
 
 from auglocal_mm.transfer.paired_interval import Interval, Z
-from auglocal_mm.transfer.verdict import NOTHING_DETECTED, Verdict, judge
+from auglocal_mm.transfer.verdict import NOTHING_DETECTED, TOO_FEW_IMAGES, Verdict, judge
 
 
 def interval(difference, half_width, images=1.0, seeds=None, shared=1.0, one_seed=None):
@@ -51,7 +51,7 @@ def test_equality_may_be_decided_first():
 
 def test_spread_between_seeds_is_not_reduced_by_images():
     """The variance allowed is 1, of which the seeds take 0.75: a quarter of that of the images is allowed."""
-    found = judge(interval(Z, 2.6, images=1.0, seeds=math.sqrt(0.75)), 0.3, 100, 2, 30.0)
+    found = judge(interval(Z, 2.5925, images=1.0, seeds=math.sqrt(0.75)), 0.3, 100, 2, 30.0)
     assert found.images == 400
     assert judge(interval(Z, 2.8, seeds=1.0), 0.3, 100, 2, 30.0).images is None
 
@@ -63,7 +63,13 @@ def test_seeds_that_would_decide():
     assert judge(interval(Z, 2.8, seeds=0.5, shared=1.1, one_seed=1.0), 0.3, 100, 3, 30.0).seeds is None
 
 
-def test_a_number_that_would_decide_is_more_than_there_is():
-    """With few seeds, Student's t may leave open what a normal distribution would decide."""
+def test_an_interval_over_too_few_images_decides_nothing():
+    for difference in (0.0, 5.0):
+        found = judge(interval(difference, math.inf, images=0.0), 0.3, 100, 1, 30.0)
+        assert found == Verdict('undecided', obstacle=TOO_FEW_IMAGES)
+
+
+def test_number_of_seeds_that_would_decide_is_more_than_there_is():
+    """With few seeds, Student's t may leave open what a normal distribution would decide; images do not change that."""
     found = judge(interval(Z, 9.0, images=0.1, seeds=0.1, shared=0.1, one_seed=0.1), 0.3, 100, 2, 30.0)
-    assert (found.images, found.seeds) == (101, 3)
+    assert (found.images, found.seeds) == (None, 3)

@@ -6,8 +6,9 @@ import pytest
 from auglocal_mm.transfer import intervals
 from auglocal_mm.transfer.comparison import compare
 from auglocal_mm.transfer.comparison_report import to_json, to_markdown
-from auglocal_mm.transfer.interval_report import with_interval
+from auglocal_mm.transfer.interval_report import NO_VERDICT, with_interval
 from auglocal_mm.transfer.intervals import find_intervals
+from auglocal_mm.transfer.page.verdict_sentences import verdict_sentences
 from auglocal_mm.transfer.paired_interval import Interval
 from auglocal_mm.transfer.verdict import NOTHING_DETECTED
 
@@ -60,7 +61,8 @@ def test_margin_moves_the_verdict(told):
     assert report['bootstrap'] == {'level': 0.95, 'replicates': 40, 'seed': 0, 'num_images': 3, 'margin': 1000}
 
 
-def test_detectors_without_a_right_box_get_no_verdict(make_evaluated):
+def test_detectors_without_a_right_box_get_no_verdict(make_evaluated, monkeypatch):
+    monkeypatch.setattr(intervals, 'FEWEST', 1)
     comparison = compare({name: [make_evaluated(name, shift=30.0 + index)] for index, name in enumerate(('BP', 'far'))})
     text = to_markdown(comparison, 'Title', find_intervals(comparison, 40, 0), 0.3)
     assert '| far | box AP | 0.00 [0.00, 0.00] | undecided |' in text
@@ -83,10 +85,22 @@ def test_the_control_has_no_interval(told):
 def test_rare_categories_have_a_difference_alone(told, monkeypatch):
     monkeypatch.setattr(intervals, 'FEWEST', 4)
     text, report = told()
-    assert re.search(r'\b2 categories .*fewer than 10 images', text)
-    assert 'the intervals of 0 of 0 categories' in text
+    assert re.search(r'Categories .*fewer than 10 images, of which there are 2\b', text)
+    assert 'box AP: no category has an interval' in text
+    assert 'APs without brackets' in text
+    assert re.search(r'\| box AP \| -\d+\.\d\d \| undecided \|.*too few images', text)
     dog = report['names']['Aug|Local']['category_intervals']['bbox']['dog']
     assert list(dog) == ['difference'] and dog['difference'] < 0
+
+
+def test_without_objects_there_is_no_verdict(make_evaluated):
+    def no_objects(content):
+        content['annotations'] = []
+
+    comparison = compare({name: [make_evaluated(name, change=no_objects)] for name in ('BP', 'AugLocal')})
+    result = find_intervals(comparison, 40, 0)
+    assert NO_VERDICT in to_markdown(comparison, 'Title', result, 0.3)
+    assert NO_VERDICT in verdict_sentences(comparison, result, 0.3)
 
 
 def test_text_says_why_there_are_none(make_evaluated):

@@ -54,6 +54,19 @@ def test_categories_in_few_images_have_no_finite_interval(make_evaluated):
     assert dog.difference == pytest.approx(result.metrics['AugLocal']['bbox_mAP'].difference)
 
 
+def test_sizes_in_few_images_have_no_finite_interval(make_evaluated, monkeypatch):
+    """Of the three images, three have small objects, and one has a medium one: all resamples with it agree."""
+    monkeypatch.setattr(intervals, 'FEWEST', 2)
+    groups = {
+        name: [make_evaluated(name, shift=shift, change=no_cats)] for name, shift in (('BP', 0.0), ('other', 2.0))
+    }
+    metrics = found(groups).metrics['other']
+    assert np.isfinite(metrics['bbox_mAP'].half_width) and np.isfinite(metrics['bbox_AR_s@1000'].half_width)
+    for metric in ('bbox_mAP_m', 'segm_mAP_m', 'bbox_AR_m@1000'):
+        assert metrics[metric].half_width == np.inf
+    assert metrics['bbox_mAP_l'] is None
+
+
 def no_cats(content):
     content['annotations'] = [each for each in content['annotations'] if each['category_id'] == 2]
 

@@ -27,7 +27,8 @@ def metric_figures(comparison: Comparison, intervals: Intervals | None, margin: 
         for kind in kinds(comparison):
             found = {metric: intervals.metrics[name].get(metric) for metric in (f'{kind}_{item}' for item in AP_ITEMS)}
             known = {label(metric): each for metric, each in found.items() if each}
-            plots.append(_differences(comparison, name, known, margin, label(f'{kind}_mAP')))
+            if known:
+                plots.append(_differences(comparison, name, known, margin, label(f'{kind}_mAP')))
     return side_by_side(plots)
 
 
@@ -42,7 +43,8 @@ def category_figures(comparison: Comparison, intervals: Intervals | None, margin
             largest = sorted(known, key=lambda category: -abs(known[category].difference))[:MOST_CATEGORIES]
             ordered = sorted(largest, key=lambda category: -known[category].difference)
             rows = {category: known[category] for category in ordered}
-            plots.append(_differences(comparison, name, rows, margin, f'{label(f"{kind}_mAP")} of each category'))
+            if rows:
+                plots.append(_differences(comparison, name, rows, margin, f'{label(f"{kind}_mAP")} of each category'))
     return side_by_side(plots)
 
 

@@ -3,6 +3,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from auglocal_mm.transfer import intervals
 from auglocal_mm.transfer.comparison import compare
 from auglocal_mm.transfer.comparison_report import to_markdown
 from auglocal_mm.transfer.intervals import find_intervals
@@ -10,8 +11,9 @@ from auglocal_mm.transfer.page.comparison_page import to_html
 
 
 @pytest.fixture
-def report(make_evaluated):
+def report(make_evaluated, monkeypatch):
     """The page and the Markdown of the same comparison."""
+    monkeypatch.setattr(intervals, 'FEWEST', 1)
     shifts = {'BP': (0.0, 1.0), 'Aug | <b>': (9.0,)}
     comparison = compare(
         {
@@ -19,8 +21,8 @@ def report(make_evaluated):
             for name, of_name in shifts.items()
         }
     )
-    intervals = find_intervals(comparison, 40, 0)
-    return to_html(comparison, 'Title <i>', intervals, 0.3), to_markdown(comparison, 'Title <i>', intervals, 0.3)
+    found = find_intervals(comparison, 40, 0)
+    return to_html(comparison, 'Title <i>', found, 0.3), to_markdown(comparison, 'Title <i>', found, 0.3)
 
 
 def text(element):

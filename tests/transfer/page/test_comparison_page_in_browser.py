@@ -2,6 +2,7 @@
 
 from tests_browser import look_on_a_phone, needs_browser
 
+from auglocal_mm.transfer import intervals
 from auglocal_mm.transfer.comparison import compare
 from auglocal_mm.transfer.intervals import find_intervals
 from auglocal_mm.transfer.page.comparison_page import to_html
@@ -9,7 +10,8 @@ from auglocal_mm.transfer.page.comparison_page import to_html
 pytestmark = needs_browser
 
 
-def test_a_report_fits_a_phone_and_asks_nothing(make_evaluated, tmp_path):
+def test_a_report_fits_a_phone_and_asks_nothing(make_evaluated, tmp_path, monkeypatch):
+    monkeypatch.setattr(intervals, 'FEWEST', 1)
     groups = {'BP': [make_evaluated('bp')], 'AugLocal with a long name': [make_evaluated('auglocal', shift=2.0)]}
     comparison = compare(groups)
     file = tmp_path / 'comparison.html'

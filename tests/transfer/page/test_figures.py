@@ -22,8 +22,10 @@ def figures(html):
     return {each.find('svg').get('aria-label'): each.findtext('figcaption') for each in root.iter('figure')}
 
 
-def test_differences_are_told_to_those_who_do_not_see_them(evaluated):
-    comparison, found = evaluated
+def test_differences_are_told_to_those_who_do_not_see_them(evaluated, monkeypatch):
+    monkeypatch.setattr(intervals, 'FEWEST', 1)
+    comparison, _ = evaluated
+    found = find_intervals(comparison, 40, 0)
     spoken, masks = figures(metric_figures(comparison, found, 0.3))
     assert spoken.startswith('AugLocal minus BP: box AP: box AP ') and masks.startswith('AugLocal minus BP: mask AP: ')
     for metric, name in (('bbox_mAP', 'box AP'), ('bbox_mAP_s', 'box APs')):
@@ -31,6 +33,14 @@ def test_differences_are_told_to_those_who_do_not_see_them(evaluated):
         assert f'{name} {each.difference:+.1f} from {each.low:+.1f} to {each.high:+.1f}' in spoken
     assert 'APl' not in spoken, 'there are no large objects'
     assert '±0.5 points' in metric_figures(comparison, found, 0.5)
+
+
+def test_what_a_name_does_not_have_is_not_drawn(make_evaluated):
+    comparison = compare({'BP': [make_evaluated('bp')], 'boxes': [make_evaluated('boxes', metric='bbox')]})
+    found = find_intervals(comparison, 40, 0)
+    for drawn in (metric_figures, category_figures):
+        (spoken,) = figures(drawn(comparison, found, 0.3))
+        assert spoken.startswith('boxes minus BP: box AP')
 
 
 def test_categories_are_ordered_by_their_difference(make_evaluated, monkeypatch):
