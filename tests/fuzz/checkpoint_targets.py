@@ -1,12 +1,14 @@
 """Checkpoints, read by the tools that export, test, start from and resume from them, and what names the last one."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save
 
+from auglocal_mm.backbones.cifar_resnet import CIFARResNet
 from fuzz.archive_mutations import ARCHIVE
 from fuzz.formats import is_safetensors_as
 from fuzz.json_mutations import json_mutators
@@ -52,6 +54,19 @@ def exported(world: Path) -> list[Sample]:
     return [Sample('backbone.pth', content, (*CHECKPOINT, *BYTES), _unless(PRECISION, NO_CHECKSUM))]
 
 
+def foreign(world: Path) -> list[Sample]:
+    """A CIFARResNet-32 of another program, in both formats."""
+    weights = CIFARResNet(32).state_dict()
+    changes = _unless(PRECISION, NO_CHECKSUM)
+    file = BytesIO()
+    torch.save({'state_dict': {f'module.{name}': value for name, value in weights.items()}, 'epoch': 90}, file)
+    in_safetensors = save(weights)
+    return [
+        Sample('checkpoint.pth.tar', file.getvalue(), (*CHECKPOINT, *BYTES), changes),
+        Sample('model.safetensors', in_safetensors, SAFETENSORS, by_content(is_safetensors_as(in_safetensors))),
+    ]
+
+
 def safetensors(world: Path) -> list[Sample]:
     content = save(torch.load(world / 'trained' / 'backbone.pth', weights_only=True))
     # The format has no checksums: other numbers are as good as these.
@@ -78,6 +93,13 @@ def export(world: Path, name: str, content: bytes) -> Any:
     description = json.loads(Path('out.json').read_text())
     del description['sha256']
     return [_weights('out.pth'), description]
+
+
+def import_(world: Path, name: str, content: bytes) -> Any:
+    """The backbone that is found in a file of another program."""
+    Path(name).write_bytes(content)
+    tool('tools/model_converters/import_backbone.py').main([name, 'out.pth'])
+    return _computed(torch.load('out.pth', weights_only=True))
 
 
 def evaluate(world: Path, name: str, content: bytes) -> Any:
@@ -140,6 +162,7 @@ def _weights(path: str) -> Any:
 
 TARGETS = (
     Target('checkpoint-exported', trained, export, share=0.5),
+    Target('checkpoint-imported', foreign, import_, share=0.5),
     Target('checkpoint-tested', known_network, evaluate, share=0.25, short=1),
     Target('checkpoint-started', exported, start, share=0.25, short=1),
     Target('checkpoint-resumed', known_network, resume, share=0.25, short=1),
