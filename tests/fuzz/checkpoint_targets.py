@@ -56,6 +56,7 @@ def exported(world: Path) -> list[Sample]:
 
 def foreign(world: Path) -> list[Sample]:
     """A CIFARResNet-32 of another program, in both formats."""
+    torch.manual_seed(0)
     weights = CIFARResNet(32).state_dict()
     changes = _unless(PRECISION, NO_CHECKSUM)
     file = BytesIO()
