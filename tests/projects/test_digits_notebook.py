@@ -13,6 +13,7 @@ from auglocal_mm.analysis import load_classifier
 from auglocal_mm.weights.checkpoint_file import read_weights
 
 NOTEBOOK = REPOSITORY / 'projects/digits_demo/local_learning.ipynb'
+MAGIC = '%matplotlib inline\n'  # without it, Jupyter prints figures as text
 CODE = [cell for cell in json.loads(NOTEBOOK.read_text())['cells'] if cell['cell_type'] == 'code']
 
 
@@ -23,7 +24,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(NOTEBOOK.parent)
         for index, cell in enumerate(CODE):
-            exec(compile(''.join(cell['source']), f'{NOTEBOOK.name}[{index}]', 'exec'), names)
+            code = ''.join(cell['source']).removeprefix(MAGIC)
+            exec(compile(code, f'{NOTEBOOK.name}[{index}]', 'exec'), names)
             if index == 0:
                 names.update(EPOCHS=2, WIDTH=4, SCANS=150, OUT=tmp_path_factory.mktemp('notebook'))
     return names
@@ -54,6 +56,10 @@ def test_the_export_is_the_network_that_was_compared(ran):
     weights = trained.backbone.state_dict()
     assert all(torch.equal(exported[name], value) for name, value in weights.items())
     assert all(len(points) == 9 for points in ran['probes'].values())
+
+
+def test_jupyter_shows_the_figures():
+    assert ''.join(CODE[0]['source']).startswith(MAGIC)
 
 
 def printed(pattern: str) -> list[Any]:
