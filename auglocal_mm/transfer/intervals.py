@@ -144,7 +144,8 @@ def _common_kinds(matches: Mapping[str, Sequence[Mapping[str, Matches]]], compar
     for run, work_dir in zip(runs, work_dirs, strict=True):
         if not run.keys() & runs[0].keys():
             raise InputError(
-                f'{work_dir} has matches of {", ".join(run)}, expected {", ".join(runs[0])} as {work_dirs[0]}'
+                f'{work_dir} has matches of {", ".join(run)}, expected {", ".join(runs[0])} as {work_dirs[0]}; test the '
+                'checkpoints again with the same val_evaluator.metric'
             )
         for kind in run.keys() & runs[0].keys():
             _refuse_other(run[kind], runs[0][kind], work_dir, work_dirs[0])
