@@ -2,8 +2,12 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
@@ -15,13 +19,14 @@ from auglocal_mm.analysis.annotation_check import check_annotations
 from auglocal_mm.analysis.partition_table import module_costs, to_table
 from auglocal_mm.datasets.in_process import in_process
 from auglocal_mm.engine.hooks.data_check_hook import check_classes
+from auglocal_mm.engine.optim_wrappers.amp_optim_wrapper import DTYPES
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.layer_parallel import layer_parallel_settings
 from auglocal_mm.local.isolation import isolation_errors
 from auglocal_mm.local.module import LocalModule, fewest_images
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.planning.parallel.device_memory import module_memory, split_within
-from auglocal_mm.planning.training_config import optimizer_states
+from auglocal_mm.planning.training_config import optimizer_states, trains_in_autocast
 from auglocal_mm.registry import MODELS
 from auglocal_mm.runtime.split import balanced_split, check_stages, module_seconds, owners_text, stages_of_splits
 
@@ -80,16 +85,24 @@ def _print_owners(
     if settings.num == 1:
         return
     check_stages(modules, settings.num, settings.splits)
-    seconds = module_seconds(modules, images, labels)
+    context = precision(config, images.device)
+    seconds = module_seconds(modules, images, labels, context)
     if settings.splits is not None:
         stages = stages_of_splits(settings.splits, len(modules))
     elif settings.memory is not None:
         batch_size = config.train_dataloader.batch_size
-        memory = module_memory(modules, images, labels, batch_size, optimizer_states(config))
+        memory = module_memory(modules, images, labels, batch_size, optimizer_states(config), context)
         stages = split_within(seconds, memory, settings.num, settings.memory)
     else:
         stages = balanced_split(seconds, settings.num)
     console.print(owners_text([module.name for module in modules], stages, seconds))
+
+
+def precision(config: Config, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
+    """The context in which a training with this config runs forward passes and losses."""
+    if not trains_in_autocast(config):
+        return nullcontext
+    return partial(torch.autocast, device.type, DTYPES[config.optim_wrapper.get('dtype', 'bfloat16')])
 
 
 def _init_quietly(model: ImageClassifier) -> None:

@@ -1,7 +1,9 @@
 import pytest
+import torch
 
 from auglocal_mm.analysis import isolation
 from auglocal_mm.errors import InputError
+from auglocal_mm.planning.parallel.device_memory import module_memory
 
 
 def test_a_crossing_gradient_is_refused_by_name(tiny_config, monkeypatch):
@@ -39,6 +41,22 @@ def test_heads_of_a_share_have_two_images(tiny_config, capsys):
     settings = {f'model.auxiliary_heads.{key}': value for key, value in heads.items()}
     isolation.check_run(tiny_config(**settings, **{'train_dataloader.batch_size': 12, 'layer_parallel': 2}))
     assert 'Isolation holds on a batch of 11' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('dtype', ['bfloat16', 'float16'])
+def test_memory_is_that_of_the_precision_of_the_training(tiny_config, monkeypatch, dtype):
+    found = []
+
+    def measured(*args):
+        with args[-1]():
+            found.append(torch.ones(2, 2) @ torch.ones(2, 2))
+        return module_memory(*args)
+
+    monkeypatch.setattr(isolation, 'module_memory', measured)
+    mixed = {'optim_wrapper.type': 'AmpOptimWrapper', 'optim_wrapper.dtype': dtype}
+    for settings in ({}, mixed):
+        isolation.check_run(tiny_config(**settings, layer_parallel=dict(num=2, memory='1GiB')))
+    assert [each.dtype for each in found] == [torch.float32, getattr(torch, dtype)]
 
 
 def test_a_detector_is_refused(tiny_config):

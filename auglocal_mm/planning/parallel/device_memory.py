@@ -1,7 +1,7 @@
 """The memory that local modules take on a device, measured on some images, and the fastest split that fits it."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -38,7 +38,7 @@ def module_memory(
     labels: Tensor,
     batch_size: int,
     states: int,
-    context: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    context: Callable[[], AbstractContextManager[Any]],
 ) -> list[ModuleMemory]:
     """The memory of each module. Weights, statistics and random numbers stay as they are.
 

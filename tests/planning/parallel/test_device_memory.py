@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -40,7 +41,7 @@ def test_the_memory_of_a_module_is_that_of_its_step_and_nothing_changes():
     model = classifier(cifar_resnet(20), dict(type='AugLocalHead', depth=2)).train()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     modules, images, labels = model.local_modules(), torch.randn(2, 3, 32, 32), torch.zeros(2).long()
-    found = module_memory(modules, images, labels, batch_size=8, states=1)
+    found = module_memory(modules, images, labels, batch_size=8, states=1, context=nullcontext)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert all(parameter.grad is None for parameter in model.parameters())
     weights = [sum(parameter.nbytes for parameter in module.parameters()) for module in modules]
@@ -60,7 +61,7 @@ def test_in_mixed_precision_copies_of_weights_do_not_grow_with_the_batch():
     autocast = functools.partial(torch.autocast, 'cpu', torch.bfloat16)
     few = images[:2].clone(), labels[:2]
     found = module_memory(modules, *few, batch_size=8, states=1, context=autocast)
-    single = module_memory(modules, *few, batch_size=8, states=1)
+    single = module_memory(modules, *few, batch_size=8, states=1, context=nullcontext)
     state = State(images)
     for module, mixed, float32 in zip(modules, found, single, strict=True):
         weights = sum(parameter.nbytes for parameter in module.parameters())
@@ -82,7 +83,7 @@ def test_in_mixed_precision_copies_of_weights_do_not_grow_with_the_batch():
 def test_images_are_sent_where_a_later_head_reads_them():
     images, labels = torch.randn(2, 3, 32, 32), torch.zeros(2).long()
     modules = classifier(cifar_resnet(20), dict(type='InfoProHead')).train().local_modules()
-    found = module_memory(modules, images, labels, batch_size=2, states=1)
+    found = module_memory(modules, images, labels, batch_size=2, states=1, context=nullcontext)
     state = modules[0](State(images))
     assert found[0].sent == state.features.nbytes + labels.nbytes + images.nbytes
     assert found[-2].sent == 2 * 64 * 8 * 8 * 4 + labels.nbytes, 'the primary head reads no images'
@@ -91,7 +92,7 @@ def test_images_are_sent_where_a_later_head_reads_them():
 def test_memory_is_proportional_to_the_batch():
     model = classifier(cifar_resnet(20), dict(type='AugLocalHead', depth=2)).train()
     images, labels = torch.randn(2, 3, 32, 32), torch.zeros(2).long()
-    few, many = (module_memory(model.local_modules(), images, labels, batch, 1) for batch in (2, 4))
+    few, many = (module_memory(model.local_modules(), images, labels, batch, 1, nullcontext) for batch in (2, 4))
     for one, two, module in zip(few, many, model.local_modules(), strict=True):
         weights = sum(parameter.nbytes for parameter in module.parameters())
         assert two.passing - weights == pytest.approx(2 * (one.passing - weights))
