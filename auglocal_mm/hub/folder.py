@@ -28,8 +28,9 @@ def write_hub_folder(
 
     Args:
         folder: A new or an empty folder.
-        checkpoint: As :func:`auglocal_mm.weights.checkpoint_file.read_weights` returns it.
-        source: Its path; an accuracy that it does not contain is taken from ``evaluation.json`` beside it.
+        checkpoint: As :func:`auglocal_mm.weights.described_weights.read_described_weights` returns it.
+        source: Its path; an accuracy that it does not contain is taken from ``evaluation.json`` beside it, and a config from
+            the logs there.
         file_format: A key of ``WEIGHTS``.
         layout: See :func:`auglocal_mm.weights.backbone_file.write_backbone`.
         licence: Of the weights, by its SPDX identifier such as ``apache-2.0``; by default the card says that none is stated.

@@ -1,7 +1,6 @@
 """The model card of a backbone, from the records of its training: ``README.md`` as the Hugging Face Hub shows it."""
 
 from collections.abc import Mapping
-from pathlib import PurePath
 
 import torch
 import torchvision
@@ -46,17 +45,18 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
         file: Name of the file of weights.
         licence: Of the weights; ``None`` if it is not stated.
     """
-    tags = ['image-classification', *(['local-learning'] if (training.local_modules or 1) > 1 else [])]
+    known = record.method != 'unknown'
+    modules = record.partition.num_local_modules if record.partition else training.local_modules
+    tags = ['image-classification', *(['local-learning'] if (modules or 1) > 1 else [])]
     header = [f'tags: [{", ".join(tags)}]', *(['library_name: timm'] if in_timm else [])]
     header += [f'license: {licence}'] if licence else []
-    known = record.method != 'unknown'
     facts = {
         'trained as part of': training.config.get('model.type'),
         'method': record.method if known else None,
-        'local modules K': training.local_modules,
+        'local modules K': modules,
         'split after': record_text.split_points(record),
-        'auxiliary networks': _heads(training),
-        'data': _data(training),
+        'auxiliary networks': _heads(record, training),
+        'data': _data(record, training),
         'training images': record_text.num_images(record),
         'epochs': record.epoch,
         'seed': training.seed,
@@ -73,6 +73,8 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
     }
     if not record.accuracy:
         facts['accuracy'] = None
+    if in_timm and not training.config.values:
+        facts['preparation of images'] = f"{UNKNOWN}: config.json leaves it to timm's defaults"
     rows = [(name, UNKNOWN if value is None else str(value)) for name, value in facts.items()]
     card = CARD.format(
         title=record.architecture + (f', pretrained by {record.method}' if known else ''),
@@ -92,17 +94,14 @@ def _software(record: BackboneRecord, training: Training) -> str | None:
     return f'{record_text.versions(record)}{f", commit {found}" if found else ""}'
 
 
-def _heads(training: Training) -> str | None:
-    heads = training.config.get('model.auxiliary_heads')
+def _heads(record: BackboneRecord, training: Training) -> str | None:
+    heads = record.auxiliary_heads or training.config.get('model.auxiliary_heads')
     if not isinstance(heads, Mapping):
-        return 'none' if training.is_classifier else None
+        return 'none' if training.is_classifier or record.method == 'BP' else None
     return record_text.call(heads)
 
 
-def _data(training: Training) -> str | None:
-    """The data set that was trained on, by its type, the name of its folder and its classes."""
-    dataset = training.config.training_dataset
-    if dataset is None:
-        return None
-    folder = PurePath(str(dataset.get('data_root', ''))).name
-    return ', '.join(filter(None, [str(dataset.get('type')), folder, f'{len(training.classes) or "unknown"} classes']))
+def _data(record: BackboneRecord, training: Training) -> str | None:
+    """The data sets that were trained on, and the number of their classes."""
+    found = record_text.datasets(record) or training.config.data
+    return found and f'{found}, {len(training.classes) or record.num_classes or "unknown"} classes'

@@ -7,16 +7,22 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from auglocal_mm.files.atomic import is_there
 from auglocal_mm.files.json_file import fit
-from auglocal_mm.files.run_record import parse_record
+from auglocal_mm.files.run_record import parse_record, read_record
 from auglocal_mm.transfer.evaluation_record import read_evaluations, training_of
 from auglocal_mm.transfer.run_config import RunConfig
+from auglocal_mm.weights.backbone_file import sha256
 
 ADVICE = 'give a checkpoint of a training with this project, or its weights alone'
 
 
 class _DatasetMeta(BaseModel):
     classes: tuple[str, ...] = ()
+
+
+class _Recorded(BaseModel):
+    config_hash: str | None = None
 
 
 class _Meta(BaseModel):
@@ -26,13 +32,14 @@ class _Meta(BaseModel):
     seed: int | None = None
     mmengine_version: str | None = None
     dataset_meta: _DatasetMeta | None = None
+    auglocal_mm: _Recorded = _Recorded()
 
 
 class Training:
     """The training of a checkpoint.
 
     Args:
-        checkpoint: As :func:`auglocal_mm.weights.checkpoint_file.read_weights` returns it.
+        checkpoint: As :func:`auglocal_mm.weights.described_weights.read_described_weights` returns it.
         source: Its path.
 
     Attributes:
@@ -50,12 +57,19 @@ class Training:
 
     def __init__(self, checkpoint: Mapping[str, Any], source: str) -> None:
         meta = fit(checkpoint.get('meta', {}), _Meta, f'meta of {source}', ADVICE)
-        self.config = RunConfig(Path(source), parse_record(meta.cfg) or {})
+        config = parse_record(meta.cfg) or _config_beside(source, meta.auglocal_mm.config_hash)
+        self.config = RunConfig(Path(source), config or {})
         self.is_classifier = str(self.config.get('model.type')).split('.')[-1] == 'ImageClassifier'
         self.seed, self.mmengine_version = meta.seed, meta.mmengine_version
         self.classes = meta.dataset_meta.classes if meta.dataset_meta else ()
         self.local_modules = _local_modules(checkpoint.get('state_dict', checkpoint), self.is_classifier)
         self.checkpoint = _with_accuracy(checkpoint, source)
+
+
+def _config_beside(source: str, config_hash: str | None) -> dict[str, Any] | None:
+    """The config of this hash among the logs beside ``source``: an exported backbone does not contain its own."""
+    logs = Path(source).parent.glob('*/vis_data/config.py')
+    return next((read_record(path) for path in logs if is_there(path) and sha256(path) == config_hash), None)
 
 
 def _local_modules(state: Mapping[str, Any], is_classifier: bool) -> int | None:

@@ -1,7 +1,6 @@
 """What was trained, from the records of a run: one line for each fact."""
 
 from collections.abc import Mapping
-from pathlib import PurePath
 
 from auglocal_mm.pretraining_report.pretraining_run import PretrainingRun
 from auglocal_mm.weights import record_text
@@ -63,9 +62,8 @@ def num_local_modules(run: PretrainingRun) -> int | None:
 
 
 def data(run: PretrainingRun) -> str | None:
-    """The data sets, such as ``imagenet (ImageFolder)``, by their names or folders."""
-    recorded = [_named(each.type, each.name or each.folder) for each in run.record.datasets or ()]
-    return ' and '.join(recorded) or _configured_data(run)
+    """The data sets, as recorded or else as configured."""
+    return record_text.datasets(run.record) or run.config.data
 
 
 def length(run: PretrainingRun) -> str:
@@ -87,18 +85,6 @@ def training_time(run: PretrainingRun) -> str | None:
 def _heads(run: PretrainingRun) -> str | None:
     heads = run.record.auxiliary_heads or run.config.get('model.auxiliary_heads')
     return record_text.call(heads) if isinstance(heads, Mapping) else 'none'
-
-
-def _configured_data(run: PretrainingRun) -> str | None:
-    dataset = run.config.training_dataset
-    if dataset is None:
-        return None
-    folder = PurePath(str(dataset.get('data_root') or '')).name
-    return _named(str(dataset.get('type')), dataset.get('name') or folder)
-
-
-def _named(kind: str, name: str | None) -> str:
-    return f'{name} ({kind})' if name else kind
 
 
 def _batch_size(run: PretrainingRun) -> str:

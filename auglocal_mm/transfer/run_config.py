@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import is_there
 from auglocal_mm.files.run_record import plain, read_record
+from auglocal_mm.weights.record_text import dataset_text
 
 NOT_SET = '(not set)'
 RUN_IDENTITY = ('work_dir', 'seed', 'randomness', 'load_from', 'resume', 'launcher', 'model.backbone.init_cfg')
@@ -39,6 +40,16 @@ class RunConfig:
         while isinstance(dataset, Mapping) and 'dataset' in dataset:
             dataset = dataset['dataset']
         return dataset if isinstance(dataset, Mapping) else None
+
+    @property
+    def data(self) -> str | None:
+        """That data set, such as ``imagenet (ImageFolder)``."""
+        given = self.training_dataset
+        if given is None:
+            return None
+        return dataset_text(
+            str(given.get('type')), given.get('name') or PurePath(str(given.get('data_root') or '')).name
+        )
 
 
 def read_run_config(work_dir: Path, evaluated_in: Path) -> RunConfig:

@@ -158,7 +158,8 @@ def check_sha256(path: str | os.PathLike[str]) -> None:
             return  # written by another program
         if record.sha256 != sha256(path):
             raise InputError(
-                f'{path} is not the file that {description} describes (SHA-256 differs, or is missing there); export it again'
+                f'{path} is not the file that {description} describes (SHA-256 differs, or is missing there); export '
+                'it again, or remove the description'
             )
 
 

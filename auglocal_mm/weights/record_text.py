@@ -21,6 +21,16 @@ def split_points(record: BackboneRecord) -> str | None:
     return ', '.join(record.partition.split_points) or 'not split'
 
 
+def datasets(record: BackboneRecord) -> str | None:
+    """The data sets, such as ``imagenet (ImageFolder)``, by their names or folders."""
+    return ' and '.join(dataset_text(each.type, each.name or each.folder) for each in record.datasets or ()) or None
+
+
+def dataset_text(kind: str, name: str | None) -> str:
+    """A data set by its type and, where it has one, its name."""
+    return f'{name} ({kind})' if name else kind
+
+
 def num_images(record: BackboneRecord) -> str | None:
     """The number of images of the training, over all data sets."""
     return f'{sum(dataset.num_images for dataset in record.datasets):,}' if record.datasets else None

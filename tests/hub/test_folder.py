@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def test_the_model_card_has_what_was_recorded(trained, tmp_path):
     assert card['method'] == 'AugLocalHead'
     assert card['local modules K'] == '2'
     assert card['auxiliary networks'] == 'AugLocalHead(depth=2)'
-    assert card['data'] == 'ImageFolder, images, 3 classes'
+    assert card['data'] == 'images (ImageFolder), 3 classes'
     assert (card['epochs'], card['seed']) == ('1', '0')
     assert card['split after'] == validated['partition']['split_points'][0] != ''
     assert card['training images'] == '24'
@@ -83,6 +84,48 @@ def test_the_model_card_has_what_was_recorded(trained, tmp_path):
     assert card['licence of the weights'] == 'cc-by-nc-4.0'
     text = (folder / 'README.md').read_text()
     assert 'license: cc-by-nc-4.0\n' in text and 'pretrained with auglocal_mm' in text
+
+
+@pytest.mark.parametrize('has_logs', [True, False])
+def test_an_exported_backbone_has_the_card_of_its_checkpoint(has_logs, trained, tmp_path):
+    """Copied away with its description alone, it lacks only what the config says."""
+    backbone = Path(trained).with_name('backbone.pth')
+    if not has_logs:
+        (tmp_path / 'copied').mkdir()
+        shutil.copy(backbone.with_suffix('.json'), tmp_path / 'copied')
+        backbone = Path(shutil.copy(backbone, tmp_path / 'copied'))
+    call(EXPORT, trained, str(tmp_path / 'checkpoint'), '--hub-folder')
+    call(EXPORT, str(backbone), str(tmp_path / 'backbone'), '--hub-folder')
+    expected, found = facts(tmp_path / 'checkpoint'), facts(tmp_path / 'backbone')
+    for each in (expected, found):
+        each.pop('training time (h:min:s)'), each.pop('peak memory')  # what was done after the checkpoint is counted
+    unknown = {} if has_logs else {'trained as part of': 'not recorded'}
+    note = {} if has_logs else {'preparation of images': "not recorded: config.json leaves it to timm's defaults"}
+    assert found == expected | unknown | note
+    written = [json.loads((tmp_path / name / 'config.json').read_text()) for name in ('checkpoint', 'backbone')]
+    assert (written[0]['pretrained_cfg'] == written[1]['pretrained_cfg']) is has_logs
+
+
+def test_an_exported_backbone_keeps_its_description_in_another_format(trained, tmp_path):
+    backbone = Path(trained).with_name('backbone.pth')
+    call(EXPORT, str(backbone), str(tmp_path / 'model.safetensors'))
+    expected, found = (
+        json.loads(path.with_suffix('.json').read_text()) for path in (backbone, tmp_path / 'model.json')
+    )
+    assert found.pop('sha256') == sha256(tmp_path / 'model.safetensors')
+    assert expected.pop('sha256') == sha256(backbone) and found == expected
+
+
+@pytest.mark.parametrize('options', [[], ['--hub-folder']])
+def test_the_description_of_another_backbone_is_refused(options, trained, tmp_path, capsys):
+    weights = read_weights(Path(trained).with_name('backbone.pth'))
+    torch.save({name: value + 1 for name, value in weights.items()}, tmp_path / 'backbone.pth')
+    shutil.copy(Path(trained).with_name('backbone.json'), tmp_path)
+    with pytest.raises(SystemExit, match='1'):
+        call(EXPORT, str(tmp_path / 'backbone.pth'), str(tmp_path / 'out.pth'), *options)
+    (error,) = capsys.readouterr().err.strip().splitlines()
+    assert all(str(tmp_path / name) in error for name in ('backbone.pth', 'backbone.json'))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['backbone.json', 'backbone.pth']
 
 
 def test_what_is_not_recorded_is_said(trained, tmp_path):

@@ -9,7 +9,7 @@ from auglocal_mm.hub.folder import write_hub_folder
 from auglocal_mm.launch.launch import command_line_tool
 from auglocal_mm.weights.backbone_file import write_backbone
 from auglocal_mm.weights.backbone_record import read_backbone_record
-from auglocal_mm.weights.checkpoint_file import read_weights
+from auglocal_mm.weights.described_weights import read_described_weights
 from auglocal_mm.weights.layouts import LAYOUTS
 
 
@@ -20,7 +20,9 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         InputError: ``out`` is the checkpoint, or its name contradicts an option.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('checkpoint', help='checkpoint of a classifier or detector')
+    parser.add_argument(
+        'checkpoint', help='checkpoint of a classifier or detector, or a backbone.pth with its record beside it'
+    )
     parser.add_argument(
         'out', help='file to write, by convention backbone.pth; its record is written beside it as .json'
     )
@@ -52,7 +54,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line and writes the file or the folder."""
     options = parse_arguments(arguments)
-    checkpoint = read_weights(options.checkpoint)
+    checkpoint = read_described_weights(options.checkpoint)
     if options.hub_folder:
         file_format = options.format or 'safetensors'
         write_hub_folder(options.out, checkpoint, options.checkpoint, file_format, options.layout, options.license)
