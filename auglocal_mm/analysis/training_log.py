@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.files.json_file import Number, fit
+from auglocal_mm.files.json_file import Number, Percent, fit
 from auglocal_mm.files.scalar_log import Line
 from auglocal_mm.files.training_logs import newest_training
 
@@ -64,5 +64,6 @@ def _curves(logs: Mapping[Path, Sequence[Line]], validation: bool) -> dict[str, 
         for line in lines:
             if line.is_validation is validation:
                 for name, value in line.scalars.items():
-                    curves[name][line.step] = fit(value, Number, f'{name} in {path}', 'restore the file')
+                    kind = Percent if name.startswith('accuracy/') else Number
+                    curves[name][line.step] = fit(value, kind, f'{name} in {path}', 'restore the file')
     return {name: sorted(values.items()) for name, values in curves.items()}

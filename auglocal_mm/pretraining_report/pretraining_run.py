@@ -1,7 +1,7 @@
 """Everything that the work_dir of a pretraining holds about it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from auglocal_mm.files.json_file import fit
 from auglocal_mm.launch.work_dir import Stage
 from auglocal_mm.transfer.evaluation_record import read_evaluations
 from auglocal_mm.transfer.run_config import RunConfig, read_run_config
-from auglocal_mm.weights.backbone_file import sha256
+from auglocal_mm.weights.backbone_file import check_sha256, sha256
 from auglocal_mm.weights.backbone_record import BackboneRecord, read_backbone_record
 from auglocal_mm.weights.checkpoint_file import read_weights
 
-EXPORT = 'ExportBackboneHook'
+EXPORT, RECORD = 'ExportBackboneHook', 'backbone.json'
 LOCAL = 'local/'
 """Begins the names of scalars of a local module: ``local/<module>/loss``."""
 
@@ -32,8 +32,9 @@ class PretrainingRun:
         config: Of its newest start.
         record: Of its backbone or, until that is exported, what its last checkpoint says of it.
         finished: Whether its backbone is exported.
-        log: Its curves.
+        log: Its curves; the accuracies of the backbone are the last ones of the validation.
         epoch_length: Iterations in an epoch; ``None`` if unknown, or in training by iterations.
+        has_other_record: Whether there is a record of a backbone, but not of this training's.
     """
 
     name: str
@@ -43,6 +44,7 @@ class PretrainingRun:
     finished: bool
     log: TrainingLog
     epoch_length: float | None
+    has_other_record: bool = False
 
     @property
     def modules(self) -> list[str]:
@@ -93,7 +95,9 @@ def read_pretraining_run(name: str, work_dir: Path) -> PretrainingRun:
         )
     record = _exported(work_dir, config, log)
     known = record or _in_checkpoint(work_dir, config)
-    return PretrainingRun(name, stage, config, known, record is not None, log, _epoch_length(record, work_dir, config))
+    length, left_out = _epoch_length(record, work_dir, config), record is None and is_there(work_dir / RECORD)
+    run = PretrainingRun(name, stage, config, known, record is not None, log, length, left_out)
+    return _with_last_validation(run) if run.finished else run
 
 
 def _hooks(config: RunConfig) -> Iterator[Mapping[str, Any]]:
@@ -111,7 +115,7 @@ def _last_step(log: TrainingLog) -> int:
 
 def _exported(work_dir: Path, config: RunConfig, log: TrainingLog) -> BackboneRecord | None:
     """The record of the backbone, if it is of this training and not of an earlier one in the same folder."""
-    path = work_dir / 'backbone.json'
+    path = work_dir / RECORD
     if not is_there(path):
         return None
     record = read_backbone_record(path)
@@ -119,8 +123,23 @@ def _exported(work_dir: Path, config: RunConfig, log: TrainingLog) -> BackboneRe
         start for start in work_dir.glob('*/vis_data/config.py') if start.parents[1] > log.newest
     ]  # logged nothing
     has_config = record.config_hash is None or record.config_hash in map(sha256, [config.path, *later])
-    not_logged = (record.iteration or 0) - _last_step(log)  # the last ones, as far as the interval goes
-    return record if has_config and not_logged < (config.get('default_hooks.logger.interval') or 10) else None
+    logged, interval = _last_step(log), config.get('default_hooks.logger.interval') or 10
+    if not has_config or not 0 <= (record.iteration or logged) - logged < interval:
+        return None
+    if is_there(path.with_suffix('.pth')):  # it may have been copied elsewhere
+        check_sha256(path.with_suffix('.pth'))
+    return record
+
+
+def _with_last_validation(run: PretrainingRun) -> PretrainingRun:
+    """The run with the accuracies of its backbone, which a log that was cut lacks."""
+    step, curves = run.record.epoch if run.validation_unit == 'epoch' else run.record.iteration, run.log.validation
+    lacking = {
+        name: sorted({**dict(curves.get(name, ())), step: value}.items())
+        for name, value in (run.record.accuracy or {}).items()
+        if step and (name not in curves or curves[name][-1][1] != value)
+    }
+    return replace(run, log=replace(run.log, validation={**curves, **lacking}))
 
 
 def _in_checkpoint(work_dir: Path, config: RunConfig) -> BackboneRecord:

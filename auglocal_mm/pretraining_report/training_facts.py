@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from auglocal_mm.pretraining_report.pretraining_run import PretrainingRun
 from auglocal_mm.weights import record_text
 
+NOT_FINISHED = 'The training is not finished: it was stopped, or is still running.'
+NOT_EXPORTED = 'It has no `backbone.json` yet: the training was stopped before the export, or is still running.'
+OTHER_RECORD = 'The `backbone.json` in its work_dir does not match its config and its log, and is left out.'
+
 
 def training_facts(run: PretrainingRun) -> dict[str, str | None]:
     """The facts by their names, ``None`` for those that are not recorded. The names are the same for every run."""
@@ -35,13 +39,12 @@ def training_facts(run: PretrainingRun) -> dict[str, str | None]:
 
 
 def sentence(run: PretrainingRun) -> str:
-    """What was trained, in a sentence, and in another one where that is not finished."""
+    """What was trained, in a sentence, and in others where that is not finished."""
     images = record_text.num_images(run.record)
     on = ' of '.join(filter(None, [images and f'{images} images', data(run)]))
     modules = num_local_modules(run)
     how = 'by backpropagation' if method(run) == 'BP' else f'in {modules} local modules with {_heads(run)}'
-    state = '' if run.finished else ' The training is not finished: it was stopped, or is still running.'
-    return f'{network(run)}, trained {how} on {on} for {length(run)}.{state}'
+    return f'{network(run)}, trained {how} on {on} for {length(run)}.{_state(run)}'
 
 
 def method(run: PretrainingRun) -> str:
@@ -68,10 +71,9 @@ def data(run: PretrainingRun) -> str | None:
 
 def length(run: PretrainingRun) -> str:
     """For how many epochs, of those that were asked for; iterations in training by iterations."""
-    done = run.iterations / (run.epoch_length or 1)
-    total = run.config.get('train_cfg.max_epochs' if run.epoch_length else 'train_cfg.max_iters')
+    done, total = _done_of(run)
     number = f'{done:,.1f}'.removesuffix('.0')
-    if total is None or (run.finished and round(done, 1) == total):
+    if total is None or (run.finished and done == total):
         return f'{number} {run.unit}{"" if number == "1" else "s"}'
     return f'{number} of {total:,} {run.unit}{"" if total == 1 else "s"}'
 
@@ -80,6 +82,25 @@ def training_time(run: PretrainingRun) -> str | None:
     """Wall time, with all that the training was resumed from."""
     time = record_text.training_time(run.record)
     return time if time is None or run.finished else f'{time} until iteration {run.record.iteration:,}'
+
+
+def _done_of(run: PretrainingRun) -> tuple[float, int | None]:
+    """The epochs that are done, and that were asked for; iterations in training by iterations."""
+    done = run.iterations / (run.epoch_length or 1)
+    return round(done, 1), run.config.get('train_cfg.max_epochs' if run.epoch_length else 'train_cfg.max_iters')
+
+
+def _state(run: PretrainingRun) -> str:
+    """What is missing of a training without a backbone."""
+    if run.finished:
+        return ''
+    done, total = _done_of(run)
+    said = {
+        NOT_FINISHED: done != total,
+        NOT_EXPORTED: done == total and not run.has_other_record,
+        OTHER_RECORD: run.has_other_record,
+    }
+    return ''.join(f' {text}' for text, holds in said.items() if holds)
 
 
 def _heads(run: PretrainingRun) -> str | None:

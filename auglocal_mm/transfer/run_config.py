@@ -67,7 +67,7 @@ def read_run_config(work_dir: Path, evaluated_in: Path) -> RunConfig:
     paths = [copy] if is_there(copy) else sorted(work_dir.glob('*.py'), key=lambda path: -path.stat().st_mtime)
     for path in paths:
         values = read_record(path)
-        if values is not None:
+        if values:  # one that was cut may be empty
             return RunConfig(path, values)
     raise InputError(
         f'{paths[0] if paths else work_dir} contains no config as MMEngine dumps it, which the report needs; '

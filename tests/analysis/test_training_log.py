@@ -39,6 +39,12 @@ def test_a_value_that_is_not_a_number_is_named(tmp_path, value):
         read_curves(log(tmp_path, f'{{"loss": {value}, "step": 1}}\n'))
 
 
+@pytest.mark.parametrize('value', ['NaN', '-1.0', '100.5'])
+def test_an_accuracy_that_is_no_percentage_is_named(tmp_path, value):
+    with pytest.raises(InputError, match=r'accuracy/top1\b.*scalars\.json'):
+        read_curves(log(tmp_path, f'{{"accuracy/top1": {value}, "data_time": 0.1, "step": 1}}\n'))
+
+
 def test_the_times_of_validations_are_not_those_of_iterations(tmp_path):
     """Both are called ``time``, and the first epoch has the step of the first iteration."""
     training = {'time': 0.5, 'data_time': 0.1, 'loss': 2.0, 'epoch': 1, 'iter': 1, 'step': 1}

@@ -79,7 +79,7 @@ def test_a_stopped_training_has_what_its_last_checkpoint_knows(finished, config_
     config = config_in('stopped')
     train(config, '20250101_000000', stop=5)
     run, whole = (read_pretraining_run('AugLocal', folder) for folder in (Path(config.work_dir), finished))
-    assert not run.finished and run.record.sha256 is None
+    assert not run.finished and not run.has_other_record and run.record.sha256 is None
     assert (run.record.epoch, run.record.iteration, run.iterations, run.epoch_length) == (1, 3, 5, 3)
     for fact in ('method', 'partition', 'auxiliary_heads', 'datasets', 'seed', 'versions', 'device', 'num_processes'):
         assert getattr(run.record, fact) == getattr(whole.record, fact), fact
@@ -116,10 +116,32 @@ def test_the_record_of_an_earlier_training_in_the_folder_is_not_taken(epochs, co
     assert (run.finished, run.record) == (False, BackboneRecord())
 
 
-def test_a_record_of_another_config_is_not_taken(copied):
+@pytest.mark.parametrize('change', [{'config_hash': '0' * 64}, {'iteration': 7}, {'iteration': 3}])
+def test_a_record_that_does_not_match_config_and_log_is_not_taken(change, copied):
     record = json.loads((copied / 'backbone.json').read_text())
-    (copied / 'backbone.json').write_text(json.dumps({**record, 'config_hash': '0' * 64}))
-    assert not read_pretraining_run('AugLocal', copied).finished
+    (copied / 'backbone.json').write_text(json.dumps(record | change))
+    run = read_pretraining_run('AugLocal', copied)
+    assert not run.finished and run.has_other_record and run.record.sha256 is None
+
+
+def test_a_record_of_other_weights_is_refused_unless_the_weights_are_elsewhere(copied):
+    record = json.loads((copied / 'backbone.json').read_text())
+    (copied / 'backbone.json').write_text(json.dumps(record | {'sha256': '0' * 64}))
+    with pytest.raises(InputError, match=r'backbone\.pth.*backbone\.json'):
+        read_pretraining_run('AugLocal', copied)
+    (copied / 'backbone.pth').unlink()
+    assert read_pretraining_run('AugLocal', copied).finished
+
+
+@pytest.mark.parametrize('kept', [-30, 0])
+def test_a_log_without_its_end_has_the_accuracy_of_the_backbone(kept, copied):
+    """Its last line is of the last validation; without all validations there is still that of the backbone."""
+    (log,) = copied.glob('*/vis_data/scalars.json')
+    lines = log.read_text()
+    log.write_text(lines[:kept] if kept else ''.join(line for line in lines.splitlines(True) if '"iter"' in line))
+    run = read_pretraining_run('AugLocal', copied)
+    assert run.log.validation['accuracy/top1'][-1] == (2, run.record.accuracy['accuracy/top1'])
+    assert [step for step, _ in run.log.validation['accuracy/top1']] == ([1, 2] if kept else [2])
 
 
 def test_an_older_record(copied):

@@ -3,7 +3,13 @@ from datetime import timedelta
 import pytest
 from tests_pretrainings import RECORD, backpropagation, pretraining
 
-from auglocal_mm.pretraining_report.training_facts import sentence, training_facts
+from auglocal_mm.pretraining_report.training_facts import (
+    NOT_EXPORTED,
+    NOT_FINISHED,
+    OTHER_RECORD,
+    sentence,
+    training_facts,
+)
 from auglocal_mm.weights.backbone_record import BackboneRecord
 
 
@@ -76,6 +82,19 @@ def test_a_training_that_is_not_finished_is_said_to_be_so():
         'for 2 of 8 epochs. The training is not finished: it was stopped, or is still running.'
     )
     assert training_facts(run)['training time (h:min:s)'] == '1:02:05 until iteration 20'
+
+
+@pytest.mark.parametrize(
+    ('epochs', 'has_other', 'expected'),
+    [
+        (2, False, [NOT_EXPORTED]),
+        (2, True, [OTHER_RECORD]),
+        (8, True, [NOT_FINISHED, OTHER_RECORD]),
+    ],
+)
+def test_a_training_without_a_record_of_its_backbone_says_so(epochs, has_other, expected):
+    run = pretraining(finished=False, train_cfg={'max_epochs': epochs}, has_other_record=has_other)
+    assert sentence(run).endswith(f'for 2 of {epochs} epochs. {" ".join(expected)}')
 
 
 @pytest.mark.parametrize(

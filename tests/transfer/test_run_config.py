@@ -68,6 +68,7 @@ def test_a_config_that_is_not_a_record_is_refused_and_not_run(tmp_path: Path, co
         'broken': config_text + 'this is = not Python\n',
         'script': f"open({str(marker)!r}, 'w')\nimport sys\nsys.exit(0)\n",
         'inherits': "_base_ = 'base.py'\n",
+        'empty': '',
     }.items():
         with pytest.raises(InputError, match=rf'/{name}/config\.py\b'):
             dump(tmp_path / name, text)
