@@ -84,7 +84,7 @@ def ap_points(metrics: Mapping[str, Any], source: Path) -> dict[str, float | Non
     if not any(f'coco/{name}' in metrics for name in METRICS):
         raise InputError(
             f'the last evaluation in {source} has no COCO metrics, as happens when a detector makes no predictions; train it '
-            f'longer, or {_ADVICE}'
+            'longer, or evaluate it on COCO with tools/test.py in a new work_dir'
         )
     return {name: _points(metrics.get(f'coco/{name}', -1), name, source) for name in METRICS}
 

@@ -7,7 +7,7 @@ from typing import Any
 from auglocal_mm.analysis.tables import cell, markdown_table
 from auglocal_mm.transfer.comparison import Comparison
 from auglocal_mm.transfer.intervals import FEWEST, Intervals, without_matches
-from auglocal_mm.transfer.labels import NOT_AVAILABLE, label, signed
+from auglocal_mm.transfer.labels import NOT_AVAILABLE, images, label, signed
 from auglocal_mm.transfer.paired_interval import LEVEL, Interval
 from auglocal_mm.transfer.verdict import Verdict, judge
 
@@ -33,8 +33,8 @@ def explanation(comparison: Comparison, intervals: Intervals | None) -> list[str
             'checkpoint with `tools/test.py` in a new work_dir, and compare that one.'
         ]
     lines = [
-        f'In brackets: {100 * LEVEL:.0f} % intervals, from {intervals.replicates} resamples of the {intervals.num_images} '
-        'images, on each of which all detectors are evaluated.'
+        f'In brackets: {100 * LEVEL:.0f} % intervals, from {intervals.replicates} resamples of '
+        f'the {images(intervals.num_images)}, on each of which all detectors are evaluated.'
     ]
     single = with_one_seed(comparison)
     if len(single) < len(comparison.groups):

@@ -9,6 +9,11 @@ def label(metric: str) -> str:
     return f'{"box" if kind == "bbox" else "mask"} AP{item.removeprefix("_")}'
 
 
+def images(number: int) -> str:
+    """Returns the number with its noun: ``1 image``, ``5,000 images``."""
+    return f'{number:,} image{"" if number == 1 else "s"}'
+
+
 def signed(difference: float | None, decimals: int = 1) -> str:
     """Returns a rounded difference with its sign; zero has none."""
     if difference is None:

@@ -105,7 +105,8 @@ def recorded(path: Path, found: dict[str, Matches]) -> Path:
     """A work_dir with this evaluation."""
     path.mkdir()
     values = {
-        f'coco/{kind}_mAP': weighted_statistics(each, np.ones((1, 12), int))[0, 0] for kind, each in found.items()
+        f'coco/{kind}_mAP': weighted_statistics(each, np.ones((1, len(each.image_ids)), int))[0, 0]
+        for kind, each in found.items()
     }
     record = dict(training=None, epoch=1, iteration=1, checkpoint=None, settings={}, metrics=values)
     validation = EvaluationRecord(**record, matches=write_matches(path, found))
@@ -113,9 +114,9 @@ def recorded(path: Path, found: dict[str, Matches]) -> Path:
     return path
 
 
-def matches(detections: int) -> dict[str, Matches]:
-    """Of so many detections on each of 12 images."""
-    content, found = random_scene(0)
+def matches(detections: int, images: int = 12) -> dict[str, Matches]:
+    """Of so many detections on each of the images."""
+    content, found = random_scene(0, images)
     kept = [each for index, each in enumerate(found) if index % 9 < detections]
     evaluations = {kind: evaluated(content, kept, kind) for kind in ('bbox', 'segm')}
     for each in evaluations.values():
@@ -158,4 +159,29 @@ def test_matches_that_are_missing(tmp_path: Path, capsys: pytest.CaptureFixture[
         compare_transfer.main([*groups, '--out', str(tmp_path / 'out')])
     error = capsys.readouterr().err
     assert str(missing) in error and error.count('\n') == 1
+    assert not (tmp_path / 'out').exists()
+
+
+def test_one_image_decides_nothing(tmp_path: Path) -> None:
+    groups = [
+        f'{name}={recorded(tmp_path / name, matches(number, images=1))}' for name, number in (('BP', 9), ('x', 4))
+    ]
+    compare_transfer.main([*groups, '--out', str(tmp_path / 'out'), '--html'])
+    texts = [(tmp_path / 'out' / f'comparison.{kind}').read_text() for kind in ('md', 'html')]
+    assert all(
+        'the 1 image' in text and 'undecided' in text and 'too few images have objects' in text for text in texts
+    )
+    assert not any(word in text for text in texts for word in ('better</strong>', 'nan', 'inf ', '1 images'))
+
+
+@pytest.mark.parametrize('silent', ['BP', 'AugLocal'])
+def test_a_detector_without_detections_is_named(
+    silent: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither pycocotools nor MMDetection has an AP of no detections."""
+    work_dirs = {name: recorded(tmp_path / name, {} if name == silent else matches(5)) for name in ('BP', 'AugLocal')}
+    with pytest.raises(SystemExit, match='1'):
+        compare_transfer.main([*(f'{name}={path}' for name, path in work_dirs.items()), '--out', str(tmp_path / 'out')])
+    error = capsys.readouterr().err
+    assert f'{work_dirs[silent]}/evaluation.json' in error and 'no predictions' in error and error.count('\n') == 1
     assert not (tmp_path / 'out').exists()

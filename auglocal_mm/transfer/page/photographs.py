@@ -14,6 +14,7 @@ from auglocal_mm.evaluation.matches import Matches
 from auglocal_mm.html import from_markdown, inline_photograph, side_by_side
 from auglocal_mm.transfer.comparison import Comparison, TransferResult
 from auglocal_mm.transfer.intervals import without_matches
+from auglocal_mm.transfer.labels import images
 from auglocal_mm.transfer.page.drawn_boxes import Box, draw
 from auglocal_mm.transfer.page.evaluated_images import EvaluatedImages, find_images
 from auglocal_mm.transfer.page.image_detections import IOU, SCORE, Detections, differ_most, random_images
@@ -49,11 +50,12 @@ def photographs(comparison: Comparison, seed: int) -> Markup:
     differing = differ_most([*gallery.detectors.values()], gallery.numbers, NUMBER)
     drawn = random_images(total, NUMBER, seed)
     several = any(len(each) > 1 for each in comparison.groups.values())
+    legend = _legend(several, with_masks='segm' in control)
     return Markup('').join(
         [
-            from_markdown(f'{_legend(several)}\n\n### Where they differ most\n\n{_differing(len(differing), total)}'),
+            from_markdown(f'{legend}\n\n### Where they differ most\n\n{_differing(len(differing), total)}'),
             *map(gallery.row, differing),
-            from_markdown(f'### At random\n\n{len(drawn)} of the {total} images, drawn with seed {seed}.'),
+            from_markdown(f'### At random\n\n{len(drawn)} of the {images(total)}, drawn with seed {seed}.'),
             *map(gallery.row, drawn),
         ]
     )
@@ -68,25 +70,25 @@ def _with_boxes(run: TransferResult) -> Mapping[str, Matches]:
 
 def _refuse_without_boxes(work_dir: Path) -> NoReturn:
     raise InputError(
-        f'{work_dir} has no recorded boxes, as after an evaluation by an earlier version; test the checkpoint with '
-        'tools/test.py in a new work_dir, and compare that one'
+        f'{work_dir} has no recorded boxes, as after an evaluation of masks alone, or by an earlier version; test the '
+        'checkpoint, also on boxes, with tools/test.py in a new work_dir, and compare that one'
     )
 
 
-def _legend(several: bool) -> str:
+def _legend(several: bool, with_masks: bool) -> str:
     return (
         f'Boxes with a score of at least {SCORE}{", of the first run of each name" if several else ""}. Blue ones are right: '
         f'they overlap an object of their category with an IoU of at least {IOU}, and each object counts once. Orange ones, '
         'marked ✗, are wrong. Objects are green. Crowds and what is found in them are grey, and do not count. Narrow boxes have '
-        'no name.'
+        f'no name.{" Masks are not recorded, and not drawn." if with_masks else ""}'
     )
 
 
 def _differing(number: int, total: int) -> str:
     if not number:
-        return f'In each of the {total} images, all find equally many objects.'
+        return f'All find equally many objects in each of the {images(total)}.'
     return (
-        f'The {number} of {total} images in which the shares of the objects that are found differ most; among equals, those '
+        f'The {number} of {images(total)} in which the shares of the objects that are found differ most; among equals, those '
         'with more objects.'
     )
 

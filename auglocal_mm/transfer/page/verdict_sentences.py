@@ -14,7 +14,7 @@ from auglocal_mm.transfer.interval_report import (
     would_decide,
 )
 from auglocal_mm.transfer.intervals import Intervals
-from auglocal_mm.transfer.labels import label
+from auglocal_mm.transfer.labels import images, label
 from auglocal_mm.transfer.paired_interval import LEVEL, Interval
 from auglocal_mm.transfer.verdict import Verdict
 
@@ -43,7 +43,7 @@ def verdict_sentences(comparison: Comparison, intervals: Intervals | None, margi
         return from_markdown(NO_VERDICT)
     items = Markup('').join(Markup('<li>{}</li>').format(each) for each in sentences)
     about = (
-        f'Differences in points of AP, with {100 * LEVEL:.0f} % intervals from {intervals.num_images:,} images; those up to '
+        f'Differences in points of AP, with {100 * LEVEL:.0f} % intervals from {images(intervals.num_images)}; those up to '
         f'±{margin:g} count as equal.'
     )
     if single := with_one_seed(comparison):

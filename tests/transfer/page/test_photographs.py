@@ -46,7 +46,12 @@ def test_objects_and_detections_side_by_side(make_evaluated):
 def test_detectors_that_agree(make_evaluated):
     found = photographs(compare({name: [make_evaluated(name)] for name in 'ab'}), seed=0)
     assert captions(found)['Where they differ most'] == []
-    assert 'In each of the 3 images' in found
+    assert 'in each of the 3 images' in found and 'Masks are not recorded' in found
+
+
+def test_without_masks_nothing_is_said_of_them(make_evaluated):
+    groups = {name: [make_evaluated(name, metric='bbox')] for name in 'ab'}
+    assert 'Masks' not in photographs(compare(groups), seed=0)
 
 
 def test_of_several_runs_the_first_is_shown(make_evaluated):
@@ -72,5 +77,5 @@ def test_runs_of_earlier_versions_have_no_boxes(make_evaluated, monkeypatch, rec
 
 def test_masks_alone_have_no_boxes(make_evaluated):
     groups = {name: [make_evaluated(name, metric='segm')] for name in 'ab'}
-    with pytest.raises(InputError, match='no recorded boxes'):
+    with pytest.raises(InputError, match=r'no recorded boxes.* masks alone'):
         photographs(compare(groups), seed=0)
