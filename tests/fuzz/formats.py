@@ -61,6 +61,42 @@ class Description(Strict):
     sha256: Annotated[str, Field(pattern='^[0-9a-f]{64}$')]
 
 
+class KeptMatches(Strict):
+    model_config = ConfigDict(strict=True, extra='forbid')
+    file: str
+    sha256: Annotated[str, Field(pattern='^[0-9a-f]{64}$')]
+    version: Annotated[int, Field(ge=1, le=1)]
+
+
+class TrainedFrom(Strict):
+    id: str
+    backbone: str | None
+    pretraining: Description | None
+
+
+class Evaluated(Strict):
+    """One evaluation of ``evaluation.json``."""
+
+    model_config = ConfigDict(strict=True, extra='forbid')
+    training: TrainedFrom | None
+    epoch: Count | None
+    iteration: Count | None
+    checkpoint: str | None
+    num_images: Count | None = None
+    metrics: dict[str, Any]
+    class_ap: dict[str, dict[str, float | None]] = {}
+    matches: KeptMatches | None = None
+    settings: dict[str, Any]
+
+
+class Evaluations(Strict):
+    """``evaluation.json``."""
+
+    model_config = ConfigDict(strict=True, extra='forbid')
+    validation: Evaluated | None = None
+    test: Evaluated | None = None
+
+
 class Record(Strict):
     """One result of a study."""
 
@@ -211,6 +247,14 @@ def _is_record(record: Any) -> bool:
         and all(isinstance(value, int) and value >= 0 for value in steps)
         and 'step' in record
     )
+
+
+def is_evaluations(content: bytes) -> bool:
+    """Whether a file is ``evaluation.json`` with APs in it."""
+    if not is_of(Evaluations)(content):
+        return False
+    found = json_value(content)
+    return all(_is_record({**each['metrics'], 'step': 0}) for each in found.values() if each)
 
 
 def is_test_record(content: bytes) -> bool:

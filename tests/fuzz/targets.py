@@ -88,7 +88,7 @@ def by_content(is_right: Callable[[bytes], bool]) -> Callable[[Mutant], bool]:
 
 def all_targets() -> tuple[Target, ...]:
     """Every target, in the order of the table."""
-    from fuzz import annotation_targets, checkpoint_targets, image_targets, record_targets
+    from fuzz import annotation_targets, checkpoint_targets, image_targets, page_targets, record_targets
 
-    parts = (checkpoint_targets, record_targets, annotation_targets, image_targets)
+    parts = (checkpoint_targets, record_targets, page_targets, annotation_targets, image_targets)
     return tuple(target for part in parts for target in part.TARGETS)

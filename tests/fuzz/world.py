@@ -9,6 +9,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from fuzz.oracle import triangle
+from fuzz.page_targets import make_compared
 from fuzz.targets import REPOSITORY, tool
 from fuzz.tensor_mutations import load, saved
 
@@ -40,6 +41,9 @@ def make_world(root: Path) -> None:
     train([str(root / 'detector.py'), '--work-dir', str(root / 'oracle'), '--cfg-options', 'visualizer.name=world'])
     # What draws takes long the first time.
     tool('tools/analysis_tools/plot_curves.py').main([f'BP={root / "trained"}', '--out', str(root / 'curves')])
+    tool('tools/analysis_tools/report_pretraining.py').main([str(root / 'trained'), '--out', str(root / 'page.html')])
+    make_compared(root / 'compared')
+    tool('tools/analysis_tools/compare_transfer.py')
 
 
 def make_images(root: Path) -> None:
