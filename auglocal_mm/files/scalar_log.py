@@ -32,8 +32,8 @@ class Line(BaseModel):
 
     @property
     def is_validation(self) -> bool:
-        """Whether it is of a validation: like training, it is timed, but it has no iteration."""
-        return self.iter is None and 'data_time' in self.scalars
+        """Whether it is of a validation: like training, it is timed, but it has no iteration and no epoch."""
+        return self.iter is None and self.epoch is None and 'data_time' in self.scalars
 
 
 def read_lines(path: Path) -> list[Line]:

@@ -14,7 +14,7 @@ from auglocal_mm.launch.work_dir import Stage
 from auglocal_mm.transfer.evaluation_record import read_evaluations
 from auglocal_mm.transfer.run_config import RunConfig, read_run_config
 from auglocal_mm.weights.backbone_file import check_sha256, sha256
-from auglocal_mm.weights.backbone_record import BackboneRecord, read_backbone_record
+from auglocal_mm.weights.backbone_record import BackboneRecord, read_own_record
 from auglocal_mm.weights.checkpoint_file import read_weights
 
 EXPORT, RECORD = 'ExportBackboneHook', 'backbone.json'
@@ -118,7 +118,7 @@ def _exported(work_dir: Path, config: RunConfig, log: TrainingLog) -> BackboneRe
     path = work_dir / RECORD
     if not is_there(path):
         return None
-    record = read_backbone_record(path)
+    record = read_own_record(path)
     later = [
         start for start in work_dir.glob('*/vis_data/config.py') if start.parents[1] > log.newest
     ]  # logged nothing

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import is_there
 from auglocal_mm.transfer.run_config import RunConfig
-from auglocal_mm.weights.backbone_record import read_backbone_record
+from auglocal_mm.weights.backbone_record import read_own_record
 
 KEPT_RECORD = 'pretraining.json'
 """The record of the backbone in the work_dir of a detector that has no ``evaluation.json``."""
@@ -57,7 +56,4 @@ def read_pretraining(config: RunConfig, work_dir: Path) -> Pretraining:
     path = next(filter(is_there, places), None)
     if path is None:
         return Pretraining(checkpoint)
-    record = read_backbone_record(path).model_dump(exclude_unset=True)
-    if 'method' not in record:
-        raise InputError(f'{path} has no key method, which every record of a backbone has; export the backbone again')
-    return Pretraining(checkpoint, record)
+    return Pretraining(checkpoint, read_own_record(path).model_dump(exclude_unset=True))

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from auglocal_mm.errors import InputError
 from auglocal_mm.files.json_file import Count, NotNegative, Percent, read_json
 
 
@@ -113,3 +114,15 @@ def read_backbone_record(path: Path) -> BackboneRecord:
         InputError: The file is invalid.
     """
     return read_json(path, BackboneRecord, 'export the backbone again, or remove the file')
+
+
+def read_own_record(path: Path) -> BackboneRecord:
+    """As :func:`read_backbone_record`, of a backbone that this project exported.
+
+    Raises:
+        InputError: The file is invalid, or another program's.
+    """
+    record = read_backbone_record(path)
+    if 'method' not in record.model_fields_set:
+        raise InputError(f'{path} has no key method, which every record of a backbone has; export the backbone again')
+    return record

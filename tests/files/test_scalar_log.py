@@ -13,6 +13,12 @@ def test_a_line_has_its_iteration_and_its_values(tmp_path):
     assert (validation.step, validation.epoch, validation.scalars) == (1, None, {'coco/bbox_mAP': 0.25})
 
 
+def test_a_line_of_training_without_its_iteration_is_none_of_a_validation(tmp_path):
+    lines = ('{"data_time": 0.1, "epoch": 1, "iter": null, "step": 3}', '{"data_time": 0.1, "step": 1}')
+    (tmp_path / 'scalars.json').write_text('\n'.join(lines))
+    assert [line.is_validation for line in read_lines(tmp_path / 'scalars.json')] == [False, True]
+
+
 def test_a_half_written_last_line_is_skipped_and_a_whole_one_is_not(tmp_path):
     (tmp_path / 'scalars.json').write_text('{"step": 1}\n{"step": 2}')
     assert [line.step for line in read_lines(tmp_path / 'scalars.json')] == [1, 2]

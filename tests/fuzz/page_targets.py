@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -11,7 +12,7 @@ from tests_coco import SIZES, detect, scenes, write_scenes
 from auglocal_mm.pretraining_report.training_facts import NOT_EXPORTED, NOT_FINISHED, OTHER_RECORD
 from auglocal_mm.transfer.evaluation_record import EvaluationRecord, Evaluations, write_evaluations
 from auglocal_mm.transfer.recorded_matches import write_matches
-from fuzz.formats import Description, is_evaluations, is_log, is_of, is_plain_config
+from fuzz.formats import Description, is_evaluations, is_log, is_of, is_plain_config, json_value
 from fuzz.json_mutations import json_mutators
 from fuzz.mutations import BYTES
 from fuzz.record_targets import validation
@@ -49,13 +50,28 @@ def make_compared(root: Path) -> None:
 def pretraining(world: Path) -> list[Sample]:
     folder = world / 'trained'
     (log,), (config,) = (folder.glob(f'*/vis_data/{name}') for name in ('scalars.json', 'config.py'))
+    record = (folder / 'backbone.json').read_bytes()
     local = log.read_bytes().replace(b'"loss":', b'"local/stem/loss": 2.5, "loss":')
     return [
-        Sample('backbone.json', (folder / 'backbone.json').read_bytes(), JSON, by_content(is_of(Description))),
+        Sample('backbone.json', record, JSON, by_content(_describes_as(record))),
         Sample('scalars.json', local, LOG, by_content(is_log)),
         Sample('config.py', config.read_bytes(), (*SOURCE, *BYTES), by_content(is_plain_config)),
         Sample('evaluation.json', (folder / 'evaluation.json').read_bytes(), JSON),
     ]
+
+
+def _describes_as(clean: bytes) -> Callable[[bytes], bool]:
+    """Whether a file describes the same weights, whatever else it says of them."""
+
+    def is_right(content: bytes) -> bool:
+        try:
+            found = {'epoch': None, **json_value(content)}  # without it, the page is by iterations
+        except (ValueError, TypeError):
+            return False
+        same = all(found.get(key) == json_value(clean)[key] for key in ('sha256', 'config_hash'))
+        return same and is_of(Description)(json.dumps(found).encode())
+
+    return is_right
 
 
 def compared(world: Path) -> list[Sample]:
@@ -97,8 +113,8 @@ def _seen(page: Path) -> dict[str, Any]:
     for note in NOTES:
         if note.replace('`', '') in text:
             print(f'WARNING: {note}')
-    # Sorted, as a record whose keys are in another order is the same.
-    return {'words': sorted(text.split()), 'photographs': html.count('<img')}
+    # Sorted and without commas, as a record whose keys are in another order is the same.
+    return {'words': sorted(text.replace(',', ' ').split()), 'photographs': html.count('<img')}
 
 
 TARGETS = (

@@ -181,8 +181,10 @@ def test_a_detector_is_refused(copied):
         read_pretraining_run('AugLocal', copied)
 
 
-@pytest.mark.parametrize('name', ['backbone.json', 'evaluation.json'])
-def test_a_damaged_record_is_named(name, copied):
-    (copied / name).write_text('{')
+@pytest.mark.parametrize(
+    ('name', 'content'), [('backbone.json', '{'), ('backbone.json', '{"a": 1}'), ('evaluation.json', '{')]
+)
+def test_a_damaged_record_is_named(name, content, copied):
+    (copied / name).write_text(content)
     with pytest.raises(InputError, match=name):
         read_pretraining_run('AugLocal', copied)
