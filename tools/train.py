@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check_run(config)
         return
     check_work_dir(config.work_dir, config)
-    with own_work_dir(config.work_dir) if is_first_process(config.launcher) else nullcontext():
+    with own_work_dir(config.work_dir, config.filename) if is_first_process(config.launcher) else nullcontext():
         Runner.from_cfg(config).train()
 
 

@@ -17,6 +17,8 @@ from auglocal_mm.files.run_record import SUFFIXES, may_overwrite, read_record
 
 PATIENCE = 10
 """Seconds for an earlier training, stopped a moment ago, to end."""
+RESULTS = ('*.pth', 'evaluation.json', '*/*.json', '*/vis_data/*.json')
+"""What trainings and tests leave in a work_dir once they have begun: checkpoints, evaluations and curves."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,16 @@ def _without_scopes(text: str) -> str:
 
 
 @contextmanager
-def own_work_dir(work_dir: str) -> Iterator[None]:
+def own_work_dir(work_dir: str, config_file: str | Path | None = None) -> Iterator[None]:
     """Locks ``work_dir`` against a second training, whose logs and checkpoints would mix with those of the first.
 
-    Of several processes of one training, the first holds the lock for all.
+    Of several processes of one training, the first holds the lock for all. A start that fails, as where data are missing, does
+    not claim the folder for its stage.
+
+    Args:
+        work_dir: The folder.
+        config_file: The runner records its config under the name of this file; if there are no results when it fails, the
+            record is removed.
 
     Raises:
         InputError: Another training is running there, or the folder cannot be created.
@@ -123,4 +131,9 @@ def own_work_dir(work_dir: str) -> Iterator[None]:
         if lock is None:
             raise InputError(f'another training is running in {work_dir}; wait for it, or choose another --work-dir')
         remove_leftovers(Path(work_dir), '*.pth')
-        yield
+        try:
+            yield
+        except BaseException:
+            if config_file and not any(any(Path(work_dir).glob(pattern)) for pattern in RESULTS):
+                Path(work_dir, Path(config_file).name).unlink(missing_ok=True)
+            raise

@@ -14,13 +14,16 @@ from auglocal_mm.evaluation.average_precision import ITEMS
 from auglocal_mm.evaluation.matches import Matches
 from auglocal_mm.evaluation.weighted_statistics import weighted_statistics
 from auglocal_mm.transfer.bootstrap import image_weights
-from auglocal_mm.transfer.comparison import Comparison
+from auglocal_mm.transfer.comparison import Comparison, TransferResult
+from auglocal_mm.transfer.evaluation_log import AP_ITEMS
 from auglocal_mm.transfer.paired_interval import Interval, paired_interval
 from auglocal_mm.transfer.recorded_matches import read_matches
 
 FEWEST = 10
 """Images with objects of a category or size, below which its AP has no finite interval: resamples of one image would all
 agree."""
+TOLERANCE = 1e-3
+"""AP points by which a recorded AP may differ from that of its matches, through rounding alone."""
 IDENTITY = {
     'images': ('image_ids',),
     'categories': ('category_ids', 'category_names'),
@@ -70,7 +73,7 @@ def find_intervals(
         advance: Called with each share of the work that is done; they add up to 1.
 
     Raises:
-        InputError: Matches cannot be read, or those of two runs are not comparable.
+        InputError: Matches cannot be read or are not those of the recorded AP, or those of two runs are not comparable.
     """
     matches = {
         name: [read_matches(run.work_dir, run.matches) for run in runs if run.matches]
@@ -87,9 +90,13 @@ def find_intervals(
             [weighted_statistics(run[kind], weights, lambda done: advance(done * step)) for run in matches[name]]
         )
 
-    control = {kind: values(comparison.control, kind) for kind in kinds}
+    values_of = {name: {kind: values(name, kind) for kind in kinds} for name in matches}
+    for name, runs in comparison.groups.items():
+        for index, run in enumerate(runs):
+            _refuse_edited(run, {kind: each[index, 0] for kind, each in values_of[name].items()})
+    control = values_of[comparison.control]
     others = [name for name in matches if name != comparison.control]
-    found = {name: {kind: _paired(control[kind], values(name, kind)) for kind in kinds} for name in others}
+    found = {name: {kind: _paired(control[kind], values_of[name][kind]) for kind in kinds} for name in others}
     return Intervals(
         replicates=replicates,
         seed=seed,
@@ -100,6 +107,18 @@ def find_intervals(
         },
         rare=_rare(first),
     )
+
+
+def _refuse_edited(run: TransferResult, computed: Mapping[str, NDArray[np.float64]]) -> None:
+    """Refuses a run whose recorded AP is not that of its matches, given the latter's statistics by ``'bbox'`` or ``'segm'``."""
+    for kind, values in computed.items():
+        for item, value in zip(AP_ITEMS, values, strict=False):
+            recorded = run.evaluation.metrics[f'{kind}_{item}']
+            if recorded is not None and not abs(recorded - value) <= TOLERANCE:
+                raise InputError(
+                    f'{kind}_{item} is {recorded:.3f} in {run.evaluation.source}, but {value:.3f} by the matches that it names; '
+                    'one of the files was changed: restore it, or test the checkpoint again by tools/test.py'
+                )
 
 
 def _paired(control: NDArray[np.float64], other: NDArray[np.float64]) -> list[Interval | None]:

@@ -53,7 +53,7 @@ def read_matches(work_dir: Path, record: MatchesRecord) -> dict[str, Matches]:
     """Reads the matches that a record names.
 
     Raises:
-        InputError: They are missing, not those of the record, or of another version.
+        InputError: They are missing, damaged, not those of the record, or of another version.
     """
     path = work_dir / Path(record.file).name
     advice = f'test the checkpoint again, by tools/test.py, and compare that work_dir instead of {work_dir}'
@@ -64,7 +64,10 @@ def read_matches(work_dir: Path, record: MatchesRecord) -> dict[str, Matches]:
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != record.sha256:
         raise InputError(f'{path} is not the file that the evaluation names (SHA-256 differs); restore it, or {advice}')
-    return from_bytes(content)
+    try:
+        return from_bytes(content)
+    except ValueError as error:
+        raise InputError(f'{path} contains no matches of an evaluation ({error}); restore it, or {advice}') from error
 
 
 def remove_matches(work_dir: Path, kept: Sequence[MatchesRecord]) -> None:

@@ -136,3 +136,22 @@ def test_a_training_waits_for_one_that_ends_and_clears_up_after_it(tmp_path):
 def test_a_work_dir_that_cannot_be_made_is_told():
     with pytest.raises(InputError, match=r'work_dir.*/proc/x'), own_work_dir('/proc/x'):
         pass
+
+
+@pytest.mark.parametrize('result', [None, 'epoch_1.pth', 'evaluation.json', '1/1.json', '1/vis_data/scalars.json'])
+def test_a_failed_start_leaves_no_record_unless_there_are_results(tiny_config, tmp_path, result):
+    record = tmp_path / 'x.py'
+    with pytest.raises(KeyboardInterrupt), own_work_dir(str(tmp_path), 'configs/x.py'):
+        tiny_config('bp').dump(record)
+        if result:
+            path = tmp_path / result
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        raise KeyboardInterrupt
+    assert record.exists() == bool(result)
+
+
+def test_a_completed_training_keeps_its_record(tiny_config, tmp_path):
+    with own_work_dir(str(tmp_path), 'x.py'):
+        tiny_config('bp').dump(tmp_path / 'x.py')
+    assert (tmp_path / 'x.py').exists()

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -116,3 +118,23 @@ def test_work_dirs_without_matches_are_named(make_evaluated, make_work_dir):
     old, logged = make_evaluated('old', recorded=False), make_work_dir('logged')
     comparison = compare({'BP': [make_evaluated('bp')], 'AugLocal': [old, logged]})
     assert without_matches(comparison) == [old, logged]
+
+
+def edit(work_dir, kind, item, change):
+    path = work_dir / 'evaluation.json'
+    record = json.loads(path.read_text())
+    metrics = record['validation']['metrics']
+    metrics[f'coco/{kind}_{item}'] = change(metrics[f'coco/{kind}_{item}'])
+    path.write_text(json.dumps(record))
+
+
+@pytest.mark.parametrize(('kind', 'item', 'name'), [('bbox', 'mAP', 'BP'), ('segm', 'mAP_75', 'AugLocal')])
+def test_a_record_that_says_another_ap_than_its_matches_is_refused(make_evaluated, kind, item, name):
+    groups = {'BP': [make_evaluated('bp')], 'AugLocal': [make_evaluated('auglocal', shift=2.0)]}
+    edit(groups[name][0], kind, item, lambda value: value - 0.0001)
+    with pytest.raises(InputError, match=rf'{kind}_{item} .*{groups[name][0]}/evaluation\.json'):
+        found(groups)
+
+
+def test_a_record_with_fewer_statistics_agrees_with_its_matches(make_evaluated):
+    assert found({'BP': [make_evaluated('bp')], 'AugLocal': [make_evaluated('auglocal', metric_items=['mAP'])]})

@@ -1,3 +1,4 @@
+import hashlib
 import re
 
 import pytest
@@ -73,3 +74,10 @@ def test_matches_of_earlier_evaluations_are_removed_and_others_stay(work_dir):
     assert (work_dir / record.file).exists()
     write_evaluations(work_dir, Evaluations(validation=None, test=None))
     assert [path.name for path in work_dir.glob('*.npz')] == ['own.npz']
+
+
+def test_a_file_that_is_no_matches_is_refused_where_its_digest_agrees(work_dir):
+    record = recorded(work_dir)
+    (work_dir / record.file).write_bytes(b'text')
+    record = record.model_copy(update={'sha256': hashlib.sha256(b'text').hexdigest()})
+    assert str(work_dir / record.file) in refused(work_dir, record)
