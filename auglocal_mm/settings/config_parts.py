@@ -41,21 +41,28 @@ RUNNER_KEYS = {
     mmengine_registry.PARAM_SCHEDULERS: ('convert_to_iter_based',),
 }
 """Keys that MMEngine removes before it builds."""
+GIVEN = (
+    *('placement', 'in_channels', 'model', 'modules', 'optim_wrapper', 'optim_wrapper_cfg', 'optimizer', 'stages'),
+    *('batch_size', 'dataset', 'sampler'),
+)
+"""Parameters of our classes that whatever builds them adds; classifiers of auxiliary networks get all of theirs."""
 
 
 def check_parts(config: Config) -> None:
     """Compares every part that a registry will build with its class.
 
     Raises:
-        InputError: A type that is not registered, a key that the class does not take, a value of another type than a class of
-            ours declares, or a depth that a backbone does not have.
+        InputError: A type that is not registered, a key that the class does not take, a missing key of a class of
+            ours or a value of another type than it declares, or a depth that a backbone does not have.
     """
     scope = config.get('default_scope') or 'mmengine'
+    classes = {}
     for key, part, builder in _parts(config, ''):
         if part['type'].endswith('Evaluator'):
             builder = mmengine_registry.EVALUATOR
         cls = _registered(key, part['type'], builder, 'auglocal_mm' if builder is EXECUTORS else scope)
         _check_part(key, part, cls, RUNNER_KEYS.get(builder, ()))
+        classes[key] = part, cls
     for key, default in LOOPS.items():
         loop = config.get(key)
         if isinstance(loop, Mapping):
@@ -63,6 +70,8 @@ def check_parts(config: Config) -> None:
             cls = _registered(key, loop.get('type', kind), mmengine_registry.LOOPS, scope)
             _check_part(key, loop, cls, () if 'type' in loop else ('by_epoch',))
     _check_part('randomness', config.get('randomness') or {}, set_random_seed, ())
+    for key, (part, cls) in classes.items():
+        _check_complete(key, part, cls)
 
 
 def _parts(parent: Mapping[str, Any] | Config, path: str) -> Iterator[tuple[str, Mapping[str, Any], Registry]]:
@@ -85,7 +94,8 @@ def _check_part(key: str, part: Mapping[str, Any], cls: Any, outside: Collection
     for name in part.keys() - {'type', '_scope_', *parameters, *outside}:
         advice = did_you_mean(name, parameters)
         if advice or not takes_others:
-            advice = advice or f'expected some of {", ".join(parameters)}.'
+            settable = ', '.join(name for name in parameters if name not in GIVEN)
+            advice = advice or (f'expected some of {settable}.' if settable else 'it takes none.')
             raise InputError(
                 f'{key} ({cls.__name__}) has no key {name!r}; {advice} A part that replaces an inherited one needs '
                 '_delete_=True, or keeps its keys'
@@ -96,6 +106,14 @@ def _check_part(key: str, part: Mapping[str, Any], cls: Any, outside: Collection
     depths = getattr(cls, 'arch_settings', None)  # mmdet's convention
     if isinstance(depths, Mapping) and 'depth' in part and part['depth'] not in depths:
         raise InputError(f'{key}.depth is {part["depth"]!r}; expected one of {", ".join(map(str, depths))}')
+
+
+def _check_complete(key: str, part: Mapping[str, Any], cls: Any) -> None:
+    if not cls.__module__.startswith('auglocal_mm.') or key.endswith('.classifier'):
+        return
+    for name, parameter in _parameters(cls)[0].items():
+        if parameter.default is parameter.empty and name not in (*part, *GIVEN):
+            raise InputError(f'{key} ({cls.__name__}) has no key {name!r}, which it needs; set {key}.{name}')
 
 
 def _registered(key: str, name: str, root: Registry, scope: str) -> Any:

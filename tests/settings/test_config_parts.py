@@ -122,6 +122,34 @@ def test_values_of_our_own_keys_have_the_type_that_is_declared(part, words):
     assert all(word in found for word in words), found
 
 
+@pytest.mark.parametrize(
+    ('key', 'part', 'name'),
+    [
+        ('auxiliary_heads', dict(type='AugLocalHead'), 'depth'),
+        ('auxiliary_heads', dict(type='ConvolutionHead'), 'depth'),
+        ('auxiliary_heads', dict(type='MANHead'), 'head'),
+        ('backbone', dict(type='CIFARResNet'), 'depth'),
+        ('head', dict(type='LinearHead'), 'num_classes'),
+    ],
+)
+def test_missing_keys_of_our_own_classes_are_named(key, part, name):
+    whole = dict(backbone=dict(type='CIFARResNet', depth=20), head=dict(type='LinearHead', num_classes=2))
+    found = refusal(model=dict(type='ImageClassifier', **{**whole, key: part}))
+    assert f'model.{key} ({part["type"]})' in found and f'set model.{key}.{name}' in found
+
+
+def test_what_builds_a_part_adds_its_other_keys():
+    heads = dict(type='AugLocalHead', depth=2, classifier=dict(type='LinearHead'))
+    model = dict(type='ImageClassifier', backbone=dict(type='CIFARResNet', depth=20), auxiliary_heads=heads)
+    check_parts(
+        Config(dict(default_scope='auglocal_mm', model={**model, 'head': dict(type='LinearHead', num_classes=2)}))
+    )
+
+
+def test_a_class_without_keys_says_so():
+    assert 'takes none' in refusal(model=dict(type='ImageClassifier', auxiliary_heads=dict(type='DGLHead', depth=2)))
+
+
 def test_a_part_that_will_be_built_is_no_value_of_a_wrong_type():
     wrapper = dict(type='auglocal_mm.AmpOptimWrapper', optimizer=dict(type='SGD', lr=0.1))
     check_parts(Config(dict(default_scope='auglocal_mm', optim_wrapper=wrapper)))
