@@ -29,7 +29,8 @@ def read_weights(source: str | os.PathLike[str]) -> dict[str, Any]:
             :func:`auglocal_mm.weights.weight_sources.local_file`).
 
     Returns:
-        The content, on the CPU. The prefix ``module.`` of a data-parallel wrapper is removed from names.
+        The content, on the CPU. The prefix ``module.`` of a data-parallel wrapper is removed from names. Weights that are
+        saved as ``model``, as torchvision's training scripts do, are in ``state_dict``.
 
     Raises:
         InputError: There is no such file, it is truncated or damaged, or it contains more than plain data and tensors.
@@ -41,6 +42,8 @@ def read_weights(source: str | os.PathLike[str]) -> dict[str, Any]:
             f'{source} contains a {type(content).__name__}, or a meta that is not a dict; expected a checkpoint: give '
             'another file'
         )
+    if 'state_dict' not in content and isinstance(content.get('model'), dict):
+        content['state_dict'] = content.pop('model')
     state = content.get('state_dict', content)
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise InputError(

@@ -71,7 +71,11 @@ def difference(state: Mapping[str, Any], expected: Mapping[str, Tensor], name: s
     for key in [*expected, *state]:
         if not is_of_feature_extractor(key) or key.endswith('num_batches_tracked'):
             continue
-        shapes = [tuple(weights[key].shape) if key in weights else None for weights in (state, expected)]
+        if key not in state:
+            return f'it has no {key}, which {name} has'
+        if key not in expected:
+            return f'it has {key}, which {name} does not have'
+        shapes = [tuple(weights[key].shape) for weights in (state, expected)]
         if shapes[0] != shapes[1]:
             return f'its {key} has the shape {shapes[0]}, and that of {name} {shapes[1]}'
     return None

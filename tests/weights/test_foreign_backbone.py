@@ -39,7 +39,9 @@ def released(state: dict[str, torch.Tensor], prefix: str = 'module.') -> dict[st
 
 
 @torch.no_grad()
-@pytest.mark.parametrize('kind', ['timm.safetensors', 'torchvision.pth', 'released.pth.tar', 'old.pth', 'wrapped.pth'])
+@pytest.mark.parametrize(
+    'kind', ['timm.safetensors', 'torchvision.pth', 'released.pth.tar', 'old.pth', 'wrapped.pth', 'script.pth']
+)
 def test_a_resnet_of_another_program_computes_the_same(resnet18, kind, tmp_path, capsys):
     state, source, out = resnet18.state_dict(), str(tmp_path / kind), str(tmp_path / 'out' / 'backbone.pth')
     if kind == 'timm.safetensors':
@@ -47,7 +49,8 @@ def test_a_resnet_of_another_program_computes_the_same(resnet18, kind, tmp_path,
     else:
         old = {name: value for name, value in state.items() if not name.endswith('num_batches_tracked')}
         wrapped = {f'encoder.{name}': value for name, value in state.items()} | {'projector.0.weight': torch.ones(1)}
-        contents = {'torchvision': state, 'released': released(state), 'old': old, 'wrapped': wrapped}
+        script = {'model': state, 'optimizer': {'state': {}}, 'epoch': 89}
+        contents = {'script': script, 'torchvision': state, 'released': released(state), 'old': old, 'wrapped': wrapped}
         torch.save(contents[kind.split('.')[0]], source)
     call(IMPORT, source, out)
     said = capsys.readouterr().out
@@ -105,7 +108,7 @@ def test_the_classifier_that_manpp_trains_is_taken(tmp_path, capsys):
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
-        (lambda state: without(state, 'layer3.0.bn2.weight'), r'layer3\.0\.bn2\.weight has the shape None'),
+        (lambda state: without(state, 'layer3.0.bn2.weight'), r'no layer3\.0\.bn2\.weight, which ResNet-18 has'),
         (lambda state: state | {'layer1.0.se.fc1.weight': torch.ones(1)}, r'layer1\.0\.se\.fc1\.weight'),
         (
             lambda state: state | {'layer2.0.conv1.weight': torch.ones(1)},
