@@ -17,8 +17,8 @@ from auglocal_mm.files.run_record import SUFFIXES, may_overwrite, read_record
 
 PATIENCE = 10
 """Seconds for an earlier training, stopped a moment ago, to end."""
-RESULTS = ('*.pth', 'evaluation.json', '*/*.json', '*/vis_data/*.json')
-"""What trainings and tests leave in a work_dir once they have begun: checkpoints, evaluations and curves."""
+RESULTS = ('*.pth', '*/*.json', '*/vis_data/*.json')
+"""What trainings and tests leave in a work_dir once they have begun: checkpoints, tests and curves."""
 
 
 @dataclass(frozen=True)

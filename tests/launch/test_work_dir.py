@@ -138,7 +138,7 @@ def test_a_work_dir_that_cannot_be_made_is_told():
         pass
 
 
-@pytest.mark.parametrize('result', [None, 'epoch_1.pth', 'evaluation.json', '1/1.json', '1/vis_data/scalars.json'])
+@pytest.mark.parametrize('result', [None, 'epoch_1.pth', '1/1.json', '1/vis_data/scalars.json'])
 def test_a_failed_start_leaves_no_record_unless_there_are_results(tiny_config, tmp_path, result):
     record = tmp_path / 'x.py'
     with pytest.raises(KeyboardInterrupt), own_work_dir(str(tmp_path), 'configs/x.py'):

@@ -172,10 +172,12 @@ def test_a_work_dir_of_another_stage_is_refused(tiny_config, tmp_path):
 
 def test_a_start_that_failed_does_not_refuse_the_next_one(tiny_config, tmp_path):
     missing = {'train_dataloader.dataset': dict(type='ImageFolder', data_root=str(tmp_path / 'missing'), split='train')}
-    failing = write(tiny_config('bp', **missing), tmp_path / 'failing.py')
     config = write(tiny_config(**{'train_cfg.max_epochs': 1}), tmp_path / 'tiny.py')
     arguments = ('--work-dir', str(tmp_path / 'work_dir'))
+    failing = write(tiny_config('bp', **missing), tmp_path / 'missing.py')
     assert_error(tool('tools/train.py', failing, *arguments), 'missing/train')
+    untrained = write(tiny_config(**{'custom_hooks': [], 'model.backbone.depth': 34}), tmp_path / 'untrained.py')
+    assert_error(tool('tools/train.py', untrained, *arguments), 'nothing trains it')
     assert tool('tools/train.py', config, *arguments).returncode == 0
 
 
