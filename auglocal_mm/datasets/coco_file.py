@@ -59,7 +59,10 @@ def read_annotations(path: str, with_masks: bool = False) -> tuple[dict[str, Any
 
 def _content(path: str) -> dict[str, Any]:
     if not is_there(path):
-        raise InputError(f'there is no annotation file {path}; correct data_root and ann_file')
+        raise InputError(
+            f'there is no annotation file {path}; correct ann_file, or data_root, in the configs for COCO by the environment '
+            'variable COCO'
+        )
     content = decode_json(Path(path).read_bytes(), path, 'write it again, or give another file', _not_finite)
     if not isinstance(content, dict):
         raise InputError(

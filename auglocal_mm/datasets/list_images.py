@@ -59,7 +59,8 @@ def list_images(root: Path) -> tuple[list[str], list[tuple[str, int]]]:
     if not os.path.exists(root):
         raise InputError(
             f'the data folder {root} does not exist, expected a folder with one folder per class; '
-            'put the data set there (ImageNet: https://image-net.org/download) or correct data_root'
+            'put the data set there (ImageNet: https://image-net.org/download), or correct data_root, in the configs for '
+            'ImageNet by the environment variable IMAGENET'
         )
     if not root.is_dir():
         raise InputError(f'{root} is a file, expected a folder with one folder per class; set data_root to the folder')
