@@ -1,6 +1,7 @@
 """The planner for several devices as a user starts it, and what it writes as a user trains it."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -47,6 +48,14 @@ def test_a_given_speed_needs_no_measurement_and_scales_all_times(tiny_config, tm
     for slow, fast in zip(one['predictions'][:3], ten['predictions'][:3], strict=True):
         assert slow['seconds'] == pytest.approx(10 * fast['seconds'], rel=0.01)
     assert one['config']['model']['auxiliary_heads']['type'] == 'DGLHead'
+
+
+def test_the_report_names_single_layers_once_and_writes_out_large_numbers(tiny_config, tmp_path):
+    config = write(tiny_config(**{'model.image_size': 32}), tmp_path / 'tiny.py')
+    plan(config, tmp_path / 'out', '--devices', '2', '--tflops', '10', '--bandwidth', '100Tbit', '--latency', '0us')
+    report = (tmp_path / 'out' / 'plan.md').read_text()
+    assert 'stem' in report and not re.search(r'(\S+) to \1\b', report)
+    assert re.search(r'\d,\d{3} \|', report) and 'e+' not in report
 
 
 @pytest.mark.parametrize(

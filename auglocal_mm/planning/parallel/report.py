@@ -28,13 +28,23 @@ def stages_table(costs: NetworkCosts, plan: ParallelPlan, training: Training, de
         rows.append(
             (
                 str(index),
-                ', '.join(f'{costs.names[module.first]} to {costs.names[module.last]}' for module in stage.modules),
+                ', '.join(_layers(costs, module.first, module.last) for module in stage.modules),
                 ', '.join(str(module.depth) for module in stage.modules if module.depth > UNIFORM),
                 format_seconds(stage_seconds(stage, training)),
                 format_size(stage_memory(costs, stage, training)),
             )
         )
     return markdown_table(('stage', 'local modules', 'd', 'time per batch', 'memory'), rows)
+
+
+def _rate(value: float) -> str:
+    """Three significant digits."""
+    rounded = float(f'{value:.3g}')
+    return f'{rounded:,.0f}' if rounded >= 100 else f'{rounded:g}'
+
+
+def _layers(costs: NetworkCosts, first: int, last: int) -> str:
+    return costs.names[first] if first == last else f'{costs.names[first]} to {costs.names[last]}'
 
 
 def predictions_table(predictions: Sequence[Prediction], training: Training, devices: Devices) -> str:
@@ -44,7 +54,7 @@ def predictions_table(predictions: Sequence[Prediction], training: Training, dev
             each.name,
             str(each.devices),
             format_seconds(each.seconds),
-            f'{training.batch_size / each.seconds:.3g}',
+            _rate(training.batch_size / each.seconds),
             format_size(each.memory) + ('' if each.memory <= devices.memory else ' (does not fit)'),
             format_size(each.traffic) if each.traffic else '',
         )
