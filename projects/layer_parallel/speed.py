@@ -80,46 +80,72 @@ def choose_split(case: Case, alone: Sequential) -> list[int]:
     return shared[0]
 
 
+class Race:
+    """The methods of a case, each measured once in a round.
+
+    Attributes:
+        methods: What trains, by name.
+        predictor: Of their times.
+        seconds: Of an iteration, by name, for each round.
+        predicted: The same by the planner.
+        balance: The most that the split allows over one process, for each round.
+    """
+
+    def __init__(self, case: Case) -> None:
+        self.alone, backpropagation = Sequential(case), Backpropagation(case)
+        self.stages = choose_split(case, self.alone)
+        self.methods: dict[str, Any] = {
+            'sequential': self.alone,
+            'BP': backpropagation,
+            'layer-parallel': LayerParallel(case, self.stages),
+            TWICE: LayerParallel(case, self.stages, 2 * BATCH),
+            HALF: Backpropagation(case, True, BATCH // 2),
+            FULL: Backpropagation(case, True),
+        }
+        self.predictor = Predictor(case, self.stages, self.alone, backpropagation)
+        self.seconds: dict[str, list[float]] = {name: [] for name in self.methods}
+        self.predicted: dict[str, list[float]] = {name: [] for name in self.methods}
+        self.balance: list[float] = []
+
+    def run(self, rank: int) -> None:
+        """One round: each method, then its prediction."""
+        for name in self.methods:
+            self.seconds[name] += self._time(name, rank, ITERATIONS)
+        self.balance += [balance(self.alone.module_seconds(), self.stages)] if rank == 0 else []
+        for name, seconds in self.predictor.predict().items():
+            self.predicted[name].append(seconds)
+
+    def warm_up(self, rank: int) -> None:
+        """Trains one iteration by each method."""
+        for name in self.methods:
+            self._time(name, rank, 1)
+
+    def _time(self, name: str, rank: int, iterations: int) -> list[float]:
+        """The seconds of an iteration, if this process takes part; of half as many iterations if one process works alone."""
+        method = self.methods[name]
+        distributed.barrier()
+        if name in ('sequential', 'BP'):
+            return [seconds_of(method.step, 0, max(1, iterations // 2))] if rank == 0 else []
+        if isinstance(method, LayerParallel):
+            method.expect(FILL + iterations)
+        return [seconds_of(method.step, FILL, iterations)]
+
+
 def measure(case: Case, rank: int, rounds: int) -> dict[str, Any]:
     """The seconds of an iteration by every method, by round, and the state of the processes in bytes."""
-    alone = Sequential(case)
-    stages = choose_split(case, alone)
-    together = LayerParallel(case, stages)
-    pipelines = {'layer-parallel': together, TWICE: LayerParallel(case, stages, 2 * BATCH)}
-    methods: dict[str, tuple[bool, Any, int]] = {
-        'sequential': (False, alone, 0),
-        'BP': (False, Backpropagation(case), 0),
-        **{name: (True, method, FILL) for name, method in pipelines.items()},
-        HALF: (True, Backpropagation(case, True, BATCH // 2), 0),
-        FULL: (True, Backpropagation(case, True), 0),
-    }
-    measured: dict[str, list[float]] = {name: [] for name in methods}
-    predicted: dict[str, list[float]] = {name: [] for name in methods}
-    bounds, predictor = [], Predictor(case, alone.model.local_modules(), stages)
-    for number in range(rounds + 1):  # the first one warms up
-        for name, (both, method, fill) in methods.items():
-            distributed.barrier()
-            if not both and rank > 0:
-                continue
-            timed = (ITERATIONS if both else ITERATIONS // 2) if number else 1
-            if name in pipelines:
-                method.expect(fill + timed)
-            seconds = seconds_of(method.step, fill, timed)
-            if number:
-                measured[name].append(seconds)
-            if number and method is alone:
-                bounds.append(balance(alone.module_seconds(), stages))
-        for name, seconds in (predictor.predict(rank) if number else {}).items():
-            predicted[name].append(seconds)
+    race = Race(case)
+    race.warm_up(rank)
+    for _ in range(rounds):
+        race.run(rank)
     states: list[Any] = [None, None]
-    distributed.all_gather_object(states, together.state_bytes())
+    distributed.all_gather_object(states, race.methods['layer-parallel'].state_bytes())
     return {
         **asdict(case),
-        'stages': stages,
-        'seconds': measured,
-        'predicted': predicted,
-        'balance': bounds,
-        'state': {'sequential': alone.state_bytes(), 'processes': states},
+        'stages': race.stages,
+        'seconds': race.seconds,
+        'predicted': race.predicted,
+        'balance': race.balance,
+        'state': {'sequential': race.alone.state_bytes(), 'processes': states},
     }
 
 

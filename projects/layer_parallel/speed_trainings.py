@@ -1,8 +1,9 @@
-"""Trainings on random images: one process or two, local learning or backpropagation."""
+"""Trainings on random images: by one process, by two, or of one stage; by local learning or by BP."""
 
 import copy
 import time
 from collections.abc import Sequence
+from functools import reduce
 from itertools import pairwise
 from typing import Any
 
@@ -10,9 +11,12 @@ import torch
 from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import build_optim_wrapper
 from speed_cases import BATCH, SIDE, Case, config_of
+from torch import distributed
 from torch.utils._pytree import tree_leaves
 
 from auglocal_mm.benchmark.iteration import random_batch
+from auglocal_mm.local.state import State, Targets
+from auglocal_mm.local.step import train_modules
 from auglocal_mm.registry import MODELS
 from auglocal_mm.runtime import build_executor
 from auglocal_mm.runtime.grid import current_grid
@@ -65,6 +69,33 @@ class Sequential(Training):
     def module_seconds(self) -> list[float]:
         """Of the last iteration."""
         return [after - before for before, after in pairwise(self.moments)]
+
+
+class OneStage:
+    """Trains the local modules of the stage of this process on features that stay the same, and waits for nobody.
+
+    Args:
+        alone: The training of all modules, whose weights and optimizers these are.
+        stages: Of each module.
+    """
+
+    def __init__(self, alone: Sequential, stages: Sequence[int]) -> None:
+        own = [index for index, stage in enumerate(stages) if stage == distributed.get_rank()]
+        modules, (images, labels) = alone.model.local_modules(), alone.inputs()
+        self.executor, self.optim_wrapper, self.first = alone.executor, alone.optim_wrapper, own[0]
+        self.modules, self.targets = [modules[index] for index in own], Targets(labels, images)
+        with torch.no_grad():
+            self.features = reduce(lambda state, module: module(state), modules[: self.first], State(images))
+
+    def step(self) -> None:
+        train_modules(
+            self.modules,
+            self.features,
+            self.targets,
+            lambda index, loss: self.optim_wrapper.update_module(self.first + index, loss),
+            lambda index: self.executor.context(0, self.first + index),
+        )
+        self.optim_wrapper.finish_update()
 
 
 class LayerParallel(Training):

@@ -1,4 +1,4 @@
-"""Has two processes measure cases, and writes what they find."""
+"""Has two processes measure cases, at the same time or one beside the other, and writes what they find."""
 
 import argparse
 import json
@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from mmengine.logging import MMLogger
@@ -20,6 +20,8 @@ from auglocal_mm.files.atomic import write_text
 from auglocal_mm.hardware import keep_freed_memory
 from auglocal_mm.launch.process_group import end_with_parent
 from auglocal_mm.runtime.grid import arrange_processes
+
+T = TypeVar('T')
 
 
 def work(rank: int, port: int, action: Callable[[Case, int, int], Any], options: argparse.Namespace) -> None:
@@ -39,6 +41,18 @@ def work(rank: int, port: int, action: Callable[[Case, int, int], Any], options:
                 write_row(options.out, row)
                 print(f'measured {case.name}', flush=True)
     distributed.destroy_process_group()
+
+
+def while_other_repeats(repeated: Callable[[], None] | None, rank: int, measure: Callable[[], T]) -> T:
+    """What ``measure`` returns in the process of this rank, while the other repeats ``repeated`` or sleeps. Both call this."""
+    distributed.barrier()
+    found = [measure() if distributed.get_rank() == rank else None]
+    ended = distributed.barrier(async_op=True)
+    while repeated and distributed.get_rank() != rank and not ended.is_completed():
+        repeated()
+    ended.wait()
+    distributed.broadcast_object_list(found, src=rank)
+    return found[0]  # type: ignore[return-value]
 
 
 def write_row(path: Path, row: Mapping[str, Any]) -> None:
