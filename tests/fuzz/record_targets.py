@@ -79,10 +79,14 @@ def evaluations(world: Path) -> list[Sample]:
 
 
 def recorded_matches(world: Path) -> list[Sample]:
-    content, found = random_scene(0)
-    evaluation = evaluated(content, found, 'bbox')
-    statistics(evaluation)
+    evaluation, _ = _evaluated()
     return [Sample('matches.npz', to_bytes({'bbox': collect_matches(evaluation)}), BYTES)]
+
+
+def _evaluated() -> tuple[Any, float]:
+    """A detector on a scene, and its AP."""
+    evaluation = evaluated(*random_scene(0), 'bbox')
+    return evaluation, float(statistics(evaluation)[0])
 
 
 def descriptions(world: Path) -> list[Sample]:
@@ -150,10 +154,12 @@ def compare(world: Path, name: str, content: bytes) -> Any:
 
 def compare_matches(world: Path, name: str, content: bytes) -> Any:
     """The intervals of a comparison with an untouched work_dir."""
-    (clean,) = recorded_matches(world)
+    (clean,), (_, found) = recorded_matches(world), _evaluated()
     for run in ('control', 'other'):
         Path(run).mkdir()
-        record = dict(training=None, epoch=1, iteration=1, checkpoint=None, settings={}, metrics={'coco/bbox_mAP': 0.5})
+        record = dict(
+            training=None, epoch=1, iteration=1, checkpoint=None, settings={}, metrics={'coco/bbox_mAP': found}
+        )
         matches = write_matches(Path(run), from_bytes(clean.content))
         record = EvaluationRecord.model_validate({**record, 'matches': matches})
         write_evaluations(run, Evaluations(validation=record, test=None))

@@ -31,8 +31,9 @@ def matches(score: float) -> Matches:
     """One object, detected with this score."""
     shapes = {'counts': (1, 1), 'positives': (1, 4, 1), 'matched': (4, 1, 1), 'ignored': (4, 1, 1)}
     arrays = {name: np.ones(shape, bool if name in ('matched', 'ignored') else int) for name, shape in shapes.items()}
-    ids = {name: np.array([1]) for name in ('image_ids', 'category_ids', 'max_detections', 'iou_thresholds')}
-    return Matches('', category_names=np.array(['person']), scores=np.array([score]), **arrays, **ids)
+    ids = {name: np.array([1]) for name in ('image_ids', 'category_ids', 'max_detections')}
+    floats = {'scores': np.array([score]), 'iou_thresholds': np.array([0.5])}
+    return Matches('', category_names=np.array(['person']), **arrays, **ids, **floats)
 
 
 class ListedMetric(BaseMetric):
