@@ -17,6 +17,8 @@ from torch import Tensor
 from auglocal_mm.errors import InputError
 from auglocal_mm.weights.weight_sources import local_file
 
+NETWORK_KEYS = ('state_dict', 'model', 'module')
+"""Keys of the weights beside other content, by MMEngine and timm, by torchvision's training scripts, and by DeepSpeed."""
 NUMBERS = ('weight', 'bias', 'running_mean', 'running_var')
 """Last parts of the names of tensors that a network computes with."""
 
@@ -29,8 +31,8 @@ def read_weights(source: str | os.PathLike[str]) -> dict[str, Any]:
             :func:`auglocal_mm.weights.weight_sources.local_file`).
 
     Returns:
-        The content, on the CPU. The prefix ``module.`` of a data-parallel wrapper is removed from names. Weights that are
-        saved as ``model``, as torchvision's training scripts do, are in ``state_dict``.
+        The content, on the CPU. The prefix ``module.`` of a data-parallel wrapper is removed from names. Weights under the
+        first of ``NETWORK_KEYS`` that the file has are in ``state_dict``.
 
     Raises:
         InputError: There is no such file, it is truncated or damaged, or it contains more than plain data and tensors.
@@ -42,8 +44,9 @@ def read_weights(source: str | os.PathLike[str]) -> dict[str, Any]:
             f'{source} contains a {type(content).__name__}, or a meta that is not a dict; expected a checkpoint: give '
             'another file'
         )
-    if 'state_dict' not in content and isinstance(content.get('model'), dict):
-        content['state_dict'] = content.pop('model')
+    for key in NETWORK_KEYS:
+        if 'state_dict' not in content and isinstance(content.get(key), dict):
+            content['state_dict'] = content.pop(key)
     state = content.get('state_dict', content)
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
         raise InputError(

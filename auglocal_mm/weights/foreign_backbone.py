@@ -11,6 +11,7 @@ from torchvision.models import list_models
 
 from auglocal_mm.backbones.cifar_resnet import DEPTHS, CIFARResNet
 from auglocal_mm.errors import InputError
+from auglocal_mm.weights.finite import non_finite
 from auglocal_mm.weights.layouts import difference, torchvision_name, torchvision_weights
 from auglocal_mm.weights.load_weights import resnet_architecture
 
@@ -43,7 +44,7 @@ def find_backbone(state: Mapping[str, Any], source: str) -> ForeignBackbone:
         source: Its name in errors.
 
     Raises:
-        InputError: There is none, or several; or a weight of it is missing, of another shape, or unknown.
+        InputError: There is none, or several; or a weight of it is missing, of another shape, unknown or not finite.
     """
     prefixes = [name.removesuffix(STEM) for name in state if name.endswith(STEM)]
     prefixes = [prefix for prefix in prefixes if prefix + FIRST in state]
@@ -62,8 +63,20 @@ def find_backbone(state: Mapping[str, Any], source: str) -> ForeignBackbone:
     different = difference(weights, expected, architecture)
     if different:
         raise InputError(f'{source} does not cover a backbone: {different}; give the weights of a plain {architecture}')
+    bad = non_finite(weights)
+    if bad:
+        raise InputError(f'{source} comes from a diverged training: {bad}; use another file')
     dropped = Counter(re.sub(r'[._]?\d.*', '', name) for name in state if name not in names)
     return ForeignBackbone(weights, architecture, dropped)
+
+
+def other_networks(checkpoint: Mapping[str, Any]) -> dict[str, int]:
+    """Number of tensors of each network that a file holds beside that in ``state_dict``, such as an average of its weights."""
+    return {
+        key: sum(isinstance(each, Tensor) for each in value.values())
+        for key, value in checkpoint.items()
+        if key != 'state_dict' and isinstance(value, Mapping) and any(str(name).endswith(STEM) for name in value)
+    }
 
 
 def _network(weights: Mapping[str, Any], source: str) -> tuple[str, dict[str, Tensor]]:

@@ -40,7 +40,8 @@ def released(state: dict[str, torch.Tensor], prefix: str = 'module.') -> dict[st
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    'kind', ['timm.safetensors', 'torchvision.pth', 'released.pth.tar', 'old.pth', 'wrapped.pth', 'script.pth']
+    'kind',
+    ['timm.safetensors', 'torchvision.pth', 'released.pth.tar', 'old.pth', 'wrapped.pth', 'script.pth', 'deepspeed.pt'],
 )
 def test_a_resnet_of_another_program_computes_the_same(resnet18, kind, tmp_path, capsys):
     state, source, out = resnet18.state_dict(), str(tmp_path / kind), str(tmp_path / 'out' / 'backbone.pth')
@@ -50,7 +51,9 @@ def test_a_resnet_of_another_program_computes_the_same(resnet18, kind, tmp_path,
         old = {name: value for name, value in state.items() if not name.endswith('num_batches_tracked')}
         wrapped = {f'encoder.{name}': value for name, value in state.items()} | {'projector.0.weight': torch.ones(1)}
         script = {'model': state, 'optimizer': {'state': {}}, 'epoch': 89}
-        contents = {'script': script, 'torchvision': state, 'released': released(state), 'old': old, 'wrapped': wrapped}
+        deepspeed = {'module': state, 'ds_version': '0.15'}
+        contents = {'script': script, 'deepspeed': deepspeed, 'torchvision': state, 'old': old, 'wrapped': wrapped}
+        contents['released'] = released(state)
         torch.save(contents[kind.split('.')[0]], source)
     call(IMPORT, source, out)
     said = capsys.readouterr().out
@@ -116,6 +119,8 @@ def test_the_classifier_that_manpp_trains_is_taken(tmp_path, capsys):
         ),
         (lambda state: {name: value for name, value in state.items() if 'layer4' not in name}, '6 blocks'),
         (lambda state: {f'{key}.{name}': value for key in 'qk' for name, value in state.items()}, r'q\., k\.'),
+        (lambda state: state | {'bn1.bias': torch.full((64,), torch.nan)}, r'diverged training: bn1\.bias is nan'),
+        (lambda state: state | {'fc.bias': torch.full((4,), torch.inf)}, r'diverged training: fc\.bias is inf'),
         (lambda state: without(state, 'conv1.weight'), 'no ResNet'),
         (lambda state: {'features.0.weight': torch.ones(1)}, 'no ResNet'),
     ],
@@ -123,6 +128,18 @@ def test_the_classifier_that_manpp_trains_is_taken(tmp_path, capsys):
 def test_what_is_not_one_whole_resnet_is_refused(resnet18, change, words):
     with pytest.raises(InputError, match=rf'^a\.pth .*{words}'):
         find_backbone(change(resnet18.state_dict()), 'a.pth')
+
+
+@pytest.mark.parametrize('taken', ['state_dict', 'model'])
+def test_the_average_beside_the_weights_is_left_out_and_named(resnet18, taken, tmp_path, capsys):
+    state = resnet18.state_dict()
+    average = {name: value + 1 for name, value in state.items()}
+    content = {f'{taken}_ema': average, taken: state, 'scaler': {'scale': torch.ones(1)}}
+    torch.save(content, tmp_path / 'a.pth')
+    call(IMPORT, str(tmp_path / 'a.pth'), str(tmp_path / 'backbone.pth'))
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if 'left out' in line)
+    assert f'{taken}_ema ({len(state)} tensors)' in line and 'state_dict, model' in line
+    assert torch.equal(read_weights(tmp_path / 'backbone.pth')['conv1.weight'], state['conv1.weight'])
 
 
 @pytest.mark.parametrize('out', ['a.pth', 'a.json'])

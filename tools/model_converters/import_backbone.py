@@ -7,8 +7,8 @@ from pathlib import Path
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.launch import command_line_tool
 from auglocal_mm.weights.backbone_file import write_backbone
-from auglocal_mm.weights.checkpoint_file import read_weights
-from auglocal_mm.weights.foreign_backbone import find_backbone
+from auglocal_mm.weights.checkpoint_file import NETWORK_KEYS, read_weights
+from auglocal_mm.weights.foreign_backbone import find_backbone, other_networks
 
 
 @command_line_tool
@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f'{found.architecture}: {options.out}, described in {record}')
     for group, number in found.dropped.items():
         print(f'left out: {group} ({number} tensors)')
+    for key, number in other_networks(checkpoint).items():
+        taken = f'of several, the first of {", ".join(NETWORK_KEYS)} is taken'
+        print(f'left out: {key} ({number} tensors), another network; {taken}')
 
 
 if __name__ == '__main__':
