@@ -11,6 +11,5 @@ model = dict(
 )
 train_dataloader = dict(batch_size=32)
 optim_wrapper = dict(optimizer=dict(lr=0.1))
-param_scheduler = dict(T_max=90)
 train_cfg = dict(max_epochs=90)
 auto_scale_lr = dict(base_batch_size=256)

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -44,6 +45,10 @@ def test_trains_tests_and_exports(tiny_config, tmp_path):
     options = ['--cfg-options', 'train_cfg.max_epochs=1']
     done = tool('tools/train.py', config, '--work-dir', work_dir, '--amp', '--auto-scale-lr', *options)
     assert done.returncode == 0, done.stderr[-2000:]
+    (log,) = Path(work_dir).glob('*/*.log')
+    assert (
+        'CosineAnnealingLR in param_scheduler lasts until epoch 2, but' in log.read_text()
+    )  # as that of the tiny config
     checkpoint = f'{work_dir}/epoch_1.pth'
     done = tool('tools/test.py', config, checkpoint, '--work-dir', str(tmp_path / 'test'))
     assert done.returncode == 0, done.stderr[-2000:]
@@ -88,12 +93,13 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(tiny_config, tmp_path
 
 
 def test_check_prints_the_partition_and_trains_nothing(tiny_config, tmp_path):
-    config = tiny_config(layer_parallel=2)
+    config = tiny_config(layer_parallel=2, **{'train_cfg.max_epochs': 1})
     done = tool('tools/train.py', write(config, tmp_path / 'tiny.py'), '--check', '--work-dir', str(tmp_path / 'none'))
     assert done.returncode == 0, done.stderr[-2000:]
     assert '7 local modules' in done.stdout
     assert 'layer3.1' in done.stdout
     assert 'Isolation holds on a batch of 8' in done.stdout
+    assert 'lasts until epoch 2' in done.stdout
     assert 'process 1: stem' in done.stdout and '2 processes can be at most' in done.stdout
     assert 'init_weights' not in done.stdout + done.stderr  # which MMEngine says of every weight
     assert not (tmp_path / 'none').exists()

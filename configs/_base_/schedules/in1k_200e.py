@@ -4,7 +4,7 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.4, momentum=0.9, weight_decay=1e-4, nesterov=True, fused=True),
 )
-param_scheduler = dict(type='CosineAnnealingLR', T_max=200, eta_min=0.0, by_epoch=True)
+param_scheduler = dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=True)  # without T_max, until max_epochs
 train_cfg = dict(by_epoch=True, max_epochs=200, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()

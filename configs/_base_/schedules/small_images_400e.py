@@ -6,7 +6,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.0125, end=10, by_epoch=True),
-    dict(type='CosineAnnealingLR', T_max=400, eta_min=0.0, by_epoch=True),
+    dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=True),  # without T_max, until max_epochs
 ]
 train_cfg = dict(by_epoch=True, max_epochs=400, val_interval=1)
 val_cfg = dict()
