@@ -16,6 +16,7 @@ from torchvision.models import get_model, list_models
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import atomic_write, is_there
 from auglocal_mm.files.json_file import fit
+from auglocal_mm.files.run_record import parse_record
 from auglocal_mm.weights.backbone_record import BackboneRecord, TrainingCost, read_backbone_record
 from auglocal_mm.weights.checkpoint_file import read_weights, readable
 from auglocal_mm.weights.finite import non_finite
@@ -37,6 +38,8 @@ TRAINING_KEYS = (
     *TrainingCost.model_fields,
 )
 """What a description has only where the checkpoint records it."""
+RESNETS = ('ResNet', 'TorchvisionBackbone')
+"""Classes of plain ResNets: others, such as ``ResNeXt``, can have the same names of weights."""
 
 
 def backbone_weights(weights: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -81,7 +84,7 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any], 
     Args:
         path: The file to write, ``backbone.pth`` by convention; a safetensors file if its name ends in ``.safetensors``.
         checkpoint: As the runner saves it. ``meta['auglocal_mm']`` may contain what a
-            :class:`auglocal_mm.weights.backbone_record.BackboneRecord` tells of the training.
+            :class:`auglocal_mm.weights.backbone_record.BackboneRecord` tells of the training, and ``meta['cfg']`` its config.
         layout: The library that is to load it, see :func:`auglocal_mm.weights.layouts.in_layout`; by default the names are
             torchvision's where it has the network, and the network's own otherwise.
 
@@ -100,7 +103,7 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any], 
     recorded = fit(meta.get('auglocal_mm', {}), dict[str, Any], 'meta.auglocal_mm of the checkpoint', advice)
     beside = Path(path).with_suffix('.json')
     state = named_as_torchvision(state, recorded.get('architecture'))
-    architecture = recorded.get('architecture') or resnet_architecture(state)
+    architecture = recorded.get('architecture') or _architecture(state, meta.get('cfg'))
     state = in_layout(state, layout, architecture) if layout else state
     with atomic_write(beside) as described, atomic_write(path) as weights:
         _save(state, weights, Path(path).suffix == '.safetensors')
@@ -118,6 +121,15 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any], 
         fit(description, BackboneRecord, 'meta of the checkpoint', advice)
         described.write_text(json.dumps(description, indent=2) + '\n', encoding='utf-8')
     return beside
+
+
+def _architecture(state: Mapping[str, Tensor], config: Any) -> str:
+    """``ResNet-34`` and so on for a plain ResNet; otherwise the class of the backbone or model in the text of a config."""
+    model: Any = (parse_record(config) or {}).get('model')
+    part = model.get('backbone', model) if isinstance(model, Mapping) else None
+    network = str(part['type']).split('.')[-1] if isinstance(part, Mapping) and 'type' in part else None
+    found = resnet_architecture(state)
+    return network if network and (found == 'unknown' or network not in RESNETS) else found
 
 
 def _save(state: dict[str, Tensor], path: Path, as_safetensors: bool) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import timm
 import torch
+import torchvision
 from mmengine.runner import Runner
 from tests_support import call
 from tests_training import stages, tiny_training, write_images
@@ -126,6 +127,14 @@ def test_the_description_of_another_backbone_is_refused(options, trained, tmp_pa
     (error,) = capsys.readouterr().err.strip().splitlines()
     assert all(str(tmp_path / name) in error for name in ('backbone.pth', 'backbone.json'))
     assert sorted(path.name for path in tmp_path.iterdir()) == ['backbone.json', 'backbone.pth']
+
+
+def test_another_network_than_a_plain_resnet_is_in_the_title(tmp_path):
+    state = torchvision.models.resnext50_32x4d(num_classes=3).state_dict()
+    checkpoint = {'state_dict': state, 'meta': {'cfg': "model = dict(backbone=dict(type='ResNeXt', depth=50))\n"}}
+    write_hub_folder(tmp_path / 'hub', checkpoint, str(tmp_path / 'other.pth'))
+    assert '\n# ResNeXt\n' in (tmp_path / 'hub' / 'README.md').read_text()
+    assert json.loads((tmp_path / 'hub' / 'config.json').read_text())['architecture'] == 'ResNeXt'
 
 
 def test_what_is_not_recorded_is_said(trained, tmp_path):

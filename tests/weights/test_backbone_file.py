@@ -51,6 +51,24 @@ def test_loads_strictly_into_torchvision_and_mmdet(tmp_path, depth):
     assert description['accuracy'] == {'accuracy/top1': 91.5}
 
 
+@pytest.mark.parametrize(
+    ('network', 'backbone', 'expected'),
+    [
+        ('resnext50_32x4d', "backbone=dict(type='mmdet.ResNeXt', depth=50)", 'ResNeXt'),
+        ('resnet50', "backbone=dict(type='mmdet.ResNet', depth=50)", 'ResNet-50'),
+        ('resnet50', "backbone=dict(type='TorchvisionBackbone', name='resnet50')", 'ResNet-50'),
+        ('vgg11', "backbone=dict(type='package.chains.PlainNetwork')", 'PlainNetwork'),
+        ('vgg11', "type='mmpretrain.ImageClassifier'", 'ImageClassifier'),
+        ('vgg11', 'backbone=[]', 'unknown'),
+    ],
+)
+def test_another_network_than_a_plain_resnet_is_named_by_its_class(tmp_path, network, backbone, expected):
+    state = torchvision.models.get_model(network).state_dict()
+    meta = {'cfg': f'model = dict({backbone})\n'}
+    record = write_backbone(tmp_path / 'backbone.pth', {'state_dict': state, 'meta': meta})
+    assert json.loads(record.read_text())['architecture'] == expected
+
+
 def test_weights_that_are_not_finite_are_not_written(tmp_path):
     source = checkpoint()
     source['state_dict']['backbone.layer2.0.bn1.running_var'][1] = float('nan')

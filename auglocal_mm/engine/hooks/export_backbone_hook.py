@@ -50,7 +50,8 @@ class ExportBackboneHook(Hook):
         The accuracy is recorded only if it is that of these weights: checkpoints are written before the validation.
         """
         iteration, measured = self.measured
-        model = unwrapped(runner.model)
+        model, config = unwrapped(runner.model), runner.cfg.pretty_text
+        checkpoint['meta'].setdefault('cfg', config)  # the runner adds it to what it saves itself
         checkpoint['meta'].setdefault('auglocal_mm', {}).update(
             self.provenance
             | {
@@ -58,7 +59,7 @@ class ExportBackboneHook(Hook):
                 'architecture': getattr(model.backbone, 'architecture', None),
                 **(measured if iteration == checkpoint['meta']['iter'] else {'accuracy': {}}),
                 'epoch': finished_passes(runner, checkpoint['meta']['iter']),
-                'config_hash': hashlib.sha256(runner.cfg.pretty_text.encode()).hexdigest(),
+                'config_hash': hashlib.sha256(config.encode()).hexdigest(),
             }
         )
 

@@ -60,4 +60,5 @@ def test_bp_is_one_module_without_heads(tiny_config):
     config = tiny_config('bp', **{'train_cfg.max_epochs': 1})
     Runner.from_cfg(config).train()
     assert described(config)['partition'] == {'num_local_modules': 1, 'split_points': []}
+    assert described(config)['architecture'] == 'ResNet'  # of three stages, which has no depth of a plain one
     assert 'auxiliary_heads' not in described(config)
