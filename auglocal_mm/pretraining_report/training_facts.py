@@ -53,8 +53,9 @@ def method(run: PretrainingRun) -> str:
 
 
 def network(run: PretrainingRun) -> str:
-    """Such as ``ResNet-34``."""
-    return run.record.architecture or run.stage.backbone.split('.')[-1]
+    """Such as ``ResNet-34``, from the config where the record does not know it."""
+    known = run.record.architecture not in ('', 'unknown')
+    return run.record.architecture if known else run.stage.backbone.split('.')[-1].removesuffix('-None')
 
 
 def num_local_modules(run: PretrainingRun) -> int | None:

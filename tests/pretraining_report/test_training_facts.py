@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from tests_pretrainings import RECORD, backpropagation, pretraining
+from tests_pretrainings import CONFIG, RECORD, backpropagation, pretraining
 
 from auglocal_mm.pretraining_report.training_facts import (
     NOT_EXPORTED,
@@ -51,6 +51,17 @@ def test_what_an_older_record_lacks_is_taken_from_the_config_or_missing():
         *('split after', 'training images', 'device', 'training time (h:min:s)', 'peak memory', 'versions', 'commit'),
         'SHA-256 of backbone.pth',
     }
+
+
+@pytest.mark.parametrize(
+    ('backbone', 'expected'),
+    [({'type': 'mmdet.ResNeXt', 'depth': 50}, 'ResNeXt-50'), ({'type': 'package.PlainNetwork'}, 'PlainNetwork')],
+)
+@pytest.mark.parametrize('recorded', ['', 'unknown'])
+def test_a_network_that_the_record_does_not_know_is_that_of_the_config(recorded, backbone, expected):
+    run = pretraining(record=record(architecture=recorded), model={**CONFIG['model'], 'backbone': backbone})
+    assert training_facts(run)['network'] == expected
+    assert sentence(run).startswith(f'{expected}, trained')
 
 
 def test_backpropagation():
