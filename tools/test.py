@@ -68,7 +68,8 @@ def augment(config: Config) -> None:
     """
     if 'tta_model' not in config and config.model.get('roi_head', {}).get('mask_head'):
         raise InputError(
-            "--tta merges boxes only (MMDetection's DetTTAModel), but model.roi_head has a mask_head; set tta_model, or omit it"
+            "--tta merges boxes only (MMDetection's DetTTAModel), but model.roi_head has a mask_head; set tta_model, or omit "
+            '--tta'
         )
     dataset = config.test_dataloader.dataset
     while 'dataset' in dataset:

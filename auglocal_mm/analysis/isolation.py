@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
@@ -57,7 +58,8 @@ def check_run(config: Config) -> None:
     check_classes(batches.dataset, model)
     data = model.data_preprocessor(next(iter(batches)), training=True)
     inputs, labels, modules = data['inputs'], data['data_samples'], model.local_modules()
-    console = Console(width=None if sys.stdout.isatty() else 160)  # a file has room for the full table
+    # A file has room for the full table; the tables of all processes are equal.
+    console = Console(width=None if sys.stdout.isatty() else 160, quiet=not is_main_process())
     costs = module_costs(modules, [layer.name for layer in model.layers], inputs[:1])
     console.print(to_table(costs, inputs.shape[2:]))
     if len(modules) == 1:

@@ -4,6 +4,7 @@ import fcntl
 import glob
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -66,6 +67,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a temporary folder beside ``path``, which is renamed to ``path`` when the block succeeds, and else removed.
 
+    Temporary folders left by killed writes of the same folder are removed too.
+
     Args:
         path: The folder to write, which does not exist or is empty.
 
@@ -77,9 +80,14 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise InputError(f'cannot write {target}: it is not an empty folder; give another one, or remove it')
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=target.parent, prefix=f'.{target.name}.', suffix='.tmp', ignore_cleanup_errors=True
-        ) as name:
+        remove_leftovers(target.parent, glob.escape(target.name))
+        with (
+            tempfile.TemporaryDirectory(
+                dir=target.parent, prefix=f'.{target.name}.', suffix='.tmp', ignore_cleanup_errors=True
+            ) as name,
+            _opened(name) as lock,
+        ):
+            _try_lock(lock)
             yield Path(name)
             os.chmod(name, 0o777 & ~_umask())
             os.replace(name, target)
@@ -88,16 +96,26 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path, names: str) -> None:
-    """Removes what killed calls of :func:`atomic_write` left in ``folder``, but no file that is being written.
+    """Removes what killed calls of :func:`atomic_write` and :func:`atomic_folder` left, but nothing that is being written.
 
     Args:
-        folder: The folder of the files.
+        folder: Where they were writing.
         names: A glob pattern of their names, such as ``*.pth``.
     """
     for path in folder.glob(f'.{names}.{"[a-z0-9_]" * 8}.tmp'):
-        with suppress(OSError), open(path, 'rb') as file:
-            if _try_lock(file.fileno()):  # its writer is dead
-                path.unlink()
+        with suppress(OSError), _opened(path) as lock:
+            if _try_lock(lock):  # its writer is dead
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[int]:
+    """Yields the descriptor of a file or a folder, to lock it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _try_lock(file: int) -> bool:

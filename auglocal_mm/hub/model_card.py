@@ -15,6 +15,8 @@ UNKNOWN = 'not recorded'
 TIMM = """With timm, from a copy of this folder or from the Hub:
 
 ```python
+import timm
+
 model = timm.create_model('local-dir:FOLDER', pretrained=True)  # or 'hf-hub:USER/NAME'
 ```
 
@@ -47,7 +49,8 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
     """
     known = record.method != 'unknown'
     modules = record.partition.num_local_modules if record.partition else training.local_modules
-    tags = ['image-classification', *(['local-learning'] if (modules or 1) > 1 else [])]
+    task = 'image-classification' if record.num_classes else 'image-feature-extraction'
+    tags = [task, *(['local-learning'] if (modules or 1) > 1 else [])]
     header = [f'tags: [{", ".join(tags)}]', *(['library_name: timm'] if in_timm else [])]
     header += [f'license: {licence}'] if licence else []
     facts = {
@@ -104,4 +107,5 @@ def _heads(record: BackboneRecord, training: Training) -> str | None:
 def _data(record: BackboneRecord, training: Training) -> str | None:
     """The data sets that were trained on, and the number of their classes."""
     found = record_text.datasets(record) or training.config.data
-    return found and f'{found}, {len(training.classes) or record.num_classes or "unknown"} classes'
+    classes = len(training.classes) or record.num_classes or training.config.get('model.head.num_classes')
+    return found and f'{found}, {classes or "unknown"} classes'

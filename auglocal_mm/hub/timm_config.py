@@ -50,5 +50,5 @@ def preparation(config: RunConfig) -> dict[str, Any]:
     for key in ('mean', 'std'):
         value = config.get(f'model.data_preprocessor.{key}')
         if isinstance(value, Sequence) and all(isinstance(each, int | float) for each in value):
-            prepared[key] = [each / 255 for each in value]
+            prepared[key] = [round(each / 255, 12) for each in value]  # 0.224, not 0.22399999999999998
     return prepared

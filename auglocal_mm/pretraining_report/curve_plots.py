@@ -68,7 +68,7 @@ def plot_runs(curves: Mapping[str, Points], x_label: str, y_label: str, from_zer
     axes.set_xlabel(x_label)
     axes.set_xlim(left=0)
     if from_zero:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.05 * axes.get_ylim()[1])  # a constant lies below the edge
     if len(curves) > 1:
         figure.legend(loc='outside upper left', ncols=2, borderaxespad=0)
     return figure

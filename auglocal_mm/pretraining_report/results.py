@@ -48,7 +48,7 @@ def outcome(run: PretrainingRun) -> str:
     if found is None:
         return 'There is no top-1 accuracy yet.'
     images = run.record.num_validation_images
-    known = f', with a 95% interval of {interval(found.last, images)}' if images else ''
+    known = f', with a 95 % interval of {interval(found.last, images)}' if images else ''
     return f'Its top-1 accuracy on the validation set is {found.last:.2f} %{"" if run.finished else " so far"}{known}.'
 
 

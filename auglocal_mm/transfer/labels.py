@@ -15,8 +15,8 @@ def images(number: int) -> str:
 
 
 def signed(difference: float | None, decimals: int = 1) -> str:
-    """Returns a rounded difference with its sign; zero has none."""
+    """Returns a rounded difference with its sign, a true minus (U+2212); zero has none."""
     if difference is None:
         return NOT_AVAILABLE
     rounded = round(difference, decimals)
-    return f'{rounded:+.{decimals}f}' if rounded else f'{0:.{decimals}f}'
+    return f'{rounded:+.{decimals}f}'.replace('-', '\N{MINUS SIGN}') if rounded else f'{0:.{decimals}f}'

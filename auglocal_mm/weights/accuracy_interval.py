@@ -4,7 +4,7 @@ from scipy import stats
 
 
 def accuracy_interval(accuracy: float, num_images: int) -> tuple[float, float]:
-    """Wilson's 95% interval of an accuracy over random images; it is of one training, and says nothing of other seeds.
+    """Wilson's 95 % interval of an accuracy over random images; it is of one training, and says nothing of other seeds.
 
     Args:
         accuracy: In percent.

@@ -40,7 +40,7 @@ def accuracies(record: BackboneRecord) -> dict[str, str]:
     """Each accuracy by its name, in percent, with its interval where the number of images is recorded."""
     found, images = record.accuracy or {}, record.num_validation_images
     return {
-        name: f'{value:.2f}{f" (95% interval {interval(value, images)})" if images else ""}'
+        name: f'{value:.2f}{f" (95 % interval {interval(value, images)})" if images else ""}'
         for name, value in found.items()
     }
 

@@ -177,3 +177,11 @@ def test_bad_input_is_told_once(tiny_config, processes, settings, words):
     for other in others:
         assert other.returncode == 1
         assert not re.search('error|Traceback', other.stderr)
+
+
+def test_a_check_is_printed_once(tiny_config, tmp_path):
+    config = tiny_config(layer_parallel=2, work_dir=str(tmp_path / 'none'), **SMALL)
+    first, second = ended(start(config, 2, '--check'))
+    assert first.returncode == second.returncode == 0, first.stderr + second.stderr
+    assert all(text in first.stdout for text in ('7 local modules', 'process 1: stem', 'Isolation holds'))
+    assert 'local modules' not in second.stdout and 'Isolation' not in second.stdout

@@ -10,7 +10,7 @@ from auglocal_mm.datasets.read_image import read_image
 from auglocal_mm.engine.checkpoint import latest_checkpoint
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.matches_file import VERSION
-from auglocal_mm.files.atomic import atomic_write, is_there, remove_leftovers, write_json, write_text
+from auglocal_mm.files.atomic import atomic_folder, atomic_write, is_there, remove_leftovers, write_json, write_text
 from auglocal_mm.files.json_file import read_json
 from auglocal_mm.settings.config_file import read_config_file
 from auglocal_mm.studies import read_results
@@ -122,6 +122,20 @@ def test_the_next_write_removes_what_a_killed_one_left_and_spares_a_live_one(tmp
         assert not left.exists()
     assert (tmp_path / 'a[1].pth').read_text() == 'slow'
     assert all(path.exists() for path in (other, *mine)), 'files with other names stay'
+
+
+def test_the_next_folder_removes_what_a_killed_write_left_and_spares_a_live_one(tmp_path):
+    left, other = tmp_path / '.a[1].k1_3xy9z.tmp', tmp_path / '.a1.k1_3xy9z.tmp'
+    for path in (left, other):
+        path.mkdir()
+        (path / 'half').write_text('half')
+    with atomic_folder(tmp_path / 'a[1]') as slow:
+        with atomic_folder(tmp_path / 'a[1]') as quick:
+            (quick / 'file').write_text('quick')
+        assert slow.is_dir(), 'a folder that is being written stays'
+        assert not left.exists()
+        (tmp_path / 'a[1]' / 'file').unlink()  # only an empty one is replaced
+    assert other.is_dir() and (tmp_path / 'a[1]').is_dir()
 
 
 def test_leftovers_are_removed_by_name(tmp_path):

@@ -190,3 +190,20 @@ def test_a_licence_without_a_card_is_refused(trained, tmp_path, capsys):
     with pytest.raises(SystemExit, match='1'):
         call(EXPORT, trained, str(tmp_path / 'a.pth'), '--license', 'mit')
     assert '--license is mit' in capsys.readouterr().err
+
+
+def test_a_licence_that_is_no_identifier_is_refused(trained, tmp_path, capsys):
+    """It would break the header of the model card, which is YAML."""
+    with pytest.raises(SystemExit):
+        call(EXPORT, trained, str(tmp_path / 'hub'), '--hub-folder', '--license', 'mine: all rights reserved')
+    assert "--license is 'mine: all rights reserved'" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_folder_without_a_classifier_is_of_features(trained, tmp_path):
+    call(
+        EXPORT, str(Path(trained).with_name('backbone.pth')), str(tmp_path / 'hub'), '--hub-folder', '--layout', 'mmdet'
+    )
+    text = (tmp_path / 'hub' / 'README.md').read_text()
+    assert 'tags: [image-feature-extraction, local-learning]' in text
+    assert facts(tmp_path / 'hub')['data'] == 'images (ImageFolder), 3 classes'

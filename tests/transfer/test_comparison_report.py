@@ -59,7 +59,7 @@ def test_negative_and_vanishing_differences(make_work_dir: MakeWorkDir, validati
         'BP': [make_work_dir('bp', {'t': [validation(12, 0.4, 0.3)]})],
         'AugLocal': [make_work_dir('auglocal', {'t': [validation(12, 0.388, 0.3)]})],
     }
-    assert rows(to_markdown(compare(groups)), 'AugLocal')[1] == ['-1.2', '-1.2', '-1.2', '0.0', '0.0', '0.0']
+    assert rows(to_markdown(compare(groups)), 'AugLocal')[1] == ['−1.2', '−1.2', '−1.2', '0.0', '0.0', '0.0']
 
 
 def test_top1_is_over_backbones_not_over_detectors(tmp_path: Path, make_work_dir: MakeWorkDir) -> None:

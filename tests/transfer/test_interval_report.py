@@ -8,6 +8,7 @@ from auglocal_mm.transfer.comparison import compare
 from auglocal_mm.transfer.comparison_report import to_json, to_markdown
 from auglocal_mm.transfer.interval_report import NO_VERDICT, with_interval
 from auglocal_mm.transfer.intervals import find_intervals
+from auglocal_mm.transfer.labels import signed
 from auglocal_mm.transfer.page.verdict_sentences import verdict_sentences
 from auglocal_mm.transfer.paired_interval import Interval
 from auglocal_mm.transfer.verdict import NOTHING_DETECTED
@@ -36,9 +37,9 @@ def told(make_evaluated, monkeypatch):
 def test_a_difference_with_its_interval():
     interval = Interval(0.52, 0.44, 0.1, None, 0.1, None)
     assert with_interval(0.52, interval) == '+0.5 [+0.1, +1.0]'
-    assert with_interval(-0.52, None) == '-0.5'
+    assert with_interval(-0.52, None) == '−0.5'
     assert with_interval(None, None) == 'n/a'
-    assert with_interval(-0.04, Interval(-0.04, 0.04, 0.1, None, 0.1, None)) == '0.0 [-0.1, 0.0]'
+    assert with_interval(-0.04, Interval(-0.04, 0.04, 0.1, None, 0.1, None)) == '0.0 [−0.1, 0.0]'
 
 
 def test_text_says_what_the_intervals_are(told):
@@ -47,11 +48,11 @@ def test_text_says_what_the_intervals_are(told):
     assert r'BP, Aug\|Local, same (one seed)' in text
     assert 'With one seed' in text
     difference = report['names']['Aug|Local']['intervals']['bbox_mAP']
-    low, high = (f'{difference[end]:+.2f}' for end in ('low', 'high'))
-    assert rf'| Aug\|Local | box AP | {difference["difference"]:+.2f} [{low}, {high}] | worse |' in text
+    value, low, high = (signed(difference[each], 2) for each in ('difference', 'low', 'high'))
+    assert rf'| Aug\|Local | box AP | {value} [{low}, {high}] | worse |' in text
     assert '| same | box AP | 0.00 [0.00, 0.00] | equal |' in text
     assert r'Aug\|Local, box AP: the intervals of 2 of 2 categories' in text
-    assert '| dog | -' in text
+    assert '| dog | −' in text
 
 
 def test_margin_moves_the_verdict(told):
@@ -88,7 +89,7 @@ def test_rare_categories_have_a_difference_alone(told, monkeypatch):
     assert re.search(r'Categories .*fewer than 10 images, of which there are 2\b', text)
     assert 'box AP: no category has an interval' in text
     assert 'APs without brackets' in text
-    assert re.search(r'\| box AP \| -\d+\.\d\d \| undecided \|.*too few images', text)
+    assert re.search(r'\| box AP \| −\d+\.\d\d \| undecided \|.*too few images', text)
     dog = report['names']['Aug|Local']['category_intervals']['bbox']['dog']
     assert list(dog) == ['difference'] and dog['difference'] < 0
 

@@ -41,7 +41,7 @@ def test_accuracies_with_and_without_the_number_of_images():
     accuracy = {'accuracy': {'accuracy/top1': 7500 / 148}}
     assert accuracies(BackboneRecord.model_validate(accuracy)) == {'accuracy/top1': '50.68'}
     known = BackboneRecord.model_validate({**accuracy, 'num_validation_images': 148})
-    assert accuracies(known) == {'accuracy/top1': '50.68 (95% interval 42.71 to 58.61 over 148 validation images)'}
+    assert accuracies(known) == {'accuracy/top1': '50.68 (95 % interval 42.71 to 58.61 over 148 validation images)'}
     assert accuracies(BackboneRecord()) == {}
 
 

@@ -1,6 +1,7 @@
 """Writes the backbone of a checkpoint as a file that torchvision, timm or MMDetection loads, or as a folder to publish."""
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,6 +43,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         )
     if options.license and not options.hub_folder:
         raise InputError(f'--license is {options.license}, but only a model card states it; add --hub-folder')
+    if options.license and not re.fullmatch(r'[\w.+-]+', options.license, re.ASCII):
+        raise InputError(
+            f'--license is {options.license!r}, expected an identifier of SPDX such as apache-2.0 or cc-by-nc-4.0'
+        )
     is_safetensors = options.format == 'safetensors'
     if options.format and not options.hub_folder and is_safetensors != (Path(options.out).suffix == '.safetensors'):
         raise InputError(

@@ -1,6 +1,7 @@
 """Makes a training layer-parallel: divides the local modules among processes, and puts them together where all are needed."""
 
 import itertools
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -140,6 +141,8 @@ class LayerParallelHook(Hook):
         self.networks = [self.network, *averages]
         self.collected: list[dict[str, Tensor]] = [{} for _ in self.networks]
         self._release()
+        # Schedules of modules that are trained elsewhere go on, which MMEngine takes for a mistake.
+        warnings.filterwarnings('ignore', message='Detected call of `scheduler.step')
         for name in self._foreign():
             runner.optim_wrapper[name].optimizer.state.clear()
         for index, network in enumerate(self.networks):

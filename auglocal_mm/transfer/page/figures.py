@@ -11,7 +11,16 @@ from auglocal_mm.transfer.evaluation_log import AP_ITEMS, logged_validations
 from auglocal_mm.transfer.interval_report import others
 from auglocal_mm.transfer.intervals import Intervals
 from auglocal_mm.transfer.labels import NOT_AVAILABLE, label, signed
-from auglocal_mm.transfer.page.plots import Curves, kinds, plot_convergence, plot_differences, plot_sizes, style
+from auglocal_mm.transfer.page.plots import (
+    Curves,
+    difference_limits,
+    kinds,
+    leaves,
+    plot_convergence,
+    plot_differences,
+    plot_sizes,
+    style,
+)
 from auglocal_mm.transfer.paired_interval import LEVEL, Interval
 
 MOST_CATEGORIES = 80
@@ -55,6 +64,8 @@ def _differences(comparison: Comparison, name: str, rows: dict[str, Interval], m
     caption = f'{title} with {100 * LEVEL:.0f} % intervals. Shaded: ±{margin:g} points.'
     if not all(math.isfinite(each.half_width) for each in rows.values()):
         caption += ' Hollow: objects in too few images for an interval.'
+    if any(leaves(each, *difference_limits(rows.values(), margin)) for each in rows.values()):
+        caption += ' Arrows: the interval leaves the plot.'
     return inline_plot(figure, f'{title}: {values}.', caption)
 
 

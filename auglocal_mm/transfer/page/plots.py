@@ -1,7 +1,7 @@
 """The plots of a comparison's page: narrow enough for a phone, in colours that suit light and dark pages."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ COLOURS = ('#808080', '#2f86c8', '#d06a1b', '#2e9a72', '#a66bbe', '#b8860b')
 MARKERS = 'osD^vP'
 WIDTH = 5.0
 """Inches."""
+WIDEST = 3
+"""Times the median half-width of all intervals in a plot: what is wider leaves the plot, and does not squeeze the others."""
 Curves = Mapping[str, Sequence[Mapping[int, Mapping[str, float | None]]]]
 """AP points by metric, for each step of each run of each name."""
 
@@ -29,8 +31,28 @@ def style(comparison: Comparison, name: str) -> dict[str, Any]:
     return {'color': COLOURS[index % len(COLOURS)], 'marker': MARKERS[index % len(MARKERS)], 'label': name}
 
 
+def difference_limits(intervals: Collection[Interval], margin: float) -> tuple[float, float]:
+    """The ends of the axis of differences: it contains all differences, the margin, and the intervals up to ``WIDEST``."""
+    widths = [each.half_width for each in intervals if math.isfinite(each.half_width)]
+    widest = WIDEST * float(np.median(widths)) if widths else 0.0
+    drawn = [
+        (each.difference, min(each.half_width, widest) if math.isfinite(each.half_width) else 0) for each in intervals
+    ]
+    low = min(-margin, *(difference - width for difference, width in drawn))
+    high = max(margin, *(difference + width for difference, width in drawn))
+    space = 0.05 * (high - low) or 1.0
+    return low - space, high + space
+
+
+def leaves(interval: Interval, low: float, high: float) -> bool:
+    """Whether an interval is finite and does not lie between the ends of an axis."""
+    return math.isfinite(interval.half_width) and not low <= interval.low <= interval.high <= high
+
+
 def plot_differences(intervals: Mapping[str, Interval], margin: float, drawn: Mapping[str, Any], what: str) -> Figure:
     """One row per metric or category, from the top: its difference, its interval if that is finite, and the margin.
+
+    Arrows are where an interval leaves the plot.
 
     Args:
         intervals: By what is written at the row.
@@ -42,6 +64,7 @@ def plot_differences(intervals: Mapping[str, Interval], margin: float, drawn: Ma
     axes = figure.subplots()
     axes.axvspan(-margin, margin, color='#808080', alpha=0.2, linewidth=0)
     axes.axvline(0, color='black', linewidth=0.8)
+    low, high = difference_limits(intervals.values(), margin)
     for row, each in enumerate(intervals.values()):
         if math.isfinite(each.half_width):
             axes.plot([each.low, each.high], [row, row], color=drawn['color'], linewidth=1.5, solid_capstyle='butt')
@@ -54,6 +77,10 @@ def plot_differences(intervals: Mapping[str, Interval], margin: float, drawn: Ma
             markersize=5,
             fillstyle='full' if full else 'none',
         )
+        for arrow, end, beyond in (('<', low, each.low < low), ('>', high, each.high > high)):
+            if full and beyond:
+                axes.plot(end, row, arrow, color=drawn['color'], markersize=5, clip_on=False)
+    axes.set_xlim(low, high)
     axes.set_yticks(range(len(intervals)), list(intervals))
     axes.set_ylim(len(intervals) - 0.4, -0.6)
     axes.tick_params(axis='y', length=0)
@@ -99,7 +126,7 @@ def plot_convergence(comparison: Comparison, curves: Curves, kind: str, step: st
         axes.plot(common, means, linewidth=1.6, markersize=4, **drawn)
     axes.set(xlabel=step, ylabel=f'{label(f"{kind}_mAP")} (points)')
     axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     _legend(figure, axes)
     return figure
 

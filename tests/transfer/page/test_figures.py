@@ -6,6 +6,7 @@ import pytest
 from auglocal_mm.transfer import intervals
 from auglocal_mm.transfer.comparison import compare
 from auglocal_mm.transfer.intervals import find_intervals
+from auglocal_mm.transfer.labels import signed
 from auglocal_mm.transfer.page import figures as page_figures
 from auglocal_mm.transfer.page.figures import category_figures, convergence_figures, metric_figures, size_figures
 
@@ -30,7 +31,7 @@ def test_differences_are_told_to_those_who_do_not_see_them(evaluated, monkeypatc
     assert spoken.startswith('AugLocal minus BP: box AP: box AP ') and masks.startswith('AugLocal minus BP: mask AP: ')
     for metric, name in (('bbox_mAP', 'box AP'), ('bbox_mAP_s', 'box APs')):
         each = found.metrics['AugLocal'][metric]
-        assert f'{name} {each.difference:+.1f} from {each.low:+.1f} to {each.high:+.1f}' in spoken
+        assert f'{name} {signed(each.difference)} from {signed(each.low)} to {signed(each.high)}' in spoken
     assert 'APl' not in spoken, 'there are no large objects'
     assert '±0.5 points' in metric_figures(comparison, found, 0.5)
 
@@ -48,7 +49,7 @@ def test_categories_are_ordered_by_their_difference(make_evaluated, monkeypatch)
     comparison = compare({'BP': [make_evaluated('bp')], 'AugLocal': [make_evaluated('auglocal', shift=2.0)]})
     found = find_intervals(comparison, 40, 0)
     (spoken, caption), _ = figures(category_figures(comparison, found, 0.3)).items()
-    differences = [float(each) for each in re.findall(r'(?:cat|dog) ([+-]\d+\.\d)', spoken)]
+    differences = [float(each.replace('−', '-')) for each in re.findall(r'(?:cat|dog) ([+−]\d+\.\d)', spoken)]
     assert len(differences) == 2 and differences == sorted(differences, reverse=True)
     assert 'Hollow' not in caption
     monkeypatch.setattr(page_figures, 'MOST_CATEGORIES', 1)

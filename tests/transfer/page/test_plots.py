@@ -6,7 +6,9 @@ from auglocal_mm.transfer.comparison import compare
 from auglocal_mm.transfer.page.plots import (
     COLOURS,
     MARKERS,
+    difference_limits,
     kinds,
+    leaves,
     plot_convergence,
     plot_differences,
     plot_sizes,
@@ -61,6 +63,30 @@ def test_differences_from_the_top_with_their_intervals():
     assert (margin.get_x(), margin.get_width()) == pytest.approx((-0.3, 0.6))
 
 
+def test_a_wide_interval_leaves_the_plot_and_does_not_squeeze_the_others():
+    usual, wide = Interval(1.0, 2.0, 0.1, None, 0.1, None), Interval(3.0, 90.0, 0.1, None, 0.1, None)
+    figure = plot_differences({'cat': usual, 'dog': usual, 'emu': wide}, 0.3, {'color': 'red', 'marker': 'o'}, 'points')
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    assert low < -3 <= 9 < high < 10, 'three times the median half-width to either side of the wide one'
+    arrows = [(line.get_marker(), line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines[-2:]]
+    assert arrows == [('<', low, 2), ('>', high, 2)]
+    assert [leaves(each, low, high) for each in (usual, wide)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ('differences', 'widths', 'margin', 'ends'),
+    [
+        ([0.0, 0.0], [0.0, 0.2], 0.3, (-0.33, 0.33)),  # the margin is shown whole, and what lies within it
+        ([-2.0, 8.0], [math.inf, math.inf], 0.0, (-2.5, 8.5)),
+        ([0.0], [0.0], 0.0, (-1.0, 1.0)),
+    ],
+)
+def test_all_differences_and_the_margin_are_in_the_plot(differences, widths, margin, ends):
+    intervals = [Interval(each, width, 0.1, None, 0.1, None) for each, width in zip(differences, widths, strict=True)]
+    assert difference_limits(intervals, margin) == pytest.approx(ends)
+
+
 def test_sizes_are_the_means_and_their_deviations(comparison):
     (axes,) = plot_sizes(comparison, 'bbox').axes
     (bp, _, (bars,)), (auglocal, _, _) = (each.lines for each in axes.containers)
@@ -79,6 +105,13 @@ def test_convergence_of_runs_and_their_mean(comparison):
     assert second[0] == [1, 3] and math.isnan(second[1][1])
     assert mean[0] == [1, 3] and mean[1][0] == 15 and math.isnan(mean[1][1])
     assert axes.get_xlabel() == 'epoch'
+
+
+def test_epochs_are_whole_where_there_is_one(comparison):
+    curves = {'BP': [{1: {'bbox_mAP': 10.0}}]}
+    (axes,) = plot_convergence(comparison, curves, 'bbox', 'epoch').axes
+    low, high = axes.get_xlim()
+    assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]
 
 
 def test_kinds_are_those_that_were_measured(comparison, make_work_dir, validation):

@@ -24,15 +24,15 @@ def told(comparison, difference, half_width, **settings):
     ('difference', 'half_width', 'expected'),
     [
         (0.5, 0.4, '<strong>AugLocal is better</strong> than B&lt;P in box AP: DIFFERENCE+0.50 [+0.10, +0.90]END.'),
-        (-0.5, 0.4, '<strong>AugLocal is worse</strong> than B&lt;P in box AP: DIFFERENCE-0.50 [-0.90, -0.10]END.'),
+        (-0.5, 0.4, '<strong>AugLocal is worse</strong> than B&lt;P in box AP: DIFFERENCE−0.50 [−0.90, −0.10]END.'),
         (
             *(0.1, 0.15),
-            '<strong>AugLocal and B&lt;P are equal</strong> in box AP within ±0.3 points: DIFFERENCE+0.10 [-0.05, +0.25]END.',
+            '<strong>AugLocal and B&lt;P are equal</strong> in box AP within ±0.3 points: DIFFERENCE+0.10 [−0.05, +0.25]END.',
         ),
         (
             *(0.2, 1.96),
             'Whether AugLocal is better or worse than B&lt;P in box AP is <strong>undecided</strong>: '
-            'DIFFERENCE+0.20 [-1.76, +2.16]END. It would take 480,183 images to decide.',
+            'DIFFERENCE+0.20 [−1.76, +2.16]END. It would take 480,183 images to decide.',
         ),
     ],
 )
