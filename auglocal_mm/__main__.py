@@ -44,7 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         epilog='\n'.join(f'  {command:15}{summary(tool)}' for command, tool in COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('command', metavar='COMMAND', choices=COMMANDS, help='one of those below; COMMAND --help')
+    parser.add_argument(
+        'command',
+        metavar='COMMAND',
+        choices=COMMANDS,
+        help='one of the commands below; COMMAND --help lists its arguments',
+    )
     command = parser.parse_args(given[:1]).command
     sys.argv = [f'{parser.prog} {command}', *given[1:]]  # by which usage and errors name the command
     load_tool(TOOLS / COMMANDS[command]).main(given[1:])

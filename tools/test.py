@@ -26,9 +26,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, metavar='FILE', help='write the predictions to this .pkl file')
     parser.add_argument('--show', action='store_true', help='show the images with detections in a window')
     parser.add_argument('--show-dir', help='save drawn detections to this folder under work_dir/<timestamp>')
-    parser.add_argument('--wait-time', type=float, default=2, help='seconds for which --show displays each image')
     parser.add_argument(
-        '--tta', action='store_true', help='test-time augmentation, built in for detectors, else by tta_model'
+        '--wait-time', type=float, default=2, help='seconds for which --show displays each image; default: %(default)s'
+    )
+    parser.add_argument(
+        '--tta',
+        action='store_true',
+        help='test-time augmentation: built in for detectors without masks, by tta_model of the config for others',
     )
     return parser.parse_args(arguments)
 

@@ -29,7 +29,7 @@ WAIT_FOR_BATCH = 600
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options that training and testing share, named as in the OpenMMLab tools."""
-    parser.add_argument('config', help='path of the config file')
+    parser.add_argument('config', help='path of the config file, or name of a config of the package')
     parser.add_argument('--work-dir', help='folder for logs and checkpoints; default: work_dirs/<name of the config>')
     parser.add_argument(
         '--cfg-options',

@@ -45,8 +45,8 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--batch-size', type=int, help="images per iteration; default: the config's")
     parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
     parser.add_argument('--amp', action='store_true', help='bfloat16 forward passes')
-    parser.add_argument('--iterations', type=int, default=5, help='timed iterations per process')
-    parser.add_argument('--rounds', type=int, default=3, help='processes per scheme')
+    parser.add_argument('--iterations', type=int, default=5, help='timed iterations per process; default: %(default)s')
+    parser.add_argument('--rounds', type=int, default=3, help='processes per scheme; default: %(default)s')
     parser.add_argument(
         '--plans',
         type=float,
@@ -59,14 +59,15 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         '--cost',
         choices=('flops', 'time'),
         default='flops',
-        help='what plans have least of; time is measured layer by layer, and compared with that of an iteration',
+        help='what plans minimise; time is measured layer by layer, and compared with that of an iteration; default: %(default)s',
     )
     parser.add_argument(
         '--heads',
         nargs='+',
         default=[AUGLOCAL],
         choices=HEADS,
-        help=f'kinds of heads of the plans, {AUGLOCAL} as in the config, others as by default; default: {AUGLOCAL}',
+        help=f'types of heads of the plans: {AUGLOCAL} with the settings of the config, others with their defaults; default: '
+        f'{AUGLOCAL}',
     )
     parser.add_argument(
         '--compiled',

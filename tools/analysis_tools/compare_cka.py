@@ -15,13 +15,18 @@ from auglocal_mm.settings.cfg_options import CfgOptions
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, compares and writes the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('first_config')
-    parser.add_argument('first_checkpoint')
-    parser.add_argument('second_config')
-    parser.add_argument('second_checkpoint')
-    parser.add_argument('--names', nargs=2, default=('first', 'second'), help='names in the figure')
+    parser.add_argument('first_config', help='config of a classifier')
+    parser.add_argument('first_checkpoint', help='its checkpoint')
+    parser.add_argument('second_config', help='config of a classifier of equal depth')
+    parser.add_argument('second_checkpoint', help='its checkpoint')
     parser.add_argument(
-        '--images', type=int, default=2000, help='number of validation images of the first config, drawn at random'
+        '--names', nargs=2, default=('first', 'second'), help='names in the figure; default: first second'
+    )
+    parser.add_argument(
+        '--images',
+        type=int,
+        default=2000,
+        help='number of validation images of the first config, drawn at random; default: %(default)s',
     )
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of both configs')

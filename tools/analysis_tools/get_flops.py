@@ -32,7 +32,7 @@ def plot(costs: dict[str, MultiplyAdds]) -> Figure:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, counts and writes the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('configs', nargs='+')
+    parser.add_argument('configs', nargs='+', help='configs of classifiers')
     parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of all configs')

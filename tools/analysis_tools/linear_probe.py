@@ -15,12 +15,14 @@ from auglocal_mm.settings.cfg_options import CfgOptions
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, fits all probes in one pass, and writes the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config')
-    parser.add_argument('checkpoint')
+    parser.add_argument('config', help='config of a classifier')
+    parser.add_argument('checkpoint', help='its checkpoint')
     parser.add_argument(
         '--images', type=int, default=1 << 62, help='number of images of each data set, drawn at random; default: all'
     )
-    parser.add_argument('--penalty', type=float, default=1e-3, help='penalty of the ridge regression, per image')
+    parser.add_argument(
+        '--penalty', type=float, default=1e-3, help='penalty of the ridge regression, per image; default: %(default)s'
+    )
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of the config')
     options = parser.parse_args(arguments)

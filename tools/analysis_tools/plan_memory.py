@@ -1,4 +1,4 @@
-"""Finds the best trade-off of memory and compute: where to split a network, how deep its heads, what to recompute.
+"""Finds the best trade-off of memory and compute: where to split a network, how deep to make its heads, what to recompute.
 
 Needs no GPU and no data.
 """
@@ -64,26 +64,27 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         InputError: An option is out of range.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config')
+    parser.add_argument('config', help='config of a classifier')
     parser.add_argument('--batch-size', type=int, help="images per process; default: the config's")
     parser.add_argument(
         '--budget', help='total memory, such as 8GiB; default: half the memory of BP, or the least possible'
     )
     parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
-    parser.add_argument('--min-depth', type=int, default=2, help='minimum depth d of the heads')
-    parser.add_argument('--max-depth', type=int, default=5, help='maximum depth d of the heads')
+    parser.add_argument('--min-depth', type=int, default=2, help='minimum depth d of the heads; default: %(default)s')
+    parser.add_argument('--max-depth', type=int, default=5, help='maximum depth d of the heads; default: %(default)s')
     parser.add_argument(
         '--heads',
         nargs='+',
         default=[AUGLOCAL],
         choices=HEADS,
-        help=f'kinds of auxiliary heads to choose from, {AUGLOCAL} as in the config, others as by default; default: {AUGLOCAL}',
+        help=f'types of auxiliary heads to choose from: {AUGLOCAL} with the settings of the config, others with their defaults; '
+        f'default: {AUGLOCAL}',
     )
     parser.add_argument(
         '--cost',
         choices=('flops', 'time'),
         default='flops',
-        help='what the cheapest plan has least of; time is measured here, layer by layer',
+        help='what plans minimise; time is measured on this machine, layer by layer; default: %(default)s',
     )
     parser.add_argument('--amp', action='store_true', help='plan for bfloat16 forward passes')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')

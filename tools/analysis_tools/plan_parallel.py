@@ -47,26 +47,32 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         InputError: An option is out of range.
     """
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config')
+    parser.add_argument('config', help='config of a classifier')
     parser.add_argument('--devices', type=int, required=True, metavar='P', help='number of devices')
     parser.add_argument(
-        '--bandwidth', default='25Gbit', help='of a link in each direction, per second; default: 25Gbit'
+        '--bandwidth', default='25Gbit', help='bandwidth of a link in each direction, per second; default: %(default)s'
     )
-    parser.add_argument('--latency', default='20us', help='of a message; default: 20us')
+    parser.add_argument('--latency', default='20us', help='latency of a message; default: %(default)s')
     parser.add_argument('--device-memory', help='memory of each device, such as 24GiB; default: unlimited')
-    parser.add_argument('--tflops', type=float, help='speed of a device; default: times are measured here')
+    parser.add_argument(
+        '--tflops', type=float, help='speed of a device in TFLOP/s; default: times are measured on this machine'
+    )
     parser.add_argument(
         '--heads',
         nargs='+',
         default=['AugLocalHead', 'DGLHead'],
         choices=HEADS,
-        help='kinds of auxiliary heads to choose from, AugLocalHead as in the config, others as by default; default: '
-        'AugLocalHead DGLHead',
+        help='types of auxiliary heads to choose from: AugLocalHead with the settings of the config, others with their '
+        'defaults; default: AugLocalHead DGLHead',
     )
     parser.add_argument('--batch-size', type=int, help="images in an iteration; default: the config's")
     parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
-    parser.add_argument('--min-depth', type=int, default=2, help='minimum depth d of the heads of AugLocal')
-    parser.add_argument('--max-depth', type=int, default=5, help='maximum depth d of the heads of AugLocal')
+    parser.add_argument(
+        '--min-depth', type=int, default=2, help='minimum depth d of AugLocal heads; default: %(default)s'
+    )
+    parser.add_argument(
+        '--max-depth', type=int, default=5, help='maximum depth d of AugLocal heads; default: %(default)s'
+    )
     parser.add_argument('--amp', action='store_true', help='plan for bfloat16 forward passes')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of the config')

@@ -25,8 +25,10 @@ def local_figure(name: str, curves: dict[str, list[tuple[int, float]]], kind: st
 def main(arguments: Sequence[str] | None = None) -> None:
     """Reads the command line, draws and writes the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('runs', nargs='+', metavar='NAME=WORK_DIR')
-    parser.add_argument('--metric', default='accuracy/top1', help='validation metric')
+    parser.add_argument(
+        'runs', nargs='+', metavar='NAME=WORK_DIR', help='a name in the figure, and the work_dir of a run'
+    )
+    parser.add_argument('--metric', default='accuracy/top1', help='validation metric; default: %(default)s')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
     options = parser.parse_args(arguments)
     logs = {}
