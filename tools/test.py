@@ -100,9 +100,15 @@ class WholeNetworkHook(Hook):
         """Compares the names and shapes of the checkpoint with those of the model.
 
         Raises:
-            InputError: They differ.
+            InputError: They differ, or it is that of a backbone alone.
         """
-        select_weights(unwrapped(runner.model), checkpoint, runner.cfg.load_from, is_of_network)
+        network = unwrapped(runner.model)
+        if any(f'backbone.{name}' in network.state_dict() for name in checkpoint.get('state_dict', checkpoint)):
+            raise InputError(
+                f'{runner.cfg.load_from} contains a backbone alone, expected the whole {type(network).__name__}; give a '
+                'checkpoint of its training, such as epoch_N.pth'
+            )
+        select_weights(network, checkpoint, runner.cfg.load_from, is_of_network)
 
 
 @command_line_tool

@@ -47,9 +47,9 @@ def outcome(run: PretrainingRun) -> str:
     found = validations(run, f'{ACCURACY}top1')
     if found is None:
         return 'There is no top-1 accuracy yet.'
-    images = run.record.num_validation_images
+    images, percent = run.record.num_validation_images, f'{found.last:.2f}\N{NO-BREAK SPACE}%'
     known = f', with a 95 % interval of {interval(found.last, images)}' if images else ''
-    return f'Its top-1 accuracy on the validation set is {found.last:.2f} %{"" if run.finished else " so far"}{known}.'
+    return f'Its top-1 accuracy on the validation set is {percent}{"" if run.finished else " so far"}{known}.'
 
 
 def module_curves(run: PretrainingRun, kind: str) -> dict[str, Sequence[tuple[int, float]]]:

@@ -17,7 +17,7 @@ def test_the_page_of_one_run():
     assert headings(html) == sections
     summary = html[html.index('class="summary"') : html.index('<nav')]
     assert 'AugLocal: ResNet-34, trained in 3 local modules with AugLocalHead(depth=5)' in summary
-    assert '60.25 %.' in summary
+    assert '60.25\N{NO-BREAK SPACE}%.' in summary
     assert 'feed' * 16 in html
     assert all(f'<td>{module}</td>' in html for module in MODULES)
     assert 'in iteration 20:' in html

@@ -17,10 +17,14 @@ def test_the_last_validation_is_not_the_best():
     assert validations(pretraining(), 'accuracy/top1') == Validations(60.25, 61.5, 1)
     assert validations(pretraining(), 'accuracy/top5') == Validations(91.0, 91.0, 2)
     assert validations(backpropagation(), 'accuracy/top5') is None
-    assert outcome(pretraining()) == 'Its top-1 accuracy on the validation set is 60.25 %.'
-    assert outcome(pretraining(finished=False)) == 'Its top-1 accuracy on the validation set is 60.25 % so far.'
+    assert outcome(pretraining()) == 'Its top-1 accuracy on the validation set is 60.25\N{NO-BREAK SPACE}%.'
+    assert (
+        outcome(pretraining(finished=False))
+        == 'Its top-1 accuracy on the validation set is 60.25\N{NO-BREAK SPACE}% so far.'
+    )
     assert outcome(pretraining(record=pretraining().record.model_copy(update={'num_validation_images': 400}))) == (
-        'Its top-1 accuracy on the validation set is 60.25 %, with a 95 % interval of 55.38 to 64.93 over 400 validation images.'
+        'Its top-1 accuracy on the validation set is 60.25\N{NO-BREAK SPACE}%, '
+        'with a 95 % interval of 55.38 to 64.93 over 400 validation images.'
     )
 
 

@@ -36,7 +36,7 @@ def test_the_page_has_what_was_recorded(trained, report):
     for method, name in (('bp', 'BP'), ('auglocal', 'auglocal')):
         record = json.loads((trained[method] / 'backbone.json').read_text())
         assert record['sha256'] in html
-        assert f'{record["accuracy"]["accuracy/top1"]:.2f} %' in html
+        assert f'{record["accuracy"]["accuracy/top1"]:.2f}\N{NO-BREAK SPACE}%' in html
         assert f'<h3>{name}</h3>' in html
     (log,) = trained['auglocal'].glob('*/vis_data/scalars.json')
     *_, last = (line for line in map(json.loads, log.read_text().splitlines()) if 'local/stem/loss' in line)

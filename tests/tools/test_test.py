@@ -1,8 +1,10 @@
 """What ``tools/test.py`` writes and refuses, in this process."""
 
 import pickle
+from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
@@ -12,6 +14,7 @@ from tests_training import tiny_training, write_images
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
 from auglocal_mm.registry import MODELS
+from auglocal_mm.weights.checkpoint_file import read_weights
 
 
 @pytest.fixture(scope='module')
@@ -49,6 +52,17 @@ def test_what_a_classifier_cannot_do_is_said(trained, options, said, capsys):
         call('tools/test.py', *trained, *options)
     assert ended.value.code == 1
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('name', ['backbone.pth', 'bare.pth'])
+def test_a_backbone_alone_is_not_evaluated(training, tmp_path, capsys, name):
+    config, checkpoint = training
+    weights = read_weights(Path(checkpoint).with_name('backbone.pth'))
+    torch.save(weights if name == 'backbone.pth' else {'state_dict': weights}, tmp_path / name)
+    with pytest.raises(SystemExit, match='1'):
+        call('tools/test.py', config, str(tmp_path / name), '--work-dir', str(tmp_path / 'test'))
+    said = capsys.readouterr().err
+    assert f'{tmp_path / name} contains a backbone alone' in said and 'ImageClassifier' in said
 
 
 def test_a_detector_of_boxes_is_augmented_and_its_weights_still_fit():

@@ -83,7 +83,7 @@ def plot_differences(intervals: Mapping[str, Interval], margin: float, drawn: Ma
     axes.set_xlim(low, high)
     axes.set_yticks(range(len(intervals)), list(intervals))
     axes.set_ylim(len(intervals) - 0.4, -0.6)
-    axes.tick_params(axis='y', length=0)
+    axes.tick_params(axis='y', length=0, pad=8)  # beside the arrows
     axes.set_xlabel(what)
     axes.spines[['top', 'right', 'left']].set_visible(False)
     return figure
