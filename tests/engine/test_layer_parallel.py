@@ -185,3 +185,10 @@ def test_a_check_is_printed_once(tiny_config, tmp_path):
     assert first.returncode == second.returncode == 0, first.stderr + second.stderr
     assert all(text in first.stdout for text in ('7 local modules', 'process 1: stem', 'Isolation holds'))
     assert 'local modules' not in second.stdout and 'Isolation' not in second.stdout
+
+
+def test_no_schedule_is_said_to_be_too_early(tiny_config, tmp_path):
+    """Those of modules that another process trains go on without a step of their optimizers here."""
+    config = tiny_config(layer_parallel=2, work_dir=str(tmp_path / 'work'), **SMALL)
+    for done in ended(start(config, 2)):
+        assert done.returncode == 0 and 'scheduler.step' not in done.stderr, done.stderr[-3000:]
