@@ -27,7 +27,7 @@ class Stage:
 
     Attributes:
         task: Type of the model, such as ``ImageClassifier`` or ``MaskRCNN``.
-        backbone: Type and depth, or name, of the backbone.
+        backbone: Type of the backbone and, where it has one, its depth or name.
         method: Type of the auxiliary heads, or ``BP``.
     """
 
@@ -40,9 +40,10 @@ class Stage:
         """The stage that ``config``, or the record of one, trains."""
         model = _part(config.get('model'))
         backbone, heads = _part(model.get('backbone')), _part(model.get('auxiliary_heads'))
+        variant = backbone.get('depth', backbone.get('name'))
         return cls(
             _class_name(model.get('type')),
-            f'{_class_name(backbone.get("type"))}-{backbone.get("depth", backbone.get("name"))}',
+            _class_name(backbone.get('type')) + ('' if variant is None else f'-{variant}'),
             _class_name(heads['type']) if 'type' in heads else 'BP',
         )
 

@@ -55,7 +55,7 @@ def method(run: PretrainingRun) -> str:
 def network(run: PretrainingRun) -> str:
     """Such as ``ResNet-34``, from the config where the record does not know it."""
     known = run.record.architecture not in ('', 'unknown')
-    return run.record.architecture if known else run.stage.backbone.split('.')[-1].removesuffix('-None')
+    return run.record.architecture if known else run.stage.backbone.split('.')[-1]
 
 
 def num_local_modules(run: PretrainingRun) -> int | None:

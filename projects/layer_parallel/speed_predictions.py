@@ -34,10 +34,10 @@ STATES = 1
 
 @dataclass(frozen=True)
 class Times:
-    """What one process needs.
+    """The times of what one process computes.
 
     Attributes:
-        costs: The times of single layers, by the number of images.
+        costs: Of single layers, by the number of images.
         update_seconds: Of the optimizer for one parameter.
     """
 

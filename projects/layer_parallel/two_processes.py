@@ -46,13 +46,13 @@ def work(rank: int, port: int, action: Callable[[Case, int, int], Any], options:
 def while_other_repeats(repeated: Callable[[], None] | None, rank: int, measure: Callable[[], T]) -> T:
     """What ``measure`` returns in the process of this rank, while the other repeats ``repeated`` or sleeps. Both call this."""
     distributed.barrier()
-    found = [measure() if distributed.get_rank() == rank else None]
+    found: list[Any] = [measure() if distributed.get_rank() == rank else None]
     ended = distributed.barrier(async_op=True)
     while repeated and distributed.get_rank() != rank and not ended.is_completed():
         repeated()
     ended.wait()
     distributed.broadcast_object_list(found, src=rank)
-    return found[0]  # type: ignore[return-value]
+    return found[0]
 
 
 def write_row(path: Path, row: Mapping[str, Any]) -> None:

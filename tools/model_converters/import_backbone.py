@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for group, number in found.dropped.items():
         print(f'left out: {group} ({number} tensors)')
     for key, number in other_networks(checkpoint).items():
-        taken = f'of several, the first of {", ".join(NETWORK_KEYS)} is taken'
+        taken = f'the first of {", ".join(NETWORK_KEYS)} in the file is used'
         print(f'left out: {key} ({number} tensors), another network; {taken}')
 
 
