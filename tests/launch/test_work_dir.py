@@ -70,7 +70,7 @@ def test_a_class_is_the_same_by_name_scope_or_import(tmp_path):
     assert str(imported) == 'ImageClassifier on ResNet-18 by BP'
     assert stage(ImageClassifier, 'ResNet').is_same(by_name)
     assert not stage('ImageClassifier', 'mmdet.ResNeXt').is_same(by_name)
-    assert str(Stage.of({'model': {'type': 3, 'backbone': [], 'auxiliary_heads': 5}})) == '3 on None-None by BP'
+    assert str(Stage.of({'model': {'type': 3, 'backbone': [], 'auxiliary_heads': 5}})) == '3 on None by BP'
 
 
 def named(config, path: Path, work_dir: Path) -> Config:
