@@ -1,30 +1,17 @@
 """Compares detectors whose backbones were pretrained in different ways."""
 
 import os
-import re
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.transfer.evaluation_log import METRICS, Evaluation, ap_points, last_evaluation
-from auglocal_mm.transfer.evaluation_record import NAME, Evaluations, read_evaluations
-from auglocal_mm.transfer.pretraining import Pretraining, read_pretraining
-from auglocal_mm.transfer.recorded_matches import MatchesRecord
-from auglocal_mm.transfer.run_config import RunConfig, read_run_config, settings_that_differ
-
-
-@dataclass(frozen=True)
-class TransferResult:
-    """One detector: its last evaluation, its settings, the pretraining of its backbone, and its recorded matches."""
-
-    work_dir: Path
-    evaluation: Evaluation
-    config: RunConfig
-    pretraining: Pretraining
-    matches: MatchesRecord | None = None
+from auglocal_mm.transfer.evaluation_log import METRICS
+from auglocal_mm.transfer.repeated_runs import refuse_named_twice, refuse_repetitions
+from auglocal_mm.transfer.run_config import settings_that_differ
+from auglocal_mm.transfer.transfer_result import TransferResult, read_work_dir
 
 
 @dataclass(frozen=True)
@@ -69,45 +56,6 @@ class Comparison:
         return next(iter(self.groups))
 
 
-def read_work_dir(work_dir: str | os.PathLike[str]) -> TransferResult:
-    """Reads the work_dir of a detector that MMEngine's Runner trained or tested: ``evaluation.json``, or else its logs.
-
-    Raises:
-        InputError: It does not exist, has no COCO evaluation or no config, has those of several trainings, or only the best
-            checkpoint was tested.
-    """
-    path = Path(work_dir)
-    if not path.is_dir():
-        raise InputError(f'the work_dir {path} does not exist; give the folder that the training of the detector wrote')
-    recorded = read_evaluations(path)
-    return _logged(path) if recorded is None else _recorded(path, recorded)
-
-
-def _recorded(work_dir: Path, recorded: Evaluations) -> TransferResult:
-    run: Literal['validation', 'test'] = 'validation' if recorded.validation else 'test'
-    record, source = recorded.validation or recorded.test, work_dir / NAME
-    if record is None:
-        raise InputError(f'{work_dir} has no evaluation on COCO yet; continue the training, or run tools/test.py')
-    if record.checkpoint:
-        _refuse_best(record.checkpoint, source)
-    evaluation = Evaluation(ap_points(record.metrics, source), record.epoch, run, source, record.iteration)
-    training = record.training.model_dump(exclude_unset=True) if record.training else {}
-    pretraining = Pretraining(training.get('backbone'), training.get('pretraining') or {})
-    return TransferResult(work_dir, evaluation, RunConfig(source, record.settings), pretraining, record.matches)
-
-
-def _logged(work_dir: Path) -> TransferResult:
-    """The result of a work_dir without ``evaluation.json``, from the files that MMEngine writes."""
-    evaluation = last_evaluation(work_dir)
-    config = read_run_config(work_dir, work_dir / evaluation.source.relative_to(work_dir).parts[0])
-    if evaluation.run == 'test':
-        tested = str(config.get('load_from') or '')
-        _refuse_best(tested, evaluation.source)
-        epoch = re.fullmatch(r'epoch_(\d+)\.pth', Path(tested).name)
-        evaluation = replace(evaluation, epoch=int(epoch[1]) if epoch else None)
-    return TransferResult(work_dir, evaluation, config, read_pretraining(config, work_dir))
-
-
 def compare(groups: Mapping[str, Sequence[str | os.PathLike[str]]]) -> Comparison:
     """Compares the detectors of each name with those of the first.
 
@@ -115,7 +63,8 @@ def compare(groups: Mapping[str, Sequence[str | os.PathLike[str]]]) -> Compariso
         groups: Name -> the work_dirs of its runs (seeds).
 
     Raises:
-        InputError: There are fewer than two names, a name has no work_dir, a work_dir is named twice or unreadable.
+        InputError: There are fewer than two names, a name has no work_dir, a work_dir is named twice or
+            unreadable, or a run repeats another one of its name.
     """
     if len(groups) < 2:
         given = ', '.join(groups) or 'none'
@@ -125,8 +74,10 @@ def compare(groups: Mapping[str, Sequence[str | os.PathLike[str]]]) -> Compariso
     for name, work_dirs in groups.items():
         if not work_dirs:
             raise InputError(f'{name} has no work_dir; give at least one')
-    _refuse_repeated([Path(work_dir) for work_dirs in groups.values() for work_dir in work_dirs])
+    refuse_named_twice([Path(work_dir) for work_dirs in groups.values() for work_dir in work_dirs])
     results = {name: tuple(read_work_dir(path) for path in work_dirs) for name, work_dirs in groups.items()}
+    for runs in results.values():
+        refuse_repetitions(runs)
     summary = {name: _statistics(runs) for name, runs in results.items()}
     control = next(iter(summary.values()))
     differences = {
@@ -134,20 +85,6 @@ def compare(groups: Mapping[str, Sequence[str | os.PathLike[str]]]) -> Compariso
         for name, values in summary.items()
     }
     return Comparison(results, summary, differences, _settings([run for runs in results.values() for run in runs]))
-
-
-def _refuse_best(checkpoint: str, source: Path) -> None:
-    name = Path(checkpoint).name
-    if name.startswith('best_'):
-        raise InputError(f'{source} tested {name}, expected the last checkpoint, not the best; test epoch_N.pth')
-
-
-def _refuse_repeated(work_dirs: Sequence[Path]) -> None:
-    seen: set[Path] = set()
-    for work_dir in work_dirs:
-        if work_dir.resolve() in seen:
-            raise InputError(f'the work_dir {work_dir} is given twice, expected once; remove one')
-        seen.add(work_dir.resolve())
 
 
 def _statistics(runs: Sequence[TransferResult]) -> dict[str, Statistic]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from auglocal_mm.analysis.tables import cell, markdown_table
-from auglocal_mm.transfer.comparison import Comparison, Statistic, TransferResult
+from auglocal_mm.transfer.comparison import Comparison, Statistic
 from auglocal_mm.transfer.evaluation_log import METRICS
 from auglocal_mm.transfer.interval_report import (
     category_paragraphs,
@@ -16,6 +16,7 @@ from auglocal_mm.transfer.interval_report import (
 )
 from auglocal_mm.transfer.intervals import Intervals
 from auglocal_mm.transfer.labels import NOT_AVAILABLE, label
+from auglocal_mm.transfer.transfer_result import TransferResult
 from auglocal_mm.transfer.verdict import MARGIN
 
 HEADLINE = ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'segm_mAP', 'segm_mAP_50', 'segm_mAP_75')
@@ -167,7 +168,7 @@ def _origin(run: TransferResult) -> str:
 
 def _top1(runs: Iterable[TransferResult]) -> str:
     """Summarises over the backbones, each counted once: detectors with several seeds may share one."""
-    top1 = {run.pretraining.checkpoint: run.pretraining.top1 for run in runs}
+    top1 = {run.pretraining.identity: run.pretraining.top1 for run in runs}
     return _statistic(Statistic.of(list(top1.values())), decimals=2)
 
 

@@ -9,6 +9,7 @@ from auglocal_mm.transfer.comparison import Comparison
 from auglocal_mm.transfer.intervals import FEWEST, Intervals, without_matches
 from auglocal_mm.transfer.labels import NOT_AVAILABLE, images, label, signed
 from auglocal_mm.transfer.paired_interval import LEVEL, Interval
+from auglocal_mm.transfer.repeated_runs import number_of_backbones
 from auglocal_mm.transfer.verdict import Verdict, judge
 
 JUDGED = ('bbox_mAP', 'segm_mAP')
@@ -36,11 +37,13 @@ def explanation(comparison: Comparison, intervals: Intervals | None) -> list[str
         f'In brackets: {100 * LEVEL:.0f} % intervals, from {intervals.replicates} resamples of '
         f'the {images(intervals.num_images)}, on each of which all detectors are evaluated.'
     ]
-    single = with_one_seed(comparison)
+    single, shared = _with_one_seed(comparison), _with_shared_backbones(comparison)
     if len(single) < len(comparison.groups):
         lines.append("They include the spread between seeds, by Student's t.")
     if single:
         lines.append(f'Not included, because unknown, is the spread between seeds of {", ".join(single)} (one seed).')
+    if shared:
+        lines.append(f'Not fully included is the spread between pretrainings of {", ".join(shared)}.')
     if intervals.rare:
         lines.append(
             f'Categories with objects in fewer than {FEWEST} images, of which there are {len(intervals.rare)}, have no '
@@ -63,10 +66,12 @@ def verdict_paragraphs(comparison: Comparison, intervals: Intervals | None, marg
     ]
     if not rows:
         return [NO_VERDICT]
-    single = ', '.join(with_one_seed(comparison))
-    return [
+    meaning = (
         f'Equal: the interval lies within ±{margin:g} points. Better or worse: it does not, and it does not contain zero. '
-        f'Undecided: neither.{f" With one seed ({single}), it is about the checkpoint, not about the method." if single else ""}',
+        'Undecided: neither.'
+    )
+    return [
+        ' '.join([meaning, *limits(comparison)]),
         markdown_table(header, rows),
         'The spreads are standard errors of the difference: with other images, and in addition with other seeds. The numbers '
         'that would decide are totals, of images or of seeds of each name. They assume a normal distribution, and that the '
@@ -134,9 +139,33 @@ def others(comparison: Comparison) -> list[str]:
     return [name for name in comparison.groups if name != comparison.control]
 
 
-def with_one_seed(comparison: Comparison) -> list[str]:
+def limits(comparison: Comparison) -> list[str]:
+    """What the verdicts are not about, as sentences."""
+    sentences = []
+    if single := _with_one_seed(comparison):
+        sentences.append(
+            f'With one seed ({", ".join(single)}), a verdict is about the checkpoint, not about the method.'
+        )
+    if shared := _with_shared_backbones(comparison):
+        sentences.append(
+            f'With several runs of one backbone ({", ".join(shared)}), it is about the backbone, not about the method.'
+        )
+    return sentences
+
+
+def _with_one_seed(comparison: Comparison) -> list[str]:
     """The names with one seed, as in Markdown."""
     return [cell(name) for name, runs in comparison.groups.items() if len(runs) == 1]
+
+
+def _with_shared_backbones(comparison: Comparison) -> list[str]:
+    """The names with fewer backbones than runs, and both numbers: ``BP: 3 runs of 1 backbone``, as in Markdown."""
+    numbers = {name: (len(runs), number_of_backbones(runs)) for name, runs in comparison.groups.items()}
+    return [
+        f'{cell(name)}: {runs} runs of {backbones} backbone{"s" if backbones > 1 else ""}'
+        for name, (runs, backbones) in numbers.items()
+        if backbones < runs
+    ]
 
 
 def judged(

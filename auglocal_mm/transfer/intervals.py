@@ -14,10 +14,11 @@ from auglocal_mm.evaluation.average_precision import ITEMS
 from auglocal_mm.evaluation.matches import Matches
 from auglocal_mm.evaluation.weighted_statistics import weighted_statistics
 from auglocal_mm.transfer.bootstrap import image_weights
-from auglocal_mm.transfer.comparison import Comparison, TransferResult
+from auglocal_mm.transfer.comparison import Comparison
 from auglocal_mm.transfer.evaluation_log import AP_ITEMS
 from auglocal_mm.transfer.paired_interval import Interval, paired_interval
 from auglocal_mm.transfer.recorded_matches import read_matches
+from auglocal_mm.transfer.transfer_result import TransferResult
 
 FEWEST = 10
 """Images with objects of a category or size, below which its AP has no finite interval: resamples of one image would all

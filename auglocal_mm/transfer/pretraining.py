@@ -26,6 +26,11 @@ class Pretraining:
     record: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def identity(self) -> str | None:
+        """What tells the weights from others: the SHA-256 of their file, or its name if that was not recorded."""
+        return self.record.get('sha256') or self.checkpoint
+
+    @property
     def method(self) -> str | None:
         """The pretraining method, such as ``AugLocalHead``."""
         return self.record.get('method')

@@ -11,9 +11,10 @@ import torch
 from tests_support import assert_error, load_tool, tool
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from auglocal_mm.transfer.comparison import compare, read_work_dir
+from auglocal_mm.transfer.comparison import compare
 from auglocal_mm.transfer.evaluation_log import last_evaluation
 from auglocal_mm.transfer.intervals import find_intervals
+from auglocal_mm.transfer.transfer_result import read_work_dir
 from auglocal_mm.weights.backbone_file import write_backbone
 
 CONFIG = 'projects/digits_demo/configs/mask-rcnn_r34-bp_digits.py'

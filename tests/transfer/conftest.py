@@ -62,11 +62,12 @@ def make_work_dir(tmp_path: Path) -> Callable[..., Path]:
         logs: Mapping[str, list[dict[str, Any]]] | None = None,
         config: str = CONFIG,
         checkpoint: str = 'backbone.pth',
-        seed: int = 0,
+        seed: int | None = None,
         resume: bool = True,
     ) -> Path:
         work_dir = tmp_path / name
-        text = config.format(checkpoint=checkpoint, seed=seed, work_dir=work_dir)
+        another = len(list(tmp_path.iterdir()))
+        text = config.format(checkpoint=checkpoint, seed=another if seed is None else seed, work_dir=work_dir)
         for index, (timestamp, lines) in enumerate((logs or {'20250101_000000': [_validation(12)]}).items()):
             folder = work_dir / timestamp / 'vis_data'
             folder.mkdir(parents=True)

@@ -11,7 +11,8 @@ from tests_models import ToyDetector
 from torch.utils.data import DataLoader
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.transfer.comparison import Statistic, compare, read_work_dir
+from auglocal_mm.transfer.comparison import Statistic, compare
+from auglocal_mm.transfer.transfer_result import read_work_dir
 
 MakeWorkDir = Callable[..., Path]
 Validation = Callable[..., dict[str, Any]]

@@ -7,7 +7,7 @@ from auglocal_mm.transfer import intervals
 from auglocal_mm.transfer.comparison import compare
 from auglocal_mm.transfer.comparison_report import to_json, to_markdown
 from auglocal_mm.transfer.interval_report import NO_VERDICT, with_interval
-from auglocal_mm.transfer.intervals import find_intervals
+from auglocal_mm.transfer.intervals import Intervals, find_intervals
 from auglocal_mm.transfer.labels import signed
 from auglocal_mm.transfer.page.verdict_sentences import verdict_sentences
 from auglocal_mm.transfer.paired_interval import Interval
@@ -75,6 +75,20 @@ def test_several_seeds_have_both_spreads(told):
     assert 'one seed' not in text
     interval = report['names']['Aug|Local']['intervals']['bbox_mAP']
     assert f'| {interval["between_images"]:.2f} | {interval["between_seeds"]:.2f} |' in text
+
+
+def test_it_says_which_runs_share_a_backbone(make_work_dir):
+    def runs(name, checkpoints):
+        return [make_work_dir(f'{name}{seed}', checkpoint=f'{each}.pth') for seed, each in enumerate(checkpoints)]
+
+    comparison = compare({'B|P': runs('bp', 'aab'), 'AugLocal': runs('auglocal', 'cc'), 'own': runs('own', 'de')})
+    found = {'AugLocal': {'bbox_mAP': Interval(0.5, 0.4, 1.0, 0.1, 1.0, None)}, 'own': {}}
+    told = Intervals(1000, 0, 5000, found, {'AugLocal': {}, 'own': {}}, [])
+    shared = r'B\|P: 3 runs of 2 backbones, AugLocal: 2 runs of 1 backbone'
+    text = to_markdown(comparison, 'Title', told, 0.3)
+    assert f'Not fully included is the spread between pretrainings of {shared}.' in text
+    assert f'With several runs of one backbone ({shared}), it is about the backbone, not about the method.' in text
+    assert 'B|P: 3 runs of 2 backbones' in verdict_sentences(comparison, told, 0.3)
 
 
 def test_the_control_has_no_interval(told):

@@ -16,7 +16,7 @@ from auglocal_mm.datasets.read_image import read_image
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.annotation_digest import annotation_digest
 from auglocal_mm.evaluation.matches import Matches
-from auglocal_mm.transfer.comparison import TransferResult
+from auglocal_mm.transfer.transfer_result import TransferResult
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.matches import Matches
 from auglocal_mm.html import from_markdown, inline_photograph, side_by_side
-from auglocal_mm.transfer.comparison import Comparison, TransferResult
+from auglocal_mm.transfer.comparison import Comparison
 from auglocal_mm.transfer.intervals import without_matches
 from auglocal_mm.transfer.labels import images
 from auglocal_mm.transfer.page.drawn_boxes import Box, draw
 from auglocal_mm.transfer.page.evaluated_images import EvaluatedImages, find_images
 from auglocal_mm.transfer.page.image_detections import IOU, SCORE, Detections, differ_most, random_images
 from auglocal_mm.transfer.recorded_matches import read_matches
+from auglocal_mm.transfer.transfer_result import TransferResult
 
 NUMBER = 6
 """Images of each kind."""

@@ -8,9 +8,9 @@ from auglocal_mm.transfer.interval_report import (
     NO_VERDICT,
     explanation,
     judged,
+    limits,
     others,
     with_interval,
-    with_one_seed,
     would_decide,
 )
 from auglocal_mm.transfer.intervals import Intervals
@@ -46,9 +46,7 @@ def verdict_sentences(comparison: Comparison, intervals: Intervals | None, margi
         f'Differences in points of AP, with {100 * LEVEL:.0f} % intervals from {images(intervals.num_images)}; those up to '
         f'±{margin:g} count as equal.'
     )
-    if single := with_one_seed(comparison):
-        about += f' With one seed ({", ".join(single)}), a verdict is about the checkpoint, not about the method.'
-    return Markup('<ul class="verdicts">{}</ul>{}').format(items, from_markdown(about))
+    return Markup('<ul class="verdicts">{}</ul>{}').format(items, from_markdown(' '.join([about, *limits(comparison)])))
 
 
 def _sentence(

@@ -19,9 +19,10 @@ from torch.utils.data import DataLoader
 from auglocal_mm.engine.checkpoint import latest_checkpoint
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.matches import Matches
-from auglocal_mm.transfer.comparison import compare, read_work_dir
+from auglocal_mm.transfer.comparison import compare
 from auglocal_mm.transfer.evaluation_record import read_evaluations
 from auglocal_mm.transfer.recorded_matches import read_matches
+from auglocal_mm.transfer.transfer_result import read_work_dir
 
 BEST = {'save_best': 'coco/bbox_mAP', 'rule': 'greater'}
 NUMBERS = itertools.count()

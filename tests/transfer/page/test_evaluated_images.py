@@ -6,10 +6,10 @@ from PIL import Image
 from tests_coco import SIZES
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.transfer.comparison import read_work_dir
 from auglocal_mm.transfer.evaluation_record import read_evaluations, write_evaluations
 from auglocal_mm.transfer.page.evaluated_images import find_images
 from auglocal_mm.transfer.recorded_matches import read_matches
+from auglocal_mm.transfer.transfer_result import read_work_dir
 
 
 @pytest.fixture
