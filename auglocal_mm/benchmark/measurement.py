@@ -7,8 +7,10 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
+from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from mmengine.registry import init_default_scope
@@ -97,6 +99,43 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
     config = scheme.config
     assert config is not None
     keep_freed_memory()  # as training on a CPU does
+    model, optim_wrapper = _build(config, device)
+    step = scheme.build_step(config, model, optim_wrapper)
+    images = random_batch(model.head.num_classes, config.train_dataloader.batch_size, config.model.image_size)
+    batch = {name: tensor.to(device) for name, tensor in images.items()}
+    resident = memory_of_process('VmRSS')
+    _warm_up(step, batch, device)
+    times = [_seconds(step, batch, device) for _ in range(iterations)]
+    # The peaks come first: what follows uses memory itself.
+    peaks = {
+        'peak_resident': memory_of_process('VmHWM'),
+        'peak_allocated': torch.cuda.max_memory_allocated(),
+        'peak_reserved': torch.cuda.max_memory_reserved(),
+    }
+    predicted = scheme.prediction.seconds(device) if scheme.prediction else None
+    gradients = gradient_bytes(model)
+    flops, peak_gradients = (None, None) if scheme.compiled else flops_and_gradients(step, batch, model)
+    activations, saved = (None, graph_bytes(step, batch, model)) if scheme.compiled else activation_bytes(step, batch)
+    auxiliary = _size(model.auxiliary_heads) if model.auxiliary_heads is not None else 0
+    return Measurement(
+        images=len(batch['inputs']),
+        times=times,
+        predicted=predicted,
+        resident=resident,
+        **peaks,
+        activations=activations,
+        saved_activations=saved,
+        gradients=gradients,
+        peak_gradients=peak_gradients,
+        optimizer_state=state_bytes(optim_wrapper),
+        flops=flops,
+        primary_parameters=_size(model) - auxiliary,
+        auxiliary_parameters=auxiliary,
+    )
+
+
+def _build(config: Config, device: str) -> tuple[Any, OptimWrapper]:
+    """The model on the device, and what updates it."""
     import_modules_from_strings(**config.get('custom_imports', {'imports': None}))
     init_default_scope('auglocal_mm')
     torch.backends.cudnn.benchmark = config.get('env_cfg', {}).get('cudnn_benchmark', False)
@@ -105,39 +144,15 @@ def measure(scheme: Scheme, iterations: int, device: str) -> Measurement:
         model = MODELS.build(config.model)
     model.init_weights()
     model.to(device).train()
-    optim_wrapper = build_optim_wrapper(model, config.optim_wrapper)
-    step = scheme.build_step(config, model, optim_wrapper)
-    images = random_batch(model.head.num_classes, config.train_dataloader.batch_size, config.model.image_size)
-    batch = {name: tensor.to(device) for name, tensor in images.items()}
-    resident = memory_of_process('VmRSS')
+    return model, build_optim_wrapper(model, config.optim_wrapper)
+
+
+def _warm_up(step: Step, batch: dict[str, Tensor], device: str) -> None:
     for _ in range(WARM_UP):
         step(batch)
     if device == 'cuda':
         torch.cuda.empty_cache()  # of what cuDNN tried in order to choose its algorithms
         torch.cuda.reset_peak_memory_stats()
-    times = [_seconds(step, batch, device) for _ in range(iterations)]
-    # The peaks come first: what follows uses memory itself.
-    peaks = memory_of_process('VmHWM'), torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
-    predicted = scheme.prediction.seconds(device) if scheme.prediction else None
-    gradients = gradient_bytes(model)
-    flops, peak_gradients = (None, None) if scheme.compiled else flops_and_gradients(step, batch, model)
-    activations, saved = (None, graph_bytes(step, batch, model)) if scheme.compiled else activation_bytes(step, batch)
-    auxiliary = _size(model.auxiliary_heads) if model.auxiliary_heads is not None else 0
-    return Measurement(
-        len(batch['inputs']),
-        times,
-        predicted,
-        resident,
-        *peaks,
-        activations,
-        saved,
-        gradients,
-        peak_gradients,
-        state_bytes(optim_wrapper),
-        flops,
-        _size(model) - auxiliary,
-        auxiliary,
-    )
 
 
 def _prepare() -> None:
