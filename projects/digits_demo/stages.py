@@ -29,15 +29,25 @@ class Stage:
     Attributes:
         title: Title of its progress bar.
         config: Path of the config in the repository.
+        seed: Random seed of one of several trainings; ``None`` for that of the config.
     """
 
     title: str
     config: str
+    seed: int | None = None
 
     @property
     def work_dir(self) -> Path:
         """The folder of logs, checkpoints and the backbone."""
-        return Path('work_dirs', Path(self.config).stem)
+        folder = Path('work_dirs', Path(self.config).stem)
+        return folder if self.seed is None else folder / f'seed_{self.seed}'
+
+    @property
+    def options(self) -> list[str]:
+        """Of ``tools/train.py``."""
+        if self.seed is None:
+            return []
+        return ['--work-dir', str(self.work_dir), '--cfg-options', f'randomness.seed={self.seed}']
 
 
 def run_stages(lanes: Sequence[Sequence[Stage]], console: Console) -> None:
@@ -84,7 +94,7 @@ def _start(stage: Stage) -> 'subprocess.Popen[str]':
     """Starts the public command with ``--resume``, so that finished work is not repeated."""
     stage.work_dir.mkdir(parents=True, exist_ok=True)
     return subprocess.Popen(
-        [sys.executable, 'tools/train.py', stage.config, '--resume'],
+        [sys.executable, 'tools/train.py', stage.config, '--resume', *stage.options],
         env={**os.environ, 'OMP_NUM_THREADS': '1'},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -79,7 +79,9 @@ def test_scenes_are_coco_and_their_masks_lie_on_ink(data, split):
 
 def test_methods_differ_in_three_lines_and_detectors_in_the_backbone_alone():
     assert len((CONFIGS / Path(run_demo.AUGLOCAL.config).name).read_text().splitlines()) == 3
-    detectors = [Config.fromfile(REPOSITORY / stage.config) for stage in run_demo.DETECTORS.values()]
+    detectors = [
+        Config.fromfile(REPOSITORY / stage.config) for stages in run_demo.DETECTORS.values() for stage in stages[:1]
+    ]
     starts = [detector.model.backbone.pop('init_cfg') for detector in detectors]
     assert all(detector.to_dict() == detectors[0].to_dict() for detector in detectors)
     pretrained = [f'{stage.work_dir}/backbone.pth' for stage in (run_demo.BP, run_demo.AUGLOCAL)]
