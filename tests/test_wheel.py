@@ -37,6 +37,7 @@ TINY = [
 # One process for everything: the imports take most of the time.
 CHILD = """
 import json, sys, warnings
+import setuptools  # has distutils, which MMEngine imports; where setuptools is installed, Python finds it by itself
 warnings.simplefilter('ignore')
 import mmdet.models
 from mmcv.utils import collect_env

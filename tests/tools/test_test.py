@@ -27,8 +27,14 @@ def training(tmp_path_factory):
 
 
 @pytest.fixture
-def trained(training, tmp_path):
-    return [*training, '--work-dir', str(tmp_path / 'test')]
+def options(tmp_path):
+    """Runs that start in the same second would share what MMEngine keeps by the name of an experiment: log and visualizer."""
+    return ['--work-dir', str(tmp_path / 'test'), '--cfg-options', f'experiment_name={tmp_path.name}']
+
+
+@pytest.fixture
+def trained(training, options):
+    return [*training, *options]
 
 
 def test_predictions_are_written(trained, tmp_path):
@@ -40,27 +46,27 @@ def test_predictions_are_written(trained, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('options', 'said'),
+    ('given', 'said'),
     [
         (['--out', 'found.json'], '--out is found.json'),
         (['--show-dir', 'shown'], 'default_hooks.visualization'),
         (['--tta'], 'tta_model'),
     ],
 )
-def test_what_a_classifier_cannot_do_is_said(trained, options, said, capsys):
+def test_what_a_classifier_cannot_do_is_said(trained, given, said, capsys):
     with pytest.raises(SystemExit) as ended:
-        call('tools/test.py', *trained, *options)
+        call('tools/test.py', *trained, *given)
     assert ended.value.code == 1
     assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('name', ['backbone.pth', 'bare.pth'])
-def test_a_backbone_alone_is_not_evaluated(training, tmp_path, capsys, name):
+def test_a_backbone_alone_is_not_evaluated(training, options, tmp_path, capsys, name):
     config, checkpoint = training
     weights = read_weights(Path(checkpoint).with_name('backbone.pth'))
     torch.save(weights if name == 'backbone.pth' else {'state_dict': weights}, tmp_path / name)
     with pytest.raises(SystemExit, match='1'):
-        call('tools/test.py', config, str(tmp_path / name), '--work-dir', str(tmp_path / 'test'))
+        call('tools/test.py', config, str(tmp_path / name), *options)
     said = capsys.readouterr().err
     assert f'{tmp_path / name} contains a backbone alone' in said and 'ImageClassifier' in said
 
