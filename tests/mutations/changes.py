@@ -441,6 +441,20 @@ CHANGES = [
         'tests/transfer/test_intervals.py::test_other_evaluations_are_refused',
     ),
     Change(
+        'a repeated run is no second seed',
+        'transfer/repeated_runs.py',
+        'return same_start and first.seed is not None and first.seed == second.seed',
+        'return False',
+        'tests/transfer/test_repeated_runs.py::test_the_same_seed_from_the_same_backbone_is_no_second_seed',
+    ),
+    Change(
+        'the report says which runs start from one backbone',
+        'transfer/repeated_runs.py',
+        'run.pretraining.identity or run.work_dir',
+        'run.work_dir',
+        'tests/transfer/test_interval_report.py::test_it_says_which_runs_share_a_backbone',
+    ),
+    Change(
         'matches belong to the evaluation that names them',
         'transfer/recorded_matches.py',
         'if hashlib.sha256(content).hexdigest() != record.sha256:',
