@@ -7,20 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.evaluation.matches import Matches
+from auglocal_mm.evaluation.matches import AREAS, Matches
 
-SCORE = 0.3
-"""Detections with a lower score are left out, as in MMDetection's pictures."""
 IOU = 0.5
 """Overlap with an object from which a detection is right."""
 
 
 @dataclass(frozen=True)
 class Detections:
-    """The detections of a detector with a score of at least ``SCORE``, in all images.
+    """The detections of a detector with the highest scores, as many as there are objects in all images.
+
+    A score that is the same for all detectors would not do: what 0.3 means differs between them, and a detector that was
+    trained for a short time may have no such detection.
 
     Attributes:
         num_images: Number of images, I.
+        least_score: Detections with a lower score are left out.
         images: (N,), index of the image.
         categories: (N,), names.
         scores: (N,).
@@ -30,6 +32,7 @@ class Detections:
     """
 
     num_images: int
+    least_score: float
     images: NDArray[np.int64]
     categories: NDArray[np.str_]
     scores: NDArray[np.float64]
@@ -51,9 +54,11 @@ class Detections:
         shape = matches.counts.shape
         categories, images = (np.repeat(each, matches.counts.ravel()) for each in map(np.ravel, np.indices(shape)))
         matched, ignored = (each[0, thresholds[0]] for each in (matches.matched, matches.ignored))
-        kept = matches.scores >= SCORE
+        least_score = _least_score(matches)
+        kept = matches.scores >= least_score
         return cls(
             num_images=shape[1],
+            least_score=least_score,
             images=images[kept],
             categories=matches.category_names[categories[kept]],
             scores=matches.scores[kept],
@@ -71,6 +76,13 @@ class Detections:
     def mistakes(self) -> NDArray[np.int64]:
         """(I,), number of wrong detections in each image."""
         return np.bincount(self.images[self.wrong], minlength=self.num_images)
+
+
+def _least_score(matches: Matches) -> float:
+    """The score that as many detections reach as there are objects."""
+    num_objects = int(matches.positives[:, AREAS.index('all')].sum())
+    descending = np.sort(matches.scores)[::-1]
+    return float(descending[:num_objects].min(initial=np.inf))
 
 
 def differ_most(detectors: Sequence[Detections], objects: NDArray[np.int32], number: int) -> list[int]:

@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from auglocal_mm.analysis.tables import cell
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.matches import Matches
 from auglocal_mm.html import from_markdown, inline_photograph, side_by_side
@@ -17,7 +18,7 @@ from auglocal_mm.transfer.intervals import without_matches
 from auglocal_mm.transfer.labels import images
 from auglocal_mm.transfer.page.drawn_boxes import Box, draw
 from auglocal_mm.transfer.page.evaluated_images import EvaluatedImages, find_images
-from auglocal_mm.transfer.page.image_detections import IOU, SCORE, Detections, differ_most, random_images
+from auglocal_mm.transfer.page.image_detections import IOU, Detections, differ_most, random_images
 from auglocal_mm.transfer.recorded_matches import read_matches
 from auglocal_mm.transfer.transfer_result import TransferResult
 
@@ -51,7 +52,7 @@ def photographs(comparison: Comparison, seed: int) -> Markup:
     differing = differ_most([*gallery.detectors.values()], gallery.numbers, NUMBER)
     drawn = random_images(total, NUMBER, seed)
     several = any(len(each) > 1 for each in comparison.groups.values())
-    legend = _legend(several, with_masks='segm' in control)
+    legend = _legend(gallery.detectors, several, with_masks='segm' in control)
     return Markup('').join(
         [
             from_markdown(f'{legend}\n\n### Where they differ most\n\n{_differing(len(differing), total)}'),
@@ -76,10 +77,12 @@ def _refuse_without_boxes(work_dir: Path) -> NoReturn:
     )
 
 
-def _legend(several: bool, with_masks: bool) -> str:
+def _legend(detectors: Mapping[str, Detections], several: bool, with_masks: bool) -> str:
+    scores = ', '.join(f'{cell(name)} {each.least_score:.2f}' for name, each in detectors.items())
     return (
-        f'Boxes with a score of at least {SCORE}{", of the first run of each name" if several else ""}. Blue ones are right: '
-        f'they overlap an object of their category with an IoU of at least {IOU}, and each object counts once. Orange ones, '
+        f'Each detector{", in the first run of its name," if several else ""} shows as many boxes as there are objects in all '
+        f'images, those with the highest scores; the lowest of these scores are {scores}. Blue boxes are right: they overlap an '
+        f'object of their category with an IoU of at least {IOU}, and each object counts once. Orange ones, '
         'marked ✗, are wrong. Objects are green. Crowds and what is found in them are grey, and do not count. Narrow boxes have '
         f'no name.{" Masks are not recorded, and not drawn." if with_masks else ""}'
     )

@@ -7,7 +7,7 @@ from tests_matches import evaluated, random_scene, statistics
 
 from auglocal_mm.errors import InputError
 from auglocal_mm.evaluation.matches import collect_matches
-from auglocal_mm.transfer.page.image_detections import SCORE, Detections, differ_most, random_images
+from auglocal_mm.transfer.page.image_detections import Detections, differ_most, random_images
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def matches(tmp_path):
 
 
 def test_right_and_wrong_detections_of_each_image(matches):
-    """All are right but the one on the first image that is not an object."""
-    found = Detections.of(matches)
+    """All are right but the one on the first image that is not an object, if all are shown."""
+    found = Detections.of(replace(matches, positives=matches.positives + 1))
     assert found.found.tolist() == [2, 3, 2]
     assert found.mistakes.tolist() == [1, 0, 0]
     (wrong,) = np.flatnonzero(found.wrong)
@@ -28,9 +28,24 @@ def test_right_and_wrong_detections_of_each_image(matches):
     assert found.scores[wrong] == pytest.approx(0.69)
 
 
-def test_low_scores_are_left_out(matches):
-    scores = np.where(matches.scores > 0.875, SCORE, SCORE - 1e-6)
-    assert Detections.of(replace(matches, scores=scores)).found.tolist() == [1, 1, 0]
+def test_as_many_are_shown_as_there_are_objects(matches):
+    """Seven of eight; equal scores are not torn apart."""
+    found, ascending = Detections.of(matches), np.sort(matches.scores)
+    assert len(found.scores) == len(matches.scores) - 1 == matches.positives[:, 0].sum() == 7
+    assert found.least_score == ascending[1] == min(found.scores)
+    tied = np.where(matches.scores == ascending[0], ascending[1], matches.scores)
+    assert len(Detections.of(replace(matches, scores=tied)).scores) == 8
+
+
+def test_other_scores_in_the_same_order_show_the_same(matches):
+    assert (
+        Detections.of(replace(matches, scores=matches.scores / 100)).found.tolist()
+        == Detections.of(matches).found.tolist()
+    )
+
+
+def test_without_objects_none_are_shown(matches):
+    assert not len(Detections.of(replace(matches, positives=0 * matches.positives)).scores)
 
 
 def test_they_are_those_of_pycocotools():
@@ -41,7 +56,7 @@ def test_they_are_those_of_pycocotools():
     found = Detections.of(collect_matches(evaluation))
     expected = np.zeros((3, len(content['images'])), int)
     for each in (each for each in evaluation.evalImgs if each and each['aRng'] == evaluation.params.areaRng[0]):
-        shown = np.array(each['dtScores']) >= SCORE
+        shown = np.array(each['dtScores']) >= found.least_score
         matched, ignored = each['dtMatches'][0][shown] > 0, each['dtIgnore'][0][shown] > 0
         expected[:, each['image_id'] - 1] += [sum(matched & ~ignored), sum(~matched & ~ignored), sum(ignored)]
     assert found.found.tolist() == expected[0].tolist()
@@ -58,7 +73,7 @@ def finding(counts):
     """A detector that finds so many objects in each image."""
     images = np.repeat(np.arange(len(counts)), counts)
     right = np.ones(len(images), bool)
-    return Detections(len(counts), images, images.astype(str), images, np.zeros((len(images), 4)), right, ~right)
+    return Detections(len(counts), 0.0, images, images.astype(str), images, np.zeros((len(images), 4)), right, ~right)
 
 
 def test_shares_of_objects_decide_and_then_their_number():

@@ -25,7 +25,9 @@ def captions(html):
 def test_objects_and_detections_side_by_side(make_evaluated):
     """Shifted by 9 pixels, the small boxes miss."""
     groups = {'BP': [make_evaluated('bp')], 'Aug <b>': [make_evaluated('auglocal', shift=9.0)]}
-    found = captions(photographs(compare(groups), seed=0))
+    html = photographs(compare(groups), seed=0)
+    assert 'BP 0.69, Aug &lt;b&gt; 0.60.' in html
+    found = captions(html)
     differing, drawn = found.values()
     assert [*found] == ['Where they differ most', 'At random']
     assert (
@@ -38,7 +40,7 @@ def test_objects_and_detections_side_by_side(make_evaluated):
         }
     )
     assert drawn[0][1] == 'BP: 2 of 2 found, 1 wrong'
-    assert drawn[1][1] == 'BP: 3 of 3 found, 0 wrong'
+    assert drawn[1][1] == 'BP: 2 of 3 found, 0 wrong', 'seven boxes are shown, as there are seven objects'
     shares = [int(re.search(r'Aug <b>: (\d)', row[2])[1]) / int(row[0][-1]) for row in differing]
     assert shares == sorted(shares) and shares[0] == 0
 
@@ -57,7 +59,7 @@ def test_without_masks_nothing_is_said_of_them(make_evaluated):
 def test_of_several_runs_the_first_is_shown(make_evaluated):
     bp, first, second = make_evaluated('bp'), make_evaluated('first'), make_evaluated('second', shift=9.0)
     html = photographs(compare({'BP': [bp], 'AugLocal': [first, second]}), seed=0)
-    assert 'the first run of each name' in html
+    assert 'in the first run of its name' in html
     assert all(row[2] == row[1].replace('BP', 'AugLocal') for row in captions(html)['At random'])
     assert 'first run' not in photographs(compare({'BP': [bp], 'AugLocal': [first]}), seed=0)
 
