@@ -80,7 +80,7 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
         facts['preparation of images'] = f"{UNKNOWN}: config.json leaves it to timm's defaults"
     rows = [(name, UNKNOWN if value is None else str(value)) for name, value in facts.items()]
     card = CARD.format(
-        title=record.architecture + (f', pretrained by {record.method}' if known else ''),
+        title=record.architecture + (f', pretrained with {record.method.removesuffix("Head")}' if known else ''),
         origin='pretrained with' if known else 'exported with',  # weights of other programs can be exported too
         table=markdown_table(('', ''), rows),
         timm=TIMM if in_timm else '',

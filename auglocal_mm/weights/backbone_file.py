@@ -20,8 +20,8 @@ from auglocal_mm.files.run_record import parse_record
 from auglocal_mm.weights.backbone_record import BackboneRecord, TrainingCost, read_backbone_record
 from auglocal_mm.weights.checkpoint_file import read_weights, readable
 from auglocal_mm.weights.finite import non_finite
-from auglocal_mm.weights.layouts import in_layout
-from auglocal_mm.weights.load_weights import CLASSIFIERS, Coverage, load_weights, resnet_architecture
+from auglocal_mm.weights.layouts import in_layout, resnet_name
+from auglocal_mm.weights.load_weights import CLASSIFIERS, Coverage, load_weights
 
 TRAINING_KEYS = (
     *(
@@ -124,11 +124,11 @@ def write_backbone(path: str | os.PathLike[str], checkpoint: Mapping[str, Any], 
 
 
 def _architecture(state: Mapping[str, Tensor], config: Any) -> str:
-    """``ResNet-34`` and so on for a plain ResNet; otherwise the class of the backbone or model in the text of a config."""
+    """Of a ResNet, what :func:`resnet_name` says; otherwise the class of the backbone or model in the text of a config."""
     model: Any = (parse_record(config) or {}).get('model')
     part = model.get('backbone', model) if isinstance(model, Mapping) else None
     network = str(part['type']).split('.')[-1] if isinstance(part, Mapping) and 'type' in part else None
-    found = resnet_architecture(state)
+    found = resnet_name(state)
     return network if network and (found == 'unknown' or network not in RESNETS) else found
 
 

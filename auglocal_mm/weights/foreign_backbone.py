@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
-from torchvision.models import list_models
 
 from auglocal_mm.backbones.cifar_resnet import DEPTHS, CIFARResNet
 from auglocal_mm.errors import InputError
 from auglocal_mm.weights.finite import non_finite
-from auglocal_mm.weights.layouts import difference, torchvision_name, torchvision_weights
+from auglocal_mm.weights.layouts import difference, same_shapes, torchvision_name, torchvision_weights
 from auglocal_mm.weights.load_weights import resnet_architecture
 
 STEM, FIRST = 'conv1.weight', 'layer1.0.conv1.weight'
@@ -84,11 +83,8 @@ def _network(weights: Mapping[str, Any], source: str) -> tuple[str, dict[str, Te
     architecture = resnet_architecture(weights)
     name = torchvision_name(architecture)
     if name:
-        wider = re.compile(rf'(resnext|wide_resnet){name.removeprefix("resnet")}_')
-        for other in filter(wider.match, list_models()):
-            if not difference(weights, torchvision_weights(other), other):
-                return other, torchvision_weights(other)
-        return architecture, torchvision_weights(name)
+        same = same_shapes(weights, name) or name
+        return architecture if same == name else same, torchvision_weights(same)
     blocks = {found[0] for each in weights if (found := re.match(r'layer\d+\.\d+\.', each))}
     depth = 2 * len(blocks) + 2
     if depth not in DEPTHS:

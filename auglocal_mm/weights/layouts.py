@@ -10,9 +10,11 @@ from torch import Tensor
 from torchvision.models import get_model, list_models
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.weights.load_weights import is_of_feature_extractor
+from auglocal_mm.weights.load_weights import is_of_feature_extractor, resnet_architecture
 
 LAYOUTS = ('torchvision', 'timm', 'mmdet')
+OTHER_WIDTH = ' of base width '
+"""Stands between the name of a ResNet and the channels of its stem, if these are not 64."""
 
 
 def in_layout(state: Mapping[str, Tensor], layout: str, architecture: str) -> dict[str, Tensor]:
@@ -28,7 +30,7 @@ def in_layout(state: Mapping[str, Tensor], layout: str, architecture: str) -> di
     Raises:
         InputError: The library has no such network, or another one under these names.
     """
-    name = torchvision_name(architecture)
+    name = torchvision_name(architecture.partition(OTHER_WIDTH)[0] if layout == 'mmdet' else architecture)
     if name is None or (layout != 'torchvision' and not re.fullmatch(r'resnet\d+', name)):
         known = 'the networks of torchvision' if layout == 'torchvision' else 'ResNet-18, 34, 50, 101 and 152'
         raise InputError(
@@ -48,6 +50,29 @@ def torchvision_name(architecture: str) -> str | None:
     """``'resnet34'`` for ``'ResNet-34'``; ``None`` if torchvision has no such network."""
     name = re.sub(r'^ResNet-(\d+)$', r'resnet\1', architecture)
     return name if name in list_models() else None
+
+
+def resnet_name(state: Mapping[str, Tensor]) -> str:
+    """The ResNet that has these weights: ``'ResNet-34'``, ``'resnext50_32x4d'`` or ``'ResNet-34 of base width 32'``.
+
+    ``'modified ResNet-34'`` has the same names with other shapes, and ``'unknown'`` other names.
+    """
+    plain = resnet_architecture(state)
+    name = torchvision_name(plain)
+    if name is None:
+        return plain
+    found = same_shapes(state, name)
+    if found:
+        return plain if found == name else found
+    stem = state.get('conv1.weight')
+    return f'modified {plain}' if stem is None or len(stem) == 64 else f'{plain}{OTHER_WIDTH}{len(stem)}'
+
+
+def same_shapes(state: Mapping[str, Any], name: str) -> str | None:
+    """The one among torchvision's ResNet ``name`` and its ResNeXts and wide ResNets that has weights of these shapes."""
+    wider = re.compile(rf'(resnext|wide_resnet){name.removeprefix("resnet")}_')
+    candidates = (name, *filter(wider.match, list_models()))
+    return next((each for each in candidates if not difference(state, torchvision_weights(each), each)), None)
 
 
 def torchvision_weights(name: str) -> dict[str, Tensor]:

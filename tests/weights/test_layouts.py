@@ -9,9 +9,11 @@ import torchvision
 from mmdet.models import ResNet
 from tests_models import cifar_resnet, classifier
 from tests_support import call
+from torchvision.models import get_model
 
 from auglocal_mm.models import ImageClassifier
 from auglocal_mm.weights.checkpoint_file import read_weights
+from auglocal_mm.weights.layouts import resnet_name
 
 EXPORT = 'tools/model_converters/export_backbone.py'
 IMAGES = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -60,7 +62,24 @@ def test_a_narrow_network_is_exported_for_mmdet_alone(tmp_path, capsys):
     checkpoint, out = save(model, tmp_path), tmp_path / 'out' / 'backbone.pth'
     call(EXPORT, checkpoint, str(out), '--layout', 'mmdet')
     ResNet(18, base_channels=8).load_state_dict(read_weights(out), strict=True)
-    refused(capsys, tmp_path, checkpoint, 'timm', 'timm', 'conv1.weight', '(8, 3, 7, 7)', '(64, 3, 7, 7)')
+    refused(capsys, tmp_path, checkpoint, 'timm', 'timm', 'not for ResNet-18 of base width 8')
+
+
+@pytest.mark.parametrize(
+    ('network', 'name'),
+    [
+        (lambda: get_model('resnet50'), 'ResNet-50'),
+        (lambda: get_model('resnext50_32x4d'), 'resnext50_32x4d'),
+        (lambda: get_model('wide_resnet50_2'), 'wide_resnet50_2'),
+        (lambda: ResNet(50, base_channels=16), 'ResNet-50 of base width 16'),
+        (lambda: ResNet(34, in_channels=1), 'modified ResNet-34'),
+        (lambda: ResNet(34, deep_stem=True), 'modified ResNet-34'),
+        (lambda: get_model('mobilenet_v2'), 'unknown'),
+    ],
+)
+def test_a_resnet_is_named_by_the_shapes_of_its_weights(network, name):
+    with torch.device('meta'):
+        assert resnet_name(network().state_dict()) == name
 
 
 def test_another_stem_is_refused(resnet18, tmp_path, capsys):
