@@ -15,7 +15,8 @@ from auglocal_mm.transfer.interval_report import (
     with_interval,
 )
 from auglocal_mm.transfer.intervals import Intervals
-from auglocal_mm.transfer.labels import NOT_AVAILABLE, label
+from auglocal_mm.transfer.labels import NOT_AVAILABLE, backbones, label
+from auglocal_mm.transfer.repeated_runs import number_of_backbones
 from auglocal_mm.transfer.transfer_result import TransferResult
 from auglocal_mm.transfer.verdict import MARGIN
 
@@ -98,6 +99,7 @@ def to_json(
 def _name_to_json(comparison: Comparison, name: str) -> dict[str, Any]:
     return {
         'n': len(comparison.groups[name]),
+        'backbones': number_of_backbones(comparison.groups[name]),
         'metrics': {metric: vars(comparison.statistics[name][metric]) for metric in METRICS},
         'difference_to_control': dict(comparison.differences[name]),
         'runs': [_run_to_json(run) for run in comparison.groups[name]],
@@ -124,13 +126,19 @@ def _headline_table(comparison: Comparison) -> str:
             name,
             _distinct(run.pretraining.method or NOT_AVAILABLE for run in runs),
             _top1(runs),
-            str(len(runs)),
+            _number(runs),
             _distinct(_epoch(run) for run in runs),
             *_values(comparison, name, HEADLINE),
         ]
         for name, runs in comparison.groups.items()
     ]
     return markdown_table(header, rows)
+
+
+def _number(runs: Sequence[TransferResult]) -> str:
+    """Of the runs, and of the backbones that they share."""
+    number = number_of_backbones(runs)
+    return f'{len(runs)} ({backbones(number)})' if number < len(runs) else f'{len(runs)}'
 
 
 def _difference_table(comparison: Comparison, intervals: Intervals | None, metrics: Sequence[str]) -> str:

@@ -22,13 +22,16 @@ class TrainingRecord(_Record):
 
     Attributes:
         id: Random.
-        backbone: File of the pretrained backbone, as the config names it; ``None`` if it names none.
+        backbone: File that the weights of the backbone are from, as the config names it: ``load_from``, or else
+            ``model.backbone.init_cfg``; ``None`` if it names none.
         pretraining: The description of that file; ``None`` if it has none.
+        seed: Of its random numbers; ``None`` in older records.
     """
 
     id: str
     backbone: str | None
     pretraining: BackboneRecord | None
+    seed: int | None = None
 
 
 class EvaluationRecord(_Record):

@@ -7,7 +7,7 @@ from typing import Any
 from auglocal_mm.analysis.tables import cell, markdown_table
 from auglocal_mm.transfer.comparison import Comparison
 from auglocal_mm.transfer.intervals import FEWEST, Intervals, without_matches
-from auglocal_mm.transfer.labels import NOT_AVAILABLE, images, label, signed
+from auglocal_mm.transfer.labels import NOT_AVAILABLE, backbones, images, label, signed
 from auglocal_mm.transfer.paired_interval import LEVEL, Interval
 from auglocal_mm.transfer.repeated_runs import number_of_backbones
 from auglocal_mm.transfer.verdict import Verdict, judge
@@ -162,9 +162,7 @@ def _with_shared_backbones(comparison: Comparison) -> list[str]:
     """The names with fewer backbones than runs, and both numbers: ``BP: 3 runs of 1 backbone``, as in Markdown."""
     numbers = {name: (len(runs), number_of_backbones(runs)) for name, runs in comparison.groups.items()}
     return [
-        f'{cell(name)}: {runs} runs of {backbones} backbone{"s" if backbones > 1 else ""}'
-        for name, (runs, backbones) in numbers.items()
-        if backbones < runs
+        f'{cell(name)}: {runs} runs of {backbones(number)}' for name, (runs, number) in numbers.items() if number < runs
     ]
 
 

@@ -14,6 +14,11 @@ def images(number: int) -> str:
     return f'{number:,} image{"" if number == 1 else "s"}'
 
 
+def backbones(number: int) -> str:
+    """Returns the number with its noun: ``1 backbone``, ``2 backbones``."""
+    return f'{number} backbone{"" if number == 1 else "s"}'
+
+
 def signed(difference: float | None, decimals: int = 1) -> str:
     """Returns a rounded difference with its sign, a true minus (U+2212); zero has none."""
     if difference is None:

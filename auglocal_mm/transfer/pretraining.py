@@ -18,7 +18,7 @@ class Pretraining:
     """The checkpoint of a backbone and the record that its export wrote beside it.
 
     Attributes:
-        checkpoint: As the config names it; None if it names none.
+        checkpoint: As the config names it, also that of a whole detector; None if it names none.
         record: The JSON of the same stem (``backbone.pth`` -> ``backbone.json``); empty if there is none.
     """
 
@@ -42,7 +42,7 @@ class Pretraining:
 
 
 def read_pretraining(config: RunConfig, work_dir: Path) -> Pretraining:
-    """Reads the record of ``model.backbone.init_cfg.checkpoint``.
+    """Reads the record of ``model.backbone.init_cfg.checkpoint``, unless ``load_from`` replaces these weights.
 
     Args:
         config: The config of the detector's training.
@@ -52,6 +52,9 @@ def read_pretraining(config: RunConfig, work_dir: Path) -> Pretraining:
     Raises:
         InputError: The record is damaged.
     """
+    start = config.get('load_from')
+    if start and not config.get('resume'):
+        return Pretraining(start)
     given = config.get('model.backbone.init_cfg')
     parts = [part for part in (given if isinstance(given, list) else [given]) if isinstance(part, dict)]
     checkpoint = next((part['checkpoint'] for part in parts if 'checkpoint' in part), None)

@@ -34,8 +34,9 @@ def refuse_repetitions(runs: Sequence[TransferResult]) -> None:
         if first.training is not None and first.training == second.training:
             raise InputError(f'{both} are of the same training, expected one run per seed; remove one')
         if _is_repeated(first, second):
+            start = 'the same backbone' if first.pretraining.identity else 'random weights'
             raise InputError(
-                f'{both} start from the same backbone with the same seed, {first.seed}; remove one, or train it with another '
+                f'{both} start from {start} with the same seed, {first.seed}; remove one, or train it with another '
                 'randomness.seed'
             )
 

@@ -25,6 +25,7 @@ class TransferResult:
         pretraining: Of its backbone.
         matches: What AP was computed from; ``None`` if that was not recorded.
         training: What identifies its training; ``None`` if that was not recorded.
+        seed: Of its training; ``None`` if unknown.
     """
 
     work_dir: Path
@@ -33,12 +34,7 @@ class TransferResult:
     pretraining: Pretraining
     matches: MatchesRecord | None = None
     training: str | None = None
-
-    @property
-    def seed(self) -> int | None:
-        """Of its training; ``None`` if the config gives none."""
-        seed = self.config.get('randomness.seed')
-        return seed if isinstance(seed, int) else None
+    seed: int | None = None
 
 
 def read_work_dir(work_dir: str | os.PathLike[str]) -> TransferResult:
@@ -66,7 +62,8 @@ def _recorded(work_dir: Path, recorded: Evaluations) -> TransferResult:
     training = record.training.model_dump(exclude_unset=True) if record.training else {}
     pretraining = Pretraining(training.get('backbone'), training.get('pretraining') or {})
     config = RunConfig(source, record.settings)
-    return TransferResult(work_dir, evaluation, config, pretraining, record.matches, training.get('id'))
+    seed = training.get('seed', _seed(config) if record is recorded.validation else None)
+    return TransferResult(work_dir, evaluation, config, pretraining, record.matches, training.get('id'), seed)
 
 
 def _logged(work_dir: Path) -> TransferResult:
@@ -78,7 +75,15 @@ def _logged(work_dir: Path) -> TransferResult:
         _refuse_best(tested, evaluation.source)
         epoch = re.fullmatch(r'epoch_(\d+)\.pth', Path(tested).name)
         evaluation = replace(evaluation, epoch=int(epoch[1]) if epoch else None)
-    return TransferResult(work_dir, evaluation, config, read_pretraining(config, work_dir))
+        trained = replace(config, values={**config.values, 'load_from': None})
+        return TransferResult(work_dir, evaluation, config, read_pretraining(trained, work_dir))
+    return TransferResult(work_dir, evaluation, config, read_pretraining(config, work_dir), seed=_seed(config))
+
+
+def _seed(config: RunConfig) -> int | None:
+    """Of a training by its config; that of a test run has a seed of its own."""
+    seed = config.get('randomness.seed')
+    return seed if isinstance(seed, int) else None
 
 
 def _refuse_best(checkpoint: str, source: Path) -> None:

@@ -43,7 +43,7 @@ def test_label() -> None:
 def test_tables(comparison: Comparison) -> None:
     markdown = to_markdown(comparison)
     assert rows(markdown, 'BP')[0] == [
-        *('n/a', 'n/a', '2', '12'),
+        *('n/a', 'n/a', '2 (1 backbone)', '12'),
         *('41.0 ± 1.4', '61.0 ± 1.4', '51.0 ± 1.4', '20.0 ± 0.0', '40.0 ± 0.0', '30.0 ± 0.0'),
     ]
     headline, difference, sizes, size_difference = rows(markdown, r'Aug\|Local')
@@ -69,7 +69,7 @@ def test_top1_is_over_backbones_not_over_detectors(tmp_path: Path, make_work_dir
     checkpoints = [str(tmp_path / name) for name in ('a.pth', 'a.pth', 'b.pth')]
     bp = [make_work_dir(f'bp{seed}', checkpoint=checkpoint) for seed, checkpoint in enumerate(checkpoints)]
     markdown = to_markdown(compare({'BP': bp, 'AugLocal': [make_work_dir('auglocal')]}))
-    assert rows(markdown, 'BP')[0][:3] == ['bp', '72.00 ± 2.83', '3']
+    assert rows(markdown, 'BP')[0][:3] == ['bp', '72.00 ± 2.83', '3 (2 backbones)']
 
 
 def test_title_and_origin_of_each_run(comparison: Comparison) -> None:
@@ -101,6 +101,7 @@ def test_json_contains_everything(comparison: Comparison) -> None:
     report = json.loads(json.dumps(to_json(comparison, 'ResNet-34'), allow_nan=False))
     assert (report['title'], report['control'], list(report['names'])) == ('ResNet-34', 'BP', ['BP', 'Aug|Local'])
     control, other = report['names'].values()
+    assert (control['n'], control['backbones'], other['backbones']) == (2, 1, 1)
     assert control['metrics']['bbox_mAP'] == {'mean': 41.0, 'std': pytest.approx(2**0.5), 'n': 2}
     assert [run['metrics']['bbox_mAP'] for run in control['runs']] == [40.0, 42.0]
     assert other['difference_to_control']['bbox_mAP'] == 0.5

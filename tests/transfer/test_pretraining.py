@@ -33,6 +33,15 @@ def test_the_record_that_the_detector_kept_counts_more(tmp_path: Path) -> None:
     assert read_pretraining(config, tmp_path / 'run').record == RECORD
 
 
+def test_weights_that_replace_the_whole_detector_are_not_those_of_the_backbone_file(tmp_path: Path) -> None:
+    (tmp_path / 'backbone.json').write_text(json.dumps(RECORD))
+    values = config_with({'type': 'Pretrained', 'checkpoint': str(tmp_path / 'backbone.pth')}).values
+    start = RunConfig(Path('config.py'), {**values, 'load_from': 'detector.pth', 'resume': False})
+    assert read_pretraining(start, Path('no_work_dir')) == Pretraining('detector.pth')
+    resumed = RunConfig(Path('config.py'), {**values, 'load_from': 'epoch_1.pth', 'resume': True})
+    assert read_pretraining(resumed, Path('no_work_dir')).record == RECORD
+
+
 @pytest.mark.parametrize(
     'init_cfg', [None, {}, {'checkpoint': 'torchvision://resnet50'}, {'checkpoint': 'no/such.pth'}]
 )

@@ -12,6 +12,8 @@ from auglocal_mm.transfer.repeated_runs import number_of_backbones
 from auglocal_mm.transfer.transfer_result import read_work_dir
 from auglocal_mm.weights.backbone_record import BackboneRecord
 
+RANDOM = 'randomness = dict(seed={seed})\n'
+
 
 @pytest.fixture
 def make_recorded(tmp_path):
@@ -80,3 +82,17 @@ def test_random_weights_are_others_in_each_run(make_recorded):
         content['validation']['training'].update(backbone=None, pretraining=None)
         (run / 'evaluation.json').write_text(json.dumps(content))
     assert number_of_backbones([read_work_dir(run) for run in runs]) == 2
+
+
+def test_detectors_that_start_from_different_detectors_are_no_repetitions(make_work_dir, config_text):
+    """Whole checkpoints replace the weights of one and the same backbone file."""
+    starts = {name: config_text.replace('load_from = None', f"load_from = '{name}.pth'") for name in 'ab'}
+    runs = [make_work_dir(name, config=text, seed=0) for name, text in starts.items()]
+    assert number_of_backbones([read_work_dir(run) for run in runs]) == 2
+    compare({'BP': runs, 'AugLocal': [make_work_dir('other')]})
+
+
+def test_random_weights_of_one_seed_are_the_same(make_work_dir):
+    runs = [make_work_dir(name, config=RANDOM, seed=0) for name in 'ab']
+    with pytest.raises(InputError, match='start from random weights with the same seed, 0;'):
+        compare({'random': runs, 'AugLocal': [make_work_dir('other')]})

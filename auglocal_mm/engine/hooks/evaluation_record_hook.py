@@ -120,4 +120,4 @@ def _new_training(runner: Runner, resumed: bool) -> TrainingRecord:
         Path(runner.work_dir, KEPT_RECORD).unlink(missing_ok=True)
     found = read_pretraining(RunConfig(Path(runner.work_dir), plain(runner.cfg.to_dict())), Path(runner.work_dir))
     content = {'id': uuid.uuid4().hex, 'backbone': found.checkpoint, 'pretraining': found.record or None}
-    return TrainingRecord.model_validate(content)
+    return TrainingRecord.model_validate({**content, 'seed': runner.seed})

@@ -91,6 +91,7 @@ def run(tmp_path: Path) -> Callable[..., Runner]:
             cfg=Config(config),
             resume=settings['resume'],
             load_from=settings['load_from'],
+            randomness=settings.get('randomness', {'seed': None}),
             env_cfg={'dist_cfg': {'backend': 'gloo'}},
             experiment_name=f'evaluation_record_{next(NUMBERS)}_{tmp_path.name}',
         )
@@ -230,3 +231,22 @@ def test_a_copy_does_not_remove_the_best_checkpoint_of_the_original(run, tmp_pat
     run('b', [0.5], load_from=tmp_path / 'b' / 'epoch_1.pth')
     assert [path.name for path in (tmp_path / 'a').glob('best_*')] == ['best_coco_bbox_mAP_epoch_1.pth']
     assert [path.name for path in (tmp_path / 'b').glob('best_*')] == ['best_coco_bbox_mAP_epoch_2.pth']
+
+
+def test_test_runs_are_of_the_seeds_that_their_checkpoints_were_trained_with(run, tmp_path):
+    """The config of a test has a seed of its own, which says nothing of the weights."""
+    for seed in (1, 2):
+        run(f'trained{seed}', [0.5], randomness={'seed': seed})
+        run(f'test{seed}', [0.5], tmp_path / f'trained{seed}' / 'epoch_1.pth', test=True, randomness={'seed': 0})
+    tests = [tmp_path / f'test{seed}' for seed in (1, 2)]
+    assert [read_work_dir(each).seed for each in tests] == [1, 2]
+    compare({'AugLocal': tests, 'BP': [tmp_path / 'trained1']})
+
+
+def test_a_detector_that_starts_from_another_has_not_the_weights_of_its_backbone_file(run, tmp_path):
+    run('a', [0.5])
+    start = str(tmp_path / 'a' / 'epoch_1.pth')
+    run('b', [0.5, 0.25], Path(start), resume=False)
+    run('b', [0.125], tmp_path / 'b' / 'epoch_2.pth')  # resumed: still from there
+    pretraining = read_work_dir(tmp_path / 'b').pretraining
+    assert (pretraining.checkpoint, pretraining.method) == (start, None)
