@@ -142,7 +142,7 @@ class CocoMetric(MMDetCocoMetric):
             catIds=self.cat_ids,
             imgIds=self._coco_api.get_img_ids(),
             maxDets=list(self.proposal_nums),
-            iouThrs=self.iou_thrs,
+            iouThrs=np.array(self.iou_thrs),  # pycocotools finds no threshold in a list
         )
 
     def results2json(self, results: Sequence[dict[str, Any]], outfile_prefix: str) -> dict[str, str]:

@@ -177,5 +177,5 @@ def _refuse_other(matches: Matches, expected: Matches, work_dir: Path, first: Pa
         if not all(np.array_equal(getattr(matches, name), getattr(expected, name)) for name in names):
             raise InputError(
                 f'{work_dir} was evaluated on other {what} than {first}, expected the same in all work_dirs; test the '
-                'checkpoints again, with the same annotation file'
+                'checkpoints again, with the same annotation file and evaluator'
             )

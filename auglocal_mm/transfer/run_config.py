@@ -81,7 +81,7 @@ def settings_that_differ(configs: Mapping[str, RunConfig]) -> dict[str, dict[str
     Returns:
         Dotted key -> name of the run -> its value, or ``NOT_SET``, for every key whose values differ.
     """
-    settings = {run: _dotted(plain(config.values)) for run, config in configs.items()}
+    settings = {run: _dotted(_without_wrapper(plain(config.values))) for run, config in configs.items()}
     differing = {}
     for key in sorted({key for values in settings.values() for key in values}):
         values = {run: settings[run].get(key, NOT_SET) for run in settings}
@@ -89,6 +89,15 @@ def settings_that_differ(configs: Mapping[str, RunConfig]) -> dict[str, dict[str
         if any(other != first for other in others) and not _identifies_run(key):
             differing[key] = values
     return differing
+
+
+def _without_wrapper(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with the model itself under ``model`` where ``tools/test.py --tta`` has wrapped it."""
+    model = settings.get('model')
+    if not isinstance(model, dict) or not isinstance(model.get('module'), dict):
+        return settings
+    wrapper = {key: value for key, value in model.items() if key != 'module'}
+    return {**settings, 'model': model['module'], 'tta_model': wrapper}
 
 
 def _identifies_run(key: str) -> bool:

@@ -67,6 +67,13 @@ def test_figures_are_those_of_pycocotools_unrounded_and_of_each_class(tmp_path, 
     assert metric.class_ap[kind]['cat'] != metric.class_ap[kind]['dog']
 
 
+def test_thresholds_may_be_a_list_as_in_a_config(tmp_path):
+    path = write_scenes(tmp_path, scenes())
+    figures, all_figures = measure(path, iou_thrs=[0.5]), measure(path)
+    assert figures['coco/bbox_mAP'] == figures['coco/bbox_mAP_50'] == all_figures['coco/bbox_mAP_50']
+    assert figures['coco/bbox_mAP_75'] == -1
+
+
 def test_the_lines_that_mmdetection_logs(tmp_path, monkeypatch):
     logged = []
     monkeypatch.setattr(coco_metric, 'print_log', lambda text, **_: logged.append(text))

@@ -52,6 +52,14 @@ def test_differences_by_dotted_key(tmp_path: Path, config_text: str) -> None:
     }
 
 
+def test_a_model_that_is_wrapped_for_a_test_is_the_same(tmp_path: Path, config_text: str) -> None:
+    plain = dump(tmp_path / 'a', config_text)
+    augmented = RunConfig(
+        plain.path, {**plain.values, 'model': {'module': plain.values['model'], 'type': 'DetTTAModel'}}
+    )
+    assert settings_that_differ({'a': plain, 'b': augmented}) == {'tta_model.type': {'a': NOT_SET, 'b': 'DetTTAModel'}}
+
+
 def test_none_is_not_the_same_as_not_set(tmp_path: Path, config_text: str) -> None:
     configs = {'a': dump(tmp_path / 'a', config_text), 'b': dump(tmp_path / 'b', config_text + 'val_cfg = None\n')}
     assert settings_that_differ(configs) == {'val_cfg': {'a': NOT_SET, 'b': None}}
