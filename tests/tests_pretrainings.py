@@ -35,6 +35,7 @@ RECORD: dict[str, Any] = {
     'auxiliary_heads': {'type': 'AugLocalHead', 'depth': 5},
     'datasets': [{'type': 'ImageFolder', 'folder': 'flowers', 'num_images': 1234}],
     'seed': 3,
+    'initial_weights': '',
     'versions': {'python': '3.11.7', 'torch': '2.11.0'},
     'checkout': {'commit': '0123abcd', 'changed': True},
     'device': 'a GPU',
@@ -65,7 +66,7 @@ def pretraining(name: str = 'AugLocal', **settings: Any) -> PretrainingRun:
         'config': config,
         'record': BackboneRecord.model_validate(RECORD),
         'finished': True,
-        'log': TrainingLog(curves(), validation, Path('work_dir/20250101_000000')),
+        'log': TrainingLog(curves(), validation, [Path('work_dir/20250101_000000')]),
         'epoch_length': 10.0,
     }
     return PretrainingRun(name, **known | settings)
@@ -82,5 +83,5 @@ def backpropagation(name: str = 'BP') -> PretrainingRun:
     record.pop('auxiliary_heads')
     model = {key: value for key, value in CONFIG['model'].items() if key != 'auxiliary_heads'}
     training = {'loss': [(5, 2.5), (20, 1.5)], 'accuracy': [(5, 25.0), (20, 75.0)], 'lr': curves()['lr']}
-    log = TrainingLog(training, {'accuracy/top1': [(1, 50.0), (2, 55.5)]}, Path('work_dir/20250101_000000'))
+    log = TrainingLog(training, {'accuracy/top1': [(1, 50.0), (2, 55.5)]}, [Path('work_dir/20250101_000000')])
     return pretraining(name, model=model, record=BackboneRecord.model_validate(record), log=log)

@@ -21,12 +21,17 @@ class TrainingLog:
     Attributes:
         training: By iteration.
         validation: By epoch, or by iteration in training by iterations.
-        newest: Folder of the last resume, or of the start: ``work_dir/<timestamp>``.
+        starts: Folders of the start and of all resumes, in order: ``work_dir/<timestamp>``.
     """
 
     training: Curves
     validation: Curves
-    newest: Path
+    starts: Sequence[Path]
+
+    @property
+    def newest(self) -> Path:
+        """Folder of the last resume, or of the start."""
+        return self.starts[-1]
 
 
 def read_log(work_dir: Path) -> TrainingLog:
@@ -38,7 +43,7 @@ def read_log(work_dir: Path) -> TrainingLog:
     logs = newest_training(work_dir, lambda line: line.is_validation)
     if not logs:
         raise InputError(f'{work_dir} has no log (*/vis_data/scalars.json); give the work_dir of a training')
-    return TrainingLog(_curves(logs, False), _curves(logs, True), max(logs).parents[1])
+    return TrainingLog(_curves(logs, False), _curves(logs, True), [path.parents[1] for path in sorted(logs)])
 
 
 def read_curves(work_dir: Path) -> dict[str, Sequence[tuple[int, float]]]:

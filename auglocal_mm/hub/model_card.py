@@ -59,6 +59,7 @@ def model_card(record: BackboneRecord, training: Training, in_timm: bool, file: 
         'local modules K': modules,
         'split after': record_text.split_points(record),
         'auxiliary networks': _heads(record, training),
+        'initial weights': record_text.initial_weights(record),
         'data': _data(record, training),
         'training images': record_text.num_images(record),
         'epochs': record.epoch,

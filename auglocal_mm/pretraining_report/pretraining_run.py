@@ -12,7 +12,7 @@ from auglocal_mm.files.atomic import is_there
 from auglocal_mm.files.json_file import fit
 from auglocal_mm.launch.work_dir import Stage
 from auglocal_mm.transfer.evaluation_record import read_evaluations
-from auglocal_mm.transfer.run_config import RunConfig, read_run_config
+from auglocal_mm.transfer.run_config import RunConfig, read_run_config, settings_that_differ
 from auglocal_mm.weights.backbone_file import check_sha256, sha256
 from auglocal_mm.weights.backbone_record import BackboneRecord, read_own_record
 from auglocal_mm.weights.checkpoint_file import read_weights
@@ -35,6 +35,7 @@ class PretrainingRun:
         log: Its curves; the accuracies of the backbone are the last ones of the validation.
         epoch_length: Iterations in an epoch; ``None`` if unknown, or in training by iterations.
         has_other_record: Whether there is a record of a backbone, but not of this training's.
+        changed: Dotted keys of the settings that are not those of all its starts.
     """
 
     name: str
@@ -45,6 +46,7 @@ class PretrainingRun:
     log: TrainingLog
     epoch_length: float | None
     has_other_record: bool = False
+    changed: Sequence[str] = ()
 
     @property
     def modules(self) -> list[str]:
@@ -96,7 +98,8 @@ def read_pretraining_run(name: str, work_dir: Path) -> PretrainingRun:
     record = _exported(work_dir, config, log)
     known = record or _in_checkpoint(work_dir, config)
     length, left_out = _epoch_length(record, work_dir, config), record is None and is_there(work_dir / RECORD)
-    run = PretrainingRun(name, stage, config, known, record is not None, log, length, left_out)
+    changed = list(settings_that_differ({str(start): read_run_config(work_dir, start) for start in log.starts}))
+    run = PretrainingRun(name, stage, config, known, record is not None, log, length, left_out, changed)
     return _with_last_validation(run) if run.finished else run
 
 

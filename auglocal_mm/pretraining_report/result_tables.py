@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from auglocal_mm.analysis.tables import markdown_table
 from auglocal_mm.files.run_record import plain
 from auglocal_mm.pretraining_report.pretraining_run import PretrainingRun
-from auglocal_mm.pretraining_report.results import final_values, metrics, validations
+from auglocal_mm.pretraining_report.results import Validations, final_values, metrics, validations
 from auglocal_mm.pretraining_report.training_facts import training_facts, training_time
 from auglocal_mm.transfer.run_config import settings_that_differ
 from auglocal_mm.weights.record_text import peak_memory
@@ -56,10 +56,13 @@ def _accuracies(run: PretrainingRun, names: Sequence[str]) -> list[str]:
     unit, cells = run.validation_unit, []
     for name in names:
         found = validations(run, name)
-        cells += (
-            [UNKNOWN] * 2 if found is None else [f'{found.last:.2f}', f'{found.best:.2f} ({unit} {found.best_step})']
-        )
+        cells += [UNKNOWN] * 2 if found is None else [f'{found.last:.2f}', _best(found, unit)]
     return cells
+
+
+def _best(found: Validations, unit: str) -> str:
+    """Unknown where MMEngine has logged all validations of a training by iterations as those of epoch 0."""
+    return f'{found.best:.2f} ({unit} {found.best_step})' if found.best_step else UNKNOWN
 
 
 def _costs(run: PretrainingRun) -> tuple[str, str]:

@@ -46,7 +46,7 @@ def outcome(run: PretrainingRun) -> str:
     """What came of it, in a sentence."""
     found = validations(run, f'{ACCURACY}top1')
     if found is None:
-        return 'There is no top-1 accuracy yet.'
+        return f'There is no top-1 accuracy{"" if run.finished else " yet"}.'
     images, percent = run.record.num_validation_images, f'{found.last:.2f}\N{NO-BREAK SPACE}%'
     known = f', with a 95 % interval of {interval(found.last, images)}' if images else ''
     return f'Its top-1 accuracy on the validation set is {percent}{"" if run.finished else " so far"}{known}.'

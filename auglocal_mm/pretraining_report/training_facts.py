@@ -19,6 +19,7 @@ def training_facts(run: PretrainingRun) -> dict[str, str | None]:
         'local modules K': num_local_modules(run),
         'auxiliary networks': _heads(run),
         'split after': record_text.split_points(record),
+        'initial weights': record_text.initial_weights(record),
         'data': data(run),
         'training images': record_text.num_images(record),
         'classes': record.num_classes or config.get('model.head.num_classes'),
@@ -27,6 +28,7 @@ def training_facts(run: PretrainingRun) -> dict[str, str | None]:
         'optimizer': _optimizer(run),
         'learning rate': _schedule(run),
         'precision': _precision(run),
+        'settings changed when resumed': ', '.join(run.changed) or 'none',
         'seed': config.get('randomness.seed') if record.seed is None else record.seed,
         'device': record_text.device(record),
         'training time (h:min:s)': training_time(run),
@@ -43,8 +45,9 @@ def sentence(run: PretrainingRun) -> str:
     images = record_text.num_images(run.record)
     on = ' of '.join(filter(None, [images and f'{images} images', data(run)]))
     modules = num_local_modules(run)
-    how = 'by backpropagation' if method(run) == 'BP' else f'in {modules} local modules with {_heads(run)}'
-    return f'{network(run)}, trained {how} on {on} for {length(run)}.{_state(run)}'
+    how = 'by backpropagation' if modules == 1 else f'in {modules} local modules with {_heads(run)}'
+    start = f' from {run.record.initial_weights}' if run.record.initial_weights else ''
+    return f'{network(run)}, trained{start} {how} on {on} for {length(run)}.{_state(run)}'
 
 
 def method(run: PretrainingRun) -> str:

@@ -170,8 +170,9 @@ def _values_of(values: Mapping[str, Any], runs: Iterable[TransferResult]) -> str
 
 
 def _origin(run: TransferResult) -> str:
-    backbone = run.pretraining.checkpoint or NOT_AVAILABLE
-    return f'{run.evaluation.run} of epoch {_epoch(run)} in `{run.evaluation.source}`, backbone `{backbone}`'
+    backbone, start = run.pretraining.checkpoint or NOT_AVAILABLE, run.pretraining.record.get('initial_weights')
+    trained = f', which was trained from `{start}`' if start else ''
+    return f'{run.evaluation.run} of epoch {_epoch(run)} in `{run.evaluation.source}`, backbone `{backbone}`{trained}'
 
 
 def _top1(runs: Iterable[TransferResult]) -> str:

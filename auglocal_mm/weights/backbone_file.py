@@ -30,6 +30,7 @@ TRAINING_KEYS = (
         'auxiliary_heads',
         'datasets',
         'seed',
+        'initial_weights',
         'versions',
         'checkout',
         'device',

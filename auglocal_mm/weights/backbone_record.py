@@ -81,6 +81,7 @@ class BackboneRecord(TrainingCost):
         auxiliary_heads: Their config.
         datasets: All that were trained on.
         seed: Of the training.
+        initial_weights: File that the training started from, with its folder; empty if its config named none.
         versions: Of ``python`` and packages, in the last run of the training like all that follows.
         checkout: Of auglocal_mm; only where it is not an installed package.
         device: The model of the first process's GPU or CPU.
@@ -100,6 +101,7 @@ class BackboneRecord(TrainingCost):
     auxiliary_heads: dict[str, Any] | None = None
     datasets: list[DatasetRecord] | None = None
     seed: int | None = None
+    initial_weights: str | None = None
     versions: dict[str, str] | None = None
     checkout: CheckoutRecord | None = None
     device: str | None = None

@@ -21,6 +21,11 @@ def split_points(record: BackboneRecord) -> str | None:
     return ', '.join(record.partition.split_points) or 'not split'
 
 
+def initial_weights(record: BackboneRecord) -> str | None:
+    """The file that the training started from."""
+    return 'none named in the config' if record.initial_weights == '' else record.initial_weights
+
+
 def datasets(record: BackboneRecord) -> str | None:
     """The data sets, such as ``imagenet (ImageFolder)``, by their names or folders."""
     return ' and '.join(dataset_text(each.type, each.name or each.folder) for each in record.datasets or ()) or None

@@ -74,6 +74,7 @@ def test_the_model_card_has_what_was_recorded(trained, tmp_path):
     assert card['auxiliary networks'] == 'AugLocalHead(depth=2)'
     assert card['data'] == 'images (ImageFolder), 3 classes'
     assert (card['epochs'], card['seed']) == ('1', '0')
+    assert card['initial weights'] == 'none named in the config'
     assert card['split after'] == validated['partition']['split_points'][0] != ''
     assert card['training images'] == '24'
     assert card['trained on'] == f'{validated["device"]}, 1 process'

@@ -45,7 +45,7 @@ def test_nothing_is_drawn_of_what_is_not_logged():
 
 
 def test_memory_where_it_is_logged():
-    log = TrainingLog({**curves(), 'memory': [(5, 2048), (20, 3072)]}, {}, Path('work_dir/1'))
+    log = TrainingLog({**curves(), 'memory': [(5, 2048), (20, 3072)]}, {}, [Path('work_dir/1')])
     plots = training_plots([backpropagation(), pretraining(log=log)], 'memory', 'memory (GiB)', 1024)
     assert labels(plots) == ['memory (GiB) by epoch: AugLocal from 2 to 3.']
 
@@ -60,6 +60,6 @@ def test_epochs_and_iterations_are_not_drawn_on_one_axis():
 
 def test_a_run_without_any_line_of_the_training():
     """It was stopped in its first iterations, or validates only."""
-    run = pretraining(log=TrainingLog({}, {}, Path('work_dir/1')), finished=False)
+    run = pretraining(log=TrainingLog({}, {}, [Path('work_dir/1')]), finished=False)
     assert labels(module_plots([run])) == ['AugLocal by epoch. loss: none. accuracy (%): none.']
     assert not re.search('nan', module_plots([run])[0])

@@ -102,6 +102,7 @@ def test_a_finished_training_that_is_resumed_again_stays_finished(logged, copied
     if not logged:
         (copied / '20250102_000000/vis_data/scalars.json').unlink()
     after = read_pretraining_run('AugLocal', copied)
+    assert after.changed == (['experiment_name'] if logged else [])
     assert after.finished and after.record.config_hash != before.record.config_hash
     assert after.log.training == before.log.training and after.epoch_length == 3
 
@@ -169,7 +170,7 @@ def test_a_training_by_iterations(config_in):
 
 def test_modules_that_are_trained_in_turn_have_the_order_of_the_network():
     training = dict(reversed(curves().items()))
-    run = pretraining(log=TrainingLog(training, {}, Path('work_dir/1')))
+    run = pretraining(log=TrainingLog(training, {}, [Path('work_dir/1')]))
     assert run.modules == list(MODULES)
 
 

@@ -14,7 +14,7 @@ def rows(table: str) -> list[list[str]]:
 def test_one_run_has_one_table_of_facts():
     (table,) = map(rows, fact_tables([pretraining()]))
     assert table[0] == ['', 'AugLocal']
-    assert ['seed', '3'] in table and len(table) == 21
+    assert ['seed', '3'] in table and len(table) == 23
 
 
 def test_facts_that_differ_stand_apart_from_those_that_do_not():
@@ -49,6 +49,12 @@ def test_validations_by_iteration():
     assert '61.50 (iteration 1)' in result_table([run])
 
 
+def test_validations_that_all_have_the_same_step_have_no_best():
+    """MMEngine logs those of a training by iterations under epoch 0, unless log_metric_by_epoch is False."""
+    log = TrainingLog(curves(), {'accuracy/top1': [(0, 60.0)]}, [Path('work_dir/1')])
+    assert rows(result_table([pretraining(log=log)]))[1][1:3] == ['60.00', 'not recorded']
+
+
 def test_modules():
     assert rows(module_table(pretraining())) == [
         ['', 'local module', 'loss', 'accuracy (%)'],
@@ -57,7 +63,7 @@ def test_modules():
         ['3', 'layer2.0', '4.0000', '54.00'],
     ]
     training = {**curves(), 'local/stem/grad_norm': [(20, 0.125)]}
-    with_norms = rows(module_table(pretraining(log=TrainingLog(training, {}, Path('work_dir/1')))))
+    with_norms = rows(module_table(pretraining(log=TrainingLog(training, {}, [Path('work_dir/1')]))))
     assert [row[-1] for row in with_norms] == ['gradient norm', '0.125', 'not recorded', 'not recorded']
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 from tests_pretrainings import MODULES, backpropagation, curves, pretraining
@@ -29,14 +30,15 @@ def test_the_last_validation_is_not_the_best():
 
 
 def test_of_equals_the_earliest_is_the_best():
-    log = TrainingLog({}, {'accuracy/top1': [(1, 40.0), (2, 60.0), (3, 60.0)]}, Path('work_dir/1'))
+    log = TrainingLog({}, {'accuracy/top1': [(1, 40.0), (2, 60.0), (3, 60.0)]}, [Path('work_dir/1')])
     assert validations(pretraining(log=log), 'accuracy/top1').best_step == 2
 
 
 def test_a_run_that_is_not_validated_yet():
-    run = pretraining(log=TrainingLog(curves(), {}, Path('work_dir/1')), finished=False)
+    run = pretraining(log=TrainingLog(curves(), {}, [Path('work_dir/1')]), finished=False)
     assert validations(run, 'accuracy/top1') is None
     assert outcome(run) == 'There is no top-1 accuracy yet.'
+    assert outcome(replace(run, finished=True)) == 'There is no top-1 accuracy.'
     assert metrics([run]) == {}
 
 
@@ -58,6 +60,6 @@ def test_backpropagation_is_one_module():
 
 def test_gradient_norms_where_they_are_logged():
     training = {**curves(), 'local/stem/grad_norm': [(20, 0.125)]}
-    run = pretraining(log=TrainingLog(training, {}, Path('work_dir/1')))
+    run = pretraining(log=TrainingLog(training, {}, [Path('work_dir/1')]))
     assert final_values(run)['stem']['grad_norm'] == 0.125
     assert 'grad_norm' not in final_values(run)['layer2.0']

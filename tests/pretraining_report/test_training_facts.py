@@ -24,6 +24,7 @@ def test_the_facts_are_those_of_the_records():
         'local modules K': '3',
         'auxiliary networks': 'AugLocalHead(depth=5)',
         'split after': 'stem, layer1.2',
+        'initial weights': 'none named in the config',
         'data': 'flowers (ImageFolder)',
         'training images': '1,234',
         'classes': '10',
@@ -32,6 +33,7 @@ def test_the_facts_are_those_of_the_records():
         'optimizer': 'SGD(lr=0.1, momentum=0.9)',
         'learning rate': 'LinearLR, CosineAnnealingLR',
         'precision': 'float32',
+        'settings changed when resumed': 'none',
         'seed': '3',
         'device': 'a GPU, 1 process',
         'training time (h:min:s)': str(timedelta(seconds=3725)),
@@ -49,7 +51,7 @@ def test_what_an_older_record_lacks_is_taken_from_the_config_or_missing():
     assert (facts['data'], facts['classes'], facts['seed']) == ('flowers (ImageFolder)', '10', '7')
     assert {name for name, value in facts.items() if value is None} == {
         *('split after', 'training images', 'device', 'training time (h:min:s)', 'peak memory', 'versions', 'commit'),
-        'SHA-256 of backbone.pth',
+        *('initial weights', 'SHA-256 of backbone.pth'),
     }
 
 
@@ -70,6 +72,23 @@ def test_backpropagation():
     assert (facts['auxiliary networks'], facts['split after']) == ('none', 'not split')
     said = 'ResNet-34, trained by backpropagation on 1,234 images of flowers (ImageFolder) for 2 epochs.'
     assert sentence(backpropagation()) == said
+
+
+def test_one_local_module_is_backpropagation():
+    run = pretraining(record=record(partition={'num_local_modules': 1, 'split_points': []}))
+    assert sentence(run).startswith('ResNet-34, trained by backpropagation on')
+
+
+def test_weights_of_another_training_are_named():
+    run = pretraining(record=record(initial_weights='bp/epoch_90.pth'))
+    assert training_facts(run)['initial weights'] == 'bp/epoch_90.pth'
+    assert sentence(run).startswith('ResNet-34, trained from bp/epoch_90.pth in 3 local modules')
+
+
+def test_settings_that_were_changed_are_named():
+    run = pretraining(changed=['optim_wrapper.optimizer.lr', 'train_dataloader.batch_size'])
+    expected = 'optim_wrapper.optimizer.lr, train_dataloader.batch_size'
+    assert training_facts(run)['settings changed when resumed'] == expected
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,14 @@ def test_title_and_origin_of_each_run(comparison: Comparison) -> None:
             assert f'epoch 12 in `{run.evaluation.source}`, backbone `{run.pretraining.checkpoint}`' in markdown
 
 
+def test_a_backbone_that_was_not_trained_from_scratch_is_said_to_be_so(
+    tmp_path: Path, make_work_dir: MakeWorkDir
+) -> None:
+    (tmp_path / 'a.json').write_text(json.dumps({'method': 'AugLocalHead', 'initial_weights': 'bp/epoch_90.pth'}))
+    runs = {'BP': [make_work_dir('bp')], 'AugLocal': [make_work_dir('a', checkpoint=str(tmp_path / 'a.pth'))]}
+    assert f'backbone `{tmp_path / "a.pth"}`, which was trained from `bp/epoch_90.pth`' in to_markdown(compare(runs))
+
+
 def test_says_that_no_setting_differs(comparison: Comparison) -> None:
     assert '## Settings that differ\n\nNone: ' in to_markdown(comparison)
 

@@ -4,6 +4,7 @@ import hashlib
 import math
 import os.path as osp
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 from mmengine.dist import master_only
@@ -60,6 +61,7 @@ class ExportBackboneHook(Hook):
                 **(measured if iteration == checkpoint['meta']['iter'] else {'accuracy': {}}),
                 'epoch': finished_passes(runner, checkpoint['meta']['iter']),
                 'config_hash': hashlib.sha256(config.encode()).hexdigest(),
+                **_initial_weights(checkpoint['meta'].get('training')),
             }
         )
 
@@ -81,3 +83,11 @@ class ExportBackboneHook(Hook):
         path = osp.join(runner.work_dir, 'backbone.pth')
         write_backbone(path, checkpoint)
         print_log(f'The backbone is in {path}, its description beside it.', logger='current')
+
+
+def _initial_weights(training: Mapping[str, Any] | None) -> dict[str, str]:
+    """What the training started from, as ``EvaluationRecordHook`` has recorded it, without folders that others do not have."""
+    if training is None:
+        return {}
+    source = training['backbone'] or ''
+    return {'initial_weights': source if '://' in source else '/'.join(PurePath(source).parts[-2:])}

@@ -62,3 +62,16 @@ def test_bp_is_one_module_without_heads(tiny_config):
     assert described(config)['partition'] == {'num_local_modules': 1, 'split_points': []}
     assert described(config)['architecture'] == 'ResNet'  # of three stages, which has no depth of a plain one
     assert 'auxiliary_heads' not in described(config)
+
+
+def test_the_description_says_what_the_training_started_from(tiny_config, tmp_path):
+    config = tiny_config('bp', **{'train_cfg.max_epochs': 1})
+    Runner.from_cfg(config).train()
+    assert described(config)['initial_weights'] == ''
+    source = f'{config.work_dir}/epoch_1.pth'
+    local = tiny_config('auglocal', load_from=source, work_dir=str(tmp_path / 'local'))
+    Runner.from_cfg(local).train()
+    # A resumed run starts from its own checkpoint, but the training does not.
+    resumed = {'load_from': f'{local.work_dir}/epoch_1.pth', 'resume': True}
+    Runner.from_cfg(tiny_config('auglocal', work_dir=local.work_dir, **resumed)).train()
+    assert described(local)['initial_weights'] == f'{Path(config.work_dir).name}/epoch_1.pth'
