@@ -148,7 +148,7 @@ def limits(comparison: Comparison) -> list[str]:
         )
     if shared := _with_shared_backbones(comparison):
         sentences.append(
-            f'With several runs of one backbone ({", ".join(shared)}), a verdict is about the backbone, not about the method.'
+            f'With several runs of one backbone ({", ".join(shared)}), a verdict is about these backbones, not about the method.'
         )
     return sentences
 

@@ -88,7 +88,8 @@ def test_it_says_which_runs_share_a_backbone(make_work_dir):
     text = to_markdown(comparison, 'Title', told, 0.3)
     assert f'Not fully included is the spread between pretrainings of {shared}.' in text
     assert (
-        f'With several runs of one backbone ({shared}), a verdict is about the backbone, not about the method.' in text
+        f'With several runs of one backbone ({shared}), a verdict is about these backbones, not about the method.'
+        in text
     )
     assert 'B|P: 3 runs of 2 backbones' in verdict_sentences(comparison, told, 0.3)
 
