@@ -13,6 +13,9 @@ from auglocal_mm.transfer.repeated_runs import refuse_named_twice, refuse_repeti
 from auglocal_mm.transfer.run_config import settings_that_differ
 from auglocal_mm.transfer.transfer_result import TransferResult, read_work_dir
 
+CHANGED = 'changed when resumed'
+"""Stands among the settings that differ, of which only those of the last start are known."""
+
 
 @dataclass(frozen=True)
 class Statistic:
@@ -101,6 +104,7 @@ def _settings(runs: Sequence[TransferResult]) -> dict[str, dict[str, Any]]:
         'evaluation.epoch': {str(run.work_dir): run.evaluation.epoch for run in runs},
         'evaluation.iteration': {str(run.work_dir): run.evaluation.iteration for run in runs},
         'evaluation.run': {str(run.work_dir): run.evaluation.run for run in runs},
+        CHANGED: {str(run.work_dir): ', '.join(run.changed) or 'none' for run in runs},
     }
     if None in evaluations['evaluation.iteration'].values():  # MMEngine's logs do not give it
         del evaluations['evaluation.iteration']

@@ -26,12 +26,14 @@ class TrainingRecord(_Record):
             ``model.backbone.init_cfg``; ``None`` if it names none.
         pretraining: The description of that file; ``None`` if it has none.
         seed: Of its random numbers; ``None`` in older records.
+        changed: Dotted keys of the settings that were changed when it was resumed.
     """
 
     id: str
     backbone: str | None
     pretraining: BackboneRecord | None
     seed: int | None = None
+    changed: list[str] = []
 
 
 class EvaluationRecord(_Record):

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,7 @@ class TransferResult:
         matches: What AP was computed from; ``None`` if that was not recorded.
         training: What identifies its training; ``None`` if that was not recorded.
         seed: Of its training; ``None`` if unknown.
+        changed: Dotted keys of the settings that were changed when its training was resumed, as far as that was recorded.
     """
 
     work_dir: Path
@@ -35,6 +37,7 @@ class TransferResult:
     matches: MatchesRecord | None = None
     training: str | None = None
     seed: int | None = None
+    changed: Sequence[str] = ()
 
 
 def read_work_dir(work_dir: str | os.PathLike[str]) -> TransferResult:
@@ -63,7 +66,8 @@ def _recorded(work_dir: Path, recorded: Evaluations) -> TransferResult:
     pretraining = Pretraining(training.get('backbone'), training.get('pretraining') or {})
     config = RunConfig(source, record.settings)
     seed = training.get('seed', _seed(config) if record is recorded.validation else None)
-    return TransferResult(work_dir, evaluation, config, pretraining, record.matches, training.get('id'), seed)
+    identity, changed = training.get('id'), training.get('changed', ())
+    return TransferResult(work_dir, evaluation, config, pretraining, record.matches, identity, seed, changed)
 
 
 def _logged(work_dir: Path) -> TransferResult:

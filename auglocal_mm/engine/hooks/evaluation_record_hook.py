@@ -11,7 +11,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from auglocal_mm.files.run_record import plain
+from auglocal_mm.files.run_record import parse_record, plain
 from auglocal_mm.private import checkpoint_to_load
 from auglocal_mm.registry import HOOKS
 from auglocal_mm.transfer.evaluation_record import (
@@ -24,7 +24,7 @@ from auglocal_mm.transfer.evaluation_record import (
 )
 from auglocal_mm.transfer.pretraining import KEPT_RECORD, read_pretraining
 from auglocal_mm.transfer.recorded_matches import write_matches
-from auglocal_mm.transfer.run_config import RunConfig
+from auglocal_mm.transfer.run_config import RunConfig, settings_that_differ
 
 
 @HOOKS.register_module()
@@ -51,6 +51,9 @@ class EvaluationRecordHook(Hook):
         resumed = bool(checkpoint_to_load(runner)[0] and self.loaded)
         if self.training is None or not resumed:
             self.training = _new_training(runner, resumed)
+        changed = {*self.training.changed, *(_changed_settings(runner, self.loaded.get('cfg')) if resumed else ())}
+        if changed:
+            self.training = self.training.model_copy(update={'changed': sorted(changed)})
         kept = read_evaluations(runner.work_dir) if resumed else None
         validated = kept.validation.training if kept and kept.validation else None
         if not resumed or (validated and validated.id != self.training.id):
@@ -118,6 +121,16 @@ def _new_training(runner: Runner, resumed: bool) -> TrainingRecord:
     """A training that starts now, or that was started before trainings were recorded."""
     if not resumed:
         Path(runner.work_dir, KEPT_RECORD).unlink(missing_ok=True)
-    found = read_pretraining(RunConfig(Path(runner.work_dir), plain(runner.cfg.to_dict())), Path(runner.work_dir))
+    found = read_pretraining(_config(runner), Path(runner.work_dir))
     content = {'id': uuid.uuid4().hex, 'backbone': found.checkpoint, 'pretraining': found.record or None}
     return TrainingRecord.model_validate({**content, 'seed': runner.seed})
+
+
+def _changed_settings(runner: Runner, saved: Any) -> list[str]:
+    """Where the config of a resumed run differs from the text of the config in its checkpoint; empty if that is no record."""
+    values = parse_record(saved) or {}
+    return list(settings_that_differ({'saved': RunConfig(Path(), values), 'now': _config(runner)})) if values else []
+
+
+def _config(runner: Runner) -> RunConfig:
+    return RunConfig(Path(runner.work_dir), plain(runner.cfg.to_dict()))

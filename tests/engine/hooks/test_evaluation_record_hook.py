@@ -250,3 +250,15 @@ def test_a_detector_that_starts_from_another_has_not_the_weights_of_its_backbone
     run('b', [0.125], tmp_path / 'b' / 'epoch_2.pth')  # resumed: still from there
     pretraining = read_work_dir(tmp_path / 'b').pretraining
     assert (pretraining.checkpoint, pretraining.method) == (start, None)
+
+
+def test_settings_that_are_changed_when_a_training_is_resumed_are_told(run, tmp_path):
+    """The record has the settings of the last start alone, which may be those of another run."""
+    run('a', [0.5], lr=0.1)
+    run('a', [0.25], tmp_path / 'a' / 'epoch_1.pth', lr=0.2)
+    run('a', [0.25], tmp_path / 'a' / 'epoch_2.pth', lr=0.2)  # nothing new, but still known
+    run('b', [0.5], lr=0.2)
+    run('b', [0.25], tmp_path / 'b' / 'epoch_1.pth', lr=0.2)
+    assert [read_work_dir(tmp_path / name).changed for name in 'ab'] == [['lr'], ()]
+    differing = compare({'AugLocal': [tmp_path / 'a'], 'BP': [tmp_path / 'b']}).settings_that_differ
+    assert differing == {'changed when resumed': {str(tmp_path / 'a'): 'lr', str(tmp_path / 'b'): 'none'}}
