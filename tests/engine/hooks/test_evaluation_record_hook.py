@@ -256,9 +256,9 @@ def test_settings_that_are_changed_when_a_training_is_resumed_are_told(run, tmp_
     """The record has the settings of the last start alone, which may be those of another run."""
     run('a', [0.5], lr=0.1)
     run('a', [0.25], tmp_path / 'a' / 'epoch_1.pth', lr=0.2)
-    run('a', [0.25], tmp_path / 'a' / 'epoch_2.pth', lr=0.2)  # nothing new, but still known
-    run('b', [0.5], lr=0.2)
-    run('b', [0.25], tmp_path / 'b' / 'epoch_1.pth', lr=0.2)
-    assert [read_work_dir(tmp_path / name).changed for name in 'ab'] == [['lr'], ()]
+    run('a', [0.25, 0.25], tmp_path / 'a' / 'epoch_2.pth', lr=0.2, decay=0.1)
+    run('b', [0.5], lr=0.2, decay=0.1)
+    run('b', [0.25, 0.25], tmp_path / 'b' / 'epoch_1.pth', lr=0.2, decay=0.1)
+    assert [read_work_dir(tmp_path / name).changed for name in 'ab'] == [['decay', 'lr'], ()]
     differing = compare({'AugLocal': [tmp_path / 'a'], 'BP': [tmp_path / 'b']}).settings_that_differ
-    assert differing == {'changed when resumed': {str(tmp_path / 'a'): 'lr', str(tmp_path / 'b'): 'none'}}
+    assert differing == {'changed when resumed': {str(tmp_path / 'a'): 'decay, lr', str(tmp_path / 'b'): 'none'}}
