@@ -15,7 +15,7 @@ from auglocal_mm.engine.checkpoint import latest_checkpoint
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.launch import add_common_arguments, command_line_tool, is_first_process, load_config
 from auglocal_mm.launch.work_dir import check_work_dir, own_work_dir
-from auglocal_mm.settings.late_schedules import warn_of_late_schedules
+from auglocal_mm.settings.schedules import warn_of_schedules
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -72,12 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     apply_arguments(config, options)
     if options.check:
         check_run(config)
-        warn_of_late_schedules(config)
+        warn_of_schedules(config)
         return
     check_work_dir(config.work_dir, config)
     with own_work_dir(config.work_dir, config.filename) if is_first_process(config.launcher) else nullcontext():
         runner = Runner.from_cfg(config)
-        warn_of_late_schedules(config)  # into the log, which the runner has opened
+        warn_of_schedules(config, len(runner.train_dataloader))  # into the log, which the runner has opened
         runner.train()
 
 

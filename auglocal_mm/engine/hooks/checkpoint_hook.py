@@ -16,6 +16,7 @@ from torch import Tensor
 from auglocal_mm.engine.checkpoint import NONE_YET, check_resumable, latest_checkpoint
 from auglocal_mm.engine.divergence import divergence
 from auglocal_mm.engine.hooks.sync_buffers_hook import SyncBuffersHook, average_buffers
+from auglocal_mm.engine.passes import counts_iterations
 from auglocal_mm.engine.resumed_settings import apply_settings
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
@@ -69,12 +70,19 @@ class CheckpointHook(MMEngineCheckpointHook):
         """Restores accumulated gradients, and keeps other trainings' checkpoints apart.
 
         Those of an earlier training in the work_dir are not resumed from. After a move or in a copy, MMEngine's path of the
-        best one is that of another training, where MMEngine would remove it.
+        best one is that of another training, where MMEngine would remove it. Warns if nothing is saved during the training.
         """
         pointer = Path(runner.work_dir, 'last_checkpoint')
         if runner.iter == 0 and is_main_process() and (pointer.is_file() or latest_checkpoint(runner.work_dir)):
             write_text(pointer, NONE_YET)
         super().before_train(runner)
+        if self.by_epoch and counts_iterations(runner):
+            print_log(
+                'default_hooks.checkpoint counts epochs, but training counts iterations: nothing is saved before its end; set '
+                'by_epoch=False, and interval to a number of iterations',
+                logger='current',
+                level=logging.WARNING,
+            )
         path: str | None = getattr(self, 'best_ckpt_path', None)
         if path:
             self.best_ckpt_path = self._here(path)

@@ -50,6 +50,16 @@ def test_another_number_of_processes_is_logged(tiny_config, tmp_path):
         assert ('4 processes' in log.read_text()) == told
 
 
+@pytest.mark.parametrize(('by_epoch', 'saved'), [(True, 'epoch_1.pth'), (False, 'iter_1.pth')])
+def test_a_training_by_iterations_that_saves_by_epochs_is_told(tiny_config, by_epoch, saved):
+    training = dict(_delete_=True, by_epoch=False, max_iters=2)
+    config = tiny_config('bp', **{'train_cfg': training, 'default_hooks.checkpoint.by_epoch': by_epoch})
+    Runner.from_cfg(config).train()
+    (log,) = Path(config.work_dir).glob('*/*.log')
+    assert ('default_hooks.checkpoint counts epochs' in log.read_text()) == by_epoch
+    assert Path(config.work_dir, saved).is_file()
+
+
 class PoisonHook(Hook):
     """Makes a tensor NaN after the last update, where no loss shows it any more."""
 
