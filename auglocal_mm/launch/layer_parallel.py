@@ -59,10 +59,11 @@ def set_up_layer_parallel(config: Config) -> None:
     """Arranges the processes, which have joined, and adapts the config to them.
 
     Raises:
-        InputError: ``layer_parallel`` is wrong, or does not divide the number of processes. Only the first process says so.
+        InputError: ``layer_parallel`` is wrong, does not divide the number of processes, or cannot keep
+            ``num_batch_per_epoch``. Only the first process says so.
         SystemExit: In the others then.
     """
-    once_per_node(lambda: _check_number(config))  # and all have joined before one ends with an error
+    once_per_node(lambda: _check(config))  # and all have joined before one ends with an error
     settings = layer_parallel_settings(config)
     number = settings.num
     forget_grid()
@@ -81,10 +82,15 @@ def set_up_layer_parallel(config: Config) -> None:
         config.auto_scale_lr.base_batch_size *= number  # MMEngine multiplies the batch size by the number of processes
 
 
-def _check_number(config: Config) -> None:
+def _check(config: Config) -> None:
     number, processes = layer_parallel_settings(config).num, get_world_size()
     if processes % number:
         raise InputError(
             f'layer_parallel is {number}, but there are {processes} processes; start a multiple of {number}, as in '
             f'torchrun --nproc_per_node {number} tools/train.py CONFIG --launcher pytorch'
+        )
+    if number > 1 and config.train_dataloader.get('num_batch_per_epoch') is not None:
+        raise InputError(
+            f'train_dataloader.num_batch_per_epoch is {config.train_dataloader.num_batch_per_epoch}, which MMEngine counts for every process, but with layer_parallel '
+            'the processes of a replica share their batches; remove it, and set train_cfg.max_iters for a shorter training'
         )

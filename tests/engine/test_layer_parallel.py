@@ -169,6 +169,11 @@ def test_a_process_has_only_the_weights_that_it_trains(tiny_config, tmp_path):
             ('MANHead', 'stem'),
         ),
         (1, {'layer_parallel': 2}, ('layer_parallel', '2', '1 processes')),
+        (
+            2,
+            {'layer_parallel': 2, 'train_dataloader.num_batch_per_epoch': 1},
+            ('num_batch_per_epoch is 1', 'layer_parallel'),
+        ),
     ],
 )
 def test_bad_input_is_told_once(tiny_config, processes, settings, words):

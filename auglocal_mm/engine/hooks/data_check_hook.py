@@ -93,6 +93,7 @@ def check_training_data(batches: DataLoader, model: Any, validation: tuple[Any, 
             f'with {batches.batch_size} each: nothing would be trained; lower train_dataloader.batch_size'
         )
     check_classes(dataset, model)
+    _warn_of_left_out_classes(dataset)
     _check_images(dataset)
     if validation is not None:
         validated, evaluator = validation
@@ -119,6 +120,19 @@ def check_classes(dataset: Any, model: Any, name: str = 'training') -> None:
                 f'the {name} data have {len(classes)} classes, but num_classes of the model is {expected} (model.{key}); '
                 f'set it to {len(classes)}, or point to the right data'
             )
+
+
+def _warn_of_left_out_classes(dataset: Any) -> None:
+    """Warns if ``num_batch_per_epoch``, by which MMEngine takes the first images alone, leaves out classes."""
+    labels = getattr(dataset, 'labels', [])
+    seen, there = len({*labels[: len(dataset)]}), len({*labels})
+    if seen < there:
+        print_log(
+            f'train_dataloader.num_batch_per_epoch takes the first {len(dataset)} of {len(labels)} training images, with {seen} '
+            f'of {there} classes; remove it, and set train_cfg.max_iters for a shorter training',
+            logger='current',
+            level=logging.WARNING,
+        )
 
 
 def _compare_classes(ours: list[str], theirs: list[str], name: str) -> None:

@@ -28,6 +28,14 @@ def test_less_than_a_batch_is_refused(tiny_config):
         Runner.from_cfg(tiny_config('bp', **{'train_dataloader.batch_size': 25})).train()
 
 
+@pytest.mark.parametrize(('batches', 'words'), [(1, '8 of 24 training images, with 1 of 3 classes'), (3, '')])
+def test_classes_that_num_batch_per_epoch_leaves_out_are_told(tiny_config, monkeypatch, batches, words):
+    said = []
+    monkeypatch.setattr(data_check_hook, 'print_log', lambda message, **_: said.append(message))
+    Runner.from_cfg(tiny_config('bp', **{'train_dataloader.num_batch_per_epoch': batches})).train()
+    assert len(said) == bool(words) and words in ''.join(said)
+
+
 def test_validation_data_with_more_classes_are_refused(tiny_config, image_folder):
     shutil.copytree(image_folder / 'val' / 'dog', image_folder / 'val' / 'ant')
     with pytest.raises(InputError, match=r'\b3\b.*validation.*\b4\b.*\bant\b'):
