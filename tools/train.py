@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 
 import auglocal_mm  # noqa: F401  (provides mmcv's operators before MMDetection asks for them)
 from auglocal_mm.analysis.isolation import check_run
-from auglocal_mm.engine.checkpoint import latest_checkpoint
+from auglocal_mm.engine.checkpoint import begin_anew, latest_checkpoint
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.launch import add_common_arguments, command_line_tool, is_first_process, load_config
 from auglocal_mm.launch.work_dir import check_work_dir, own_work_dir
@@ -75,7 +75,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         warn_of_schedules(config)
         return
     check_work_dir(config.work_dir, config)
-    with own_work_dir(config.work_dir, config.filename) if is_first_process(config.launcher) else nullcontext():
+    first = is_first_process(config.launcher)
+    with own_work_dir(config.work_dir, config.filename) if first else nullcontext():
+        if first and os.environ.get('TORCHELASTIC_MAX_RESTARTS', '0') != '0':  # torchrun may start it again
+            source = config.load_from if config.get('resume') else None
+            if source != latest_checkpoint(config.work_dir, _out_dir(config)):
+                begin_anew(config.work_dir)
         runner = Runner.from_cfg(config)
         warn_of_schedules(config, len(runner.train_dataloader))  # into the log, which the runner has opened
         runner.train()

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from torch import nn
 
 from auglocal_mm.errors import InputError
-from auglocal_mm.files.atomic import is_there
+from auglocal_mm.files.atomic import is_there, write_text
 from auglocal_mm.files.json_file import fit
 from auglocal_mm.weights.checkpoint_file import readable
 from auglocal_mm.weights.load_weights import select_weights
@@ -58,6 +58,13 @@ def latest_checkpoint(work_dir: str, out_dir: str | None = None) -> str | None:
         if path.stem.split('_')[-1].isdecimal() and not path.name.startswith('best_')
     ]
     return str(max(numbered, key=lambda path: int(path.stem.split('_')[-1]))) if numbered else None
+
+
+def begin_anew(work_dir: str) -> None:
+    """Keeps checkpoints of an earlier training in ``work_dir`` from being resumed from by a new one that is cut off."""
+    pointer = Path(work_dir, 'last_checkpoint')
+    if pointer.is_file() or latest_checkpoint(work_dir):
+        write_text(pointer, NONE_YET)
 
 
 def check_resumable(model: nn.Module, checkpoint: Mapping[str, Any], source: str) -> None:

@@ -91,6 +91,7 @@ def _check(config: Config) -> None:
         )
     if number > 1 and config.train_dataloader.get('num_batch_per_epoch') is not None:
         raise InputError(
-            f'train_dataloader.num_batch_per_epoch is {config.train_dataloader.num_batch_per_epoch}, which MMEngine counts for every process, but with layer_parallel '
-            'the processes of a replica share their batches; remove it, and set train_cfg.max_iters for a shorter training'
+            f'train_dataloader.num_batch_per_epoch is {config.train_dataloader.num_batch_per_epoch}, which MMEngine counts for '
+            'every process, but with layer_parallel those of a replica share their batches; remove it, and set '
+            'train_cfg.max_iters for a shorter training'
         )

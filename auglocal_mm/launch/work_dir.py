@@ -72,7 +72,7 @@ def check_work_dir(work_dir: str, config: Config) -> None:
         if not stage.is_same(other):
             raise InputError(
                 f'the work_dir {work_dir} belongs to another stage ({path.name}: {other}; now: {stage}); '
-                'choose another one with --work-dir'
+                'choose another one with --work-dir, or delete it if nothing of that training is to be kept'
             )
 
 

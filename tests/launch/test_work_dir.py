@@ -27,7 +27,7 @@ def test_an_empty_or_missing_folder_and_an_earlier_run_of_the_stage_are_free(tin
 def test_another_stage_is_refused_and_named(tiny_config, tmp_path, overrides):
     tiny_config().dump(tmp_path / 'earlier.py')
     config = tiny_config(**overrides)
-    with pytest.raises(InputError, match=r'earlier\.py.*ImageClassifier on mmdet.ResNet-18'):
+    with pytest.raises(InputError, match=r'earlier\.py.*ImageClassifier on mmdet.ResNet-18.*--work-dir.*delete'):
         check_work_dir(str(tmp_path), config)
 
 

@@ -91,3 +91,20 @@ def test_a_renamed_work_dir_goes_on_from_its_own_checkpoint_not_from_that_of_its
         (tmp_path / 'b' / 'epoch_3.pth').unlink()
         (tmp_path / 'b' / 'last_checkpoint').write_text(str(tmp_path / 'a' / 'epoch_2.pth'))
     assert resumed(tmp_path / 'b') == ['2', '2']
+
+
+@pytest.mark.parametrize(('options', 'epochs'), [((), set()), (('--resume', '{}/epoch_1.pth'), {'1'})])
+def test_a_start_that_fails_is_not_repeated_from_the_checkpoint_of_an_earlier_training(
+    tiny, tmp_path, monkeypatch, options, epochs
+):
+    work_dir = tmp_path / 'w'
+    run(tiny, work_dir, name='1')
+    options = [option.format(work_dir) for option in options]
+    monkeypatch.setenv('TORCHELASTIC_MAX_RESTARTS', '1')
+    with pytest.raises(SystemExit):
+        train.main(
+            [str(tiny), '--work-dir', str(work_dir), *options, '--cfg-options', 'train_dataloader.batch_size=99']
+        )
+    monkeypatch.setenv('TORCHELASTIC_RESTART_COUNT', '1')
+    run(tiny, work_dir, *options, name='2')
+    assert set(resumed(work_dir)) == epochs

@@ -3,7 +3,6 @@
 import logging
 import os.path as osp
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -13,14 +12,14 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner, find_latest_checkpoint
 from torch import Tensor
 
-from auglocal_mm.engine.checkpoint import NONE_YET, check_resumable, latest_checkpoint
+from auglocal_mm.engine.checkpoint import begin_anew, check_resumable
 from auglocal_mm.engine.divergence import divergence
 from auglocal_mm.engine.hooks.sync_buffers_hook import SyncBuffersHook, average_buffers
 from auglocal_mm.engine.passes import counts_iterations
 from auglocal_mm.engine.resumed_settings import apply_settings
 from auglocal_mm.engine.unwrapped import unwrapped
 from auglocal_mm.errors import InputError
-from auglocal_mm.files.atomic import atomic_write, write_text
+from auglocal_mm.files.atomic import atomic_write
 from auglocal_mm.private import checkpoint_to_load
 from auglocal_mm.registry import HOOKS
 from auglocal_mm.runtime.gradient_average import average_gradients
@@ -72,9 +71,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         Those of an earlier training in the work_dir are not resumed from. After a move or in a copy, MMEngine's path of the
         best one is that of another training, where MMEngine would remove it. Warns if nothing is saved during the training.
         """
-        pointer = Path(runner.work_dir, 'last_checkpoint')
-        if runner.iter == 0 and is_main_process() and (pointer.is_file() or latest_checkpoint(runner.work_dir)):
-            write_text(pointer, NONE_YET)
+        if runner.iter == 0 and is_main_process():
+            begin_anew(runner.work_dir)
         super().before_train(runner)
         if self.by_epoch and counts_iterations(runner):
             print_log(
