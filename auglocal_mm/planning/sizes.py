@@ -8,8 +8,8 @@ UNITS = {'B': 1} | {f'{letter}B': 1000**power for power, letter in enumerate('KM
 UNITS |= {f'{letter}IB': 1024**power for power, letter in enumerate('KMGT', 1)}
 
 
-def parse_size(text: str, name: str = 'the budget') -> float:
-    """``'8GiB'`` in bytes.
+def parse_size(text: str, name: str) -> float:
+    """``'8GiB'``, the value of the setting ``name``, in bytes.
 
     Raises:
         InputError: The number is missing, or the unit is unknown.

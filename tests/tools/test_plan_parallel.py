@@ -66,6 +66,11 @@ def test_the_report_names_single_layers_once_and_writes_out_large_numbers(tiny_c
         (('--devices', '2', '--device-memory', '0.3MiB'), '0.3 MiB.*--device-memory'),
         (('--devices', '2', '--bandwidth', 'fast'), '--bandwidth'),
         (('--devices', '2', '--tflops', '0'), '--tflops'),
+        (('--devices', '2', '--tflops', 'nan'), '--tflops is nan'),
+        (('--devices', '2', '--tflops', 'inf'), '--tflops is inf'),
+        (('--devices', '2', '--device-memory', ''), "--device-memory is ''"),
+        (('--devices', '2', '--min-depth', '40', '--max-depth', '40'), '--min-depth is 40.* 7,'),
+        (('--devices', '2', '--out', __file__), f'--out is {__file__}'),
     ],
 )
 def test_what_cannot_be_planned_is_refused(tiny_config, tmp_path, arguments, words):

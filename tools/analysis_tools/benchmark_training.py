@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,16 +16,14 @@ from mmengine.runner import Runner
 from rich.progress import Progress
 
 from auglocal_mm.analysis.tables import write_report
-from auglocal_mm.analysis.trained_model import read_config
 from auglocal_mm.benchmark.benchmark_report import plot, to_markdown
 from auglocal_mm.benchmark.measurement import Measurement, measure_alone
 from auglocal_mm.benchmark.schemes import Scheme, check_auglocal, training_schemes
 from auglocal_mm.benchmark.summary import add_ratios, add_rivals, against_released, machine, summarise
 from auglocal_mm.errors import InputError
 from auglocal_mm.launch.launch import command_line_tool
-from auglocal_mm.planning.costs.candidates import HEADS
+from auglocal_mm.planning.options import add_options, check_out, given_options, read_training
 from auglocal_mm.planning.plan import AUGLOCAL
-from auglocal_mm.settings.cfg_options import CfgOptions
 
 BATCHES = 50
 """Maximum number of batches over which the data loader is timed."""
@@ -42,9 +39,6 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='config of an AugLocal classifier')
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     parser.add_argument('--device', choices=('cpu', 'cuda'), default=device, help='default: cuda if available')
-    parser.add_argument('--batch-size', type=int, help="images per iteration; default: the config's")
-    parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
-    parser.add_argument('--amp', action='store_true', help='bfloat16 forward passes')
     parser.add_argument('--iterations', type=int, default=5, help='timed iterations per process; default: %(default)s')
     parser.add_argument('--rounds', type=int, default=3, help='processes per scheme; default: %(default)s')
     parser.add_argument(
@@ -62,14 +56,6 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         help='what plans minimise; time is measured layer by layer, and compared with that of an iteration; default: %(default)s',
     )
     parser.add_argument(
-        '--heads',
-        nargs='+',
-        default=[AUGLOCAL],
-        choices=HEADS,
-        help=f'types of heads of the plans: {AUGLOCAL} with the settings of the config, others with their defaults; default: '
-        f'{AUGLOCAL}',
-    )
-    parser.add_argument(
         '--compiled',
         action='store_true',
         help='also compiled BP with budgets of activations (torch.compile), which takes minutes to build',
@@ -78,8 +64,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         '--only', nargs='+', metavar='TEXT', help='measure BP, and the schemes whose names contain one of these'
     )
     parser.add_argument('--loader', action='store_true', help="also time the config's training data loader")
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
-    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of all configs')
+    add_options(parser, heads=[AUGLOCAL])
     options = parser.parse_args(arguments)
     for name in ('batch_size', 'image_size', 'iterations', 'rounds'):
         value = getattr(options, name)
@@ -90,9 +75,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
             raise InputError(f'--plans has {share:g}; expected shares of the activations of BP above 0 and at most 1')
     if options.device == 'cuda' and not torch.cuda.is_available():
         raise InputError('--device is cuda, but PyTorch finds no GPU; repair the driver, or give --device cpu')
-    folder = next(path for path in (options.out, *options.out.absolute().parents) if path.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise InputError(f'--out is {options.out}, but {folder} is not a writable folder; give another one')
+    check_out(options.out)
     return options
 
 
@@ -102,13 +85,8 @@ def read_auglocal_config(path: str, options: argparse.Namespace) -> Config:
     Raises:
         InputError: It is not the config of an AugLocal classifier.
     """
-    config = read_config(path, options.cfg_options)
+    config = read_training(path, given_options(options))
     check_auglocal(config, path)
-    if options.batch_size is not None:
-        config.train_dataloader.batch_size = options.batch_size
-    config.model.image_size = options.image_size or config.model.get('image_size', 224)
-    if options.amp:
-        config.optim_wrapper.type, config.optim_wrapper.dtype = 'auglocal_mm.AmpOptimWrapper', 'bfloat16'
     return config
 
 

@@ -12,12 +12,12 @@ from mmengine.config import Config
 from rich.progress import Progress
 
 from auglocal_mm.analysis.tables import write_report
-from auglocal_mm.analysis.trained_model import read_config
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import write_text
 from auglocal_mm.launch.launch import command_line_tool
-from auglocal_mm.planning.costs.candidates import HEADS, candidate_costs, timed_candidates
+from auglocal_mm.planning.costs.candidates import candidate_costs, timed_candidates
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
+from auglocal_mm.planning.options import add_depths, add_options, check_depths, check_out, given_options, read_training
 from auglocal_mm.planning.plan import AUGLOCAL, Plan
 from auglocal_mm.planning.plan_report import describe, plot, to_json, to_markdown
 from auglocal_mm.planning.search.frontier import Frontier, Training, cheapest_within, find_frontier, memory_of
@@ -30,7 +30,6 @@ from auglocal_mm.planning.training_config import (
     to_text,
     trains_in_autocast,
 )
-from auglocal_mm.settings.cfg_options import CfgOptions
 
 
 def choose(frontier: Frontier, budget: float | None, training: Training) -> Plan:
@@ -65,72 +64,27 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config of a classifier')
-    parser.add_argument('--batch-size', type=int, help="images per process; default: the config's")
     parser.add_argument(
         '--budget', help='total memory, such as 8GiB; default: half the memory of BP, or the least possible'
     )
-    parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
-    parser.add_argument('--min-depth', type=int, default=2, help='minimum depth d of the heads; default: %(default)s')
-    parser.add_argument('--max-depth', type=int, default=5, help='maximum depth d of the heads; default: %(default)s')
-    parser.add_argument(
-        '--heads',
-        nargs='+',
-        default=[AUGLOCAL],
-        choices=HEADS,
-        help=f'types of auxiliary heads to choose from: {AUGLOCAL} with the settings of the config, others with their defaults; '
-        f'default: {AUGLOCAL}',
-    )
+    add_depths(parser)
     parser.add_argument(
         '--cost',
         choices=('flops', 'time'),
         default='flops',
         help='what plans minimise; time is measured on this machine, layer by layer; default: %(default)s',
     )
-    parser.add_argument('--amp', action='store_true', help='plan for bfloat16 forward passes')
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
-    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of the config')
+    add_options(parser, heads=[AUGLOCAL])
     options = parser.parse_args(arguments)
-    if options.out.exists() and not options.out.is_dir():
-        raise InputError(f'--out is {options.out}, a file; give a folder')
-    if not 2 <= options.min_depth <= options.max_depth:
-        raise InputError(
-            f'--min-depth is {options.min_depth} and --max-depth {options.max_depth}; expected 2 <= min-depth <= max-depth'
-        )
+    check_out(options.out)
+    check_depths(options)
     return options
 
 
-def given_options(options: argparse.Namespace) -> dict[str, Any]:
-    """The changes that the command line makes to the config, by dotted key."""
-    given = dict(options.cfg_options or {})
-    if options.batch_size is not None:
-        given['train_dataloader.batch_size'] = options.batch_size
-    if options.image_size is not None:
-        given['model.image_size'] = options.image_size
-    if options.amp:
-        given |= {'optim_wrapper.type': 'auglocal_mm.AmpOptimWrapper', 'optim_wrapper.dtype': 'bfloat16'}
-    return given
-
-
-def read_training(path: str, given: Mapping[str, Any]) -> Config:
-    """The config with the changes of the command line."""
-    config = read_config(path, given)
-    config.model.setdefault('image_size', 224)
-    return config
-
-
 def candidates(config: Config, options: argparse.Namespace, training: Training) -> list[NetworkCosts]:
-    """The costs of the network, in FLOPs or nanoseconds, with heads of each kind.
-
-    Raises:
-        InputError: The network has too few layers for the heads.
-    """
+    """The costs of the network, in FLOPs or nanoseconds, with heads of each kind."""
     depths = range(options.min_depth, options.max_depth + 1)
     kinds = candidate_costs(config, depths, training.amp, options.heads)
-    if not all(costs.heads for costs in kinds):
-        raise InputError(
-            f'--min-depth is {options.min_depth}, expected at most {len(kinds[0].layers)}, the number of local layers; give a '
-            'smaller one'
-        )
     if options.cost == 'flops':
         return kinds
     return timed_candidates(config, kinds, training.batch_size, training.states, training.amp)
@@ -156,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
     given = given_options(options)
     config = read_training(options.config, given)
-    budget = parse_size(options.budget) if options.budget is not None else None
+    budget = parse_size(options.budget, '--budget') if options.budget is not None else None
     training = Training(config.train_dataloader.batch_size, optimizer_states(config), trains_in_autocast(config))
     kinds = candidates(config, options, training)
     names = kinds[0].names

@@ -8,21 +8,22 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from plan_memory import given_options, read_training
 from plan_memory import planned_settings as plan_settings
 
 from auglocal_mm.analysis.tables import write_report
 from auglocal_mm.errors import InputError
 from auglocal_mm.files.atomic import write_text
 from auglocal_mm.launch.launch import command_line_tool
-from auglocal_mm.planning.costs.candidates import HEADS, candidate_costs, time_costs, update_seconds
+from auglocal_mm.planning.costs.candidates import candidate_costs, time_costs, update_seconds
 from auglocal_mm.planning.costs.network_cost import NetworkCosts
 from auglocal_mm.planning.costs.timed_costs import costs_at_speed
+from auglocal_mm.planning.options import add_depths, add_options, check_depths, check_out, given_options, read_training
 from auglocal_mm.planning.parallel.devices import Devices, parse_bandwidth, parse_latency
 from auglocal_mm.planning.parallel.predictions import (
     CostsOf,
@@ -35,7 +36,6 @@ from auglocal_mm.planning.parallel.stages import ParallelPlan, fastest_stages
 from auglocal_mm.planning.search.frontier import Training
 from auglocal_mm.planning.sizes import format_size, parse_size
 from auglocal_mm.planning.training_config import optimizer_states, to_text, trains_in_autocast
-from auglocal_mm.settings.cfg_options import CfgOptions
 
 BANDWIDTHS = [1e9 * number for number in (1, 2.5, 5, 10, 25, 50, 100, 200, 400)]
 
@@ -57,35 +57,16 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--tflops', type=float, help='speed of a device in TFLOP/s; default: times are measured on this machine'
     )
-    parser.add_argument(
-        '--heads',
-        nargs='+',
-        default=['AugLocalHead', 'DGLHead'],
-        choices=HEADS,
-        help='types of auxiliary heads to choose from: AugLocalHead with the settings of the config, others with their '
-        'defaults; default: AugLocalHead DGLHead',
-    )
-    parser.add_argument('--batch-size', type=int, help="images in an iteration; default: the config's")
-    parser.add_argument('--image-size', type=int, help="default: the config's model.image_size, or 224")
-    parser.add_argument(
-        '--min-depth', type=int, default=2, help='minimum depth d of AugLocal heads; default: %(default)s'
-    )
-    parser.add_argument(
-        '--max-depth', type=int, default=5, help='maximum depth d of AugLocal heads; default: %(default)s'
-    )
-    parser.add_argument('--amp', action='store_true', help='plan for bfloat16 forward passes')
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for the report')
-    parser.add_argument('--cfg-options', nargs='+', action=CfgOptions, help='override settings of the config')
+    add_depths(parser)
+    add_options(parser, heads=['AugLocalHead', 'DGLHead'])
     options = parser.parse_args(arguments)
+    check_out(options.out)
+    check_depths(options)
     if options.devices < 2:
         raise InputError(f'--devices is {options.devices}, expected at least 2; for one device use plan_memory.py')
-    if options.tflops is not None and options.tflops <= 0:
+    if options.tflops is not None and not 0 < options.tflops < inf:
         raise InputError(
             f'--tflops is {options.tflops:g}; expected the TFLOP/s that a device reaches in training, as in 20'
-        )
-    if not 2 <= options.min_depth <= options.max_depth:
-        raise InputError(
-            f'--min-depth is {options.min_depth} and --max-depth {options.max_depth}; expected 2 <= min-depth <= max-depth'
         )
     return options
 
@@ -160,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
     given = given_options(options)
     config = read_training(options.config, given)
-    memory = parse_size(options.device_memory) if options.device_memory else float('inf')
+    memory = inf if options.device_memory is None else parse_size(options.device_memory, '--device-memory')
     links = parse_bandwidth(options.bandwidth), parse_latency(options.latency)
     states = optimizer_states(config)
     updates = update_seconds(states) if options.tflops is None else 0.0

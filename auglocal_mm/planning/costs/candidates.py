@@ -7,6 +7,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from auglocal_mm.errors import InputError
 from auglocal_mm.hardware import keep_freed_memory, seconds_now
 from auglocal_mm.local.module import fewest_images, images_read
 from auglocal_mm.models import ImageClassifier
@@ -35,13 +36,18 @@ def candidate_costs(config: Config, depths: Sequence[int], amp: bool, kinds: Seq
         kinds: Some of :data:`HEADS`.
 
     Raises:
-        InputError: The config has heads that cannot be planned, or trains its modules in turn.
+        InputError: The config has heads that cannot be planned, or trains its modules in turn; or its network has too few
+            local layers for AugLocal's heads.
     """
     refuse_turns(config)
     model, size, kept = _without_heads(config), config.model.image_size, kept_settings(config.model)
     batch_size = config.train_dataloader.batch_size
     read = images_read(kept.get('batch_share', 1.0), batch_size) / batch_size
     costs = measure_network(model, size, depths, amp, {**kept, 'batch_share': read})
+    if AUGLOCAL in kinds and not costs.heads:
+        raise InputError(
+            f'--min-depth is {min(depths)}, expected at most {len(costs.layers)}, the number of local layers; give a smaller one'
+        )
     return [costs if kind == AUGLOCAL else with_heads(costs, model, size, {'type': kind}, amp) for kind in kinds]
 
 
