@@ -31,6 +31,7 @@ TENTH = {
     f'model.auxiliary_heads.{key}': value for key, value in dict(depth=2, shallow_norm=True, batch_share=0.1).items()
 }
 TENTH['train_dataloader.batch_size'] = 12
+ONE_LEFT = {'train_dataloader.batch_size': 23, 'train_dataloader.drop_last': False}
 AVERAGED = {'custom_hooks': [dict(type='AugLocalHook'), dict(type='PrimaryEMAHook')]}
 
 
@@ -60,13 +61,13 @@ def assert_same(one: dict, two: dict) -> None:
     ('processes', 'settings', 'last'),
     [
         (2, {**AMP, 'optim_wrapper.dtype': 'float16', **PENDING}, 'epoch_2.pth'),
-        (2, {**INFOPRO, **AVERAGED}, 'epoch_2.pth'),
+        (2, {**INFOPRO, **AVERAGED, **ONE_LEFT}, 'epoch_2.pth'),
         (3, {**DROPPING, **BY_ITERATION, **IN_TURN}, 'iter_4.pth'),
         (4, {'model.partition.num_local_modules': 4, **TENTH}, 'epoch_2.pth'),
     ],
     ids=[
         'float16, clipped and accumulated',
-        'images and averages',
+        'images and averages, a last batch of one image',
         'stochastic depth in turn',
         'a process for each module, heads of two images',
     ],

@@ -32,6 +32,8 @@ class DataCheckHook(Hook):
     One process of each node checks the data for all of its processes.
     """
 
+    priority = 'HIGH'  # while every process of layer-parallel training still has all weights
+
     def __init__(self) -> None:
         self.trained_on: list[str] = []
 
