@@ -27,7 +27,7 @@ TOYS = {
     'tokens': dict(
         backbone=dict(type='TokenNetwork'),
         head=dict(type='ClassTokenHead', num_classes=3),
-        auxiliary_heads=dict(type='AugLocalHead', depth=2, classifier=dict(type='ClassTokenHead')),
+        auxiliary_heads=dict(type='AugLocalHead', depth=2),
     ),
     'torchvision': dict(
         backbone=dict(type='TorchvisionBackbone', name='vit_b_32', options=dict(image_size=32)),

@@ -10,6 +10,7 @@ from auglocal_mm.local.blueprint import head_blueprint
 from auglocal_mm.local.depth import pyramid_depths
 from auglocal_mm.local.module import images_read
 from auglocal_mm.local.recompute import join_segments, resolve_segments
+from auglocal_mm.local.shapes import FeatureShape
 from auglocal_mm.local.state import State, Targets
 from auglocal_mm.models.auxiliary_heads.auxiliary_head import AuxiliaryHead, Placement
 from auglocal_mm.registry import MODELS
@@ -27,7 +28,8 @@ class AugLocalHead(AuxiliaryHead):
         selection: Which layers are copied: ``'uniform'``, ``'sequential'`` or ``'repetitive'``.
         rounding: Of layer indices that fall half-way: ``'half_even'`` (as released) or ``'half_up'``.
         downsampling: ``'stride'`` in copied layers, or ``'max_pool'`` where the width changes, as released for VGG.
-        classifier: Config of the classifier after the copied layers.
+        classifier: Config of the classifier after the copied layers; by default ``LinearHead`` for maps, ``ClassTokenHead`` for
+            tokens.
         shallow_norm: Whether to insert a BatchNorm before the classifier if only one layer is copied, as released for
             small images.
         loss_weights: As for :class:`AuxiliaryHead`.
@@ -76,7 +78,7 @@ class AugLocalHead(AuxiliaryHead):
             checkpointed = _of_head('checkpointed', checkpointed, placement)
         names = [str(index) for index, _ in enumerate(self.layers, start=1)]
         self._chain = join_segments(list(self.layers), resolve_segments(names, checkpointed))
-        head = {'type': 'LinearHead', **(classifier or {})}
+        head = classifier_settings(classifier, placement.shape)
         if shallow_norm and len(blueprint.layers) == 1:
             head['norm'] = True
         sizes = {'in_channels': blueprint.channels, 'num_classes': placement.num_classes}
@@ -94,6 +96,11 @@ class AugLocalHead(AuxiliaryHead):
             images = images_read(self.batch_share, len(state.features))
             state, targets = state.first(images), targets.first(images)
         return super().loss(state, targets)
+
+
+def classifier_settings(given: Mapping[str, Any] | None, shape: FeatureShape) -> dict[str, Any]:
+    """The config of a head's classifier, from what its config says and the shape of the head's input features."""
+    return {'type': 'LinearHead' if len(shape.positions) > 1 else 'ClassTokenHead', **(given or {})}
 
 
 def _checked_share(share: Any) -> float:

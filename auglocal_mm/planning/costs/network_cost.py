@@ -10,6 +10,7 @@ from torch import nn
 
 from auglocal_mm.local.blueprint import head_blueprint
 from auglocal_mm.models import ImageClassifier
+from auglocal_mm.models.auxiliary_heads.auglocal_head import classifier_settings
 from auglocal_mm.planning.costs.layer_cost import LayerCost, LayerMeter, Logits
 from auglocal_mm.planning.costs.structure import structure
 from auglocal_mm.planning.plan import AUGLOCAL
@@ -110,7 +111,7 @@ def _head(
         costs.append(meter.measure(key, partial(copied.build, modules), shape, dtype))
         shape, dtype = costs[-1].output_shape, costs[-1].output_dtype
     sizes = {'in_channels': blueprint.channels, 'num_classes': model.head.num_classes}
-    classifier = {'type': 'LinearHead', **settings.get('classifier', {}), **sizes}
+    classifier = classifier_settings(settings.get('classifier'), model.shapes[index]) | sizes
     costs.append(meter.measure(str(classifier), partial(MODELS.build, classifier), shape, dtype))
     return [cost.of_share(settings.get('batch_share', 1.0)) for cost in costs]
 
