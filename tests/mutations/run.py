@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tests_support import REPOSITORY
 
-from mutations.changes import CHANGES, Change
+from mutations.change import Change
+from mutations.changes import CHANGES
 
 COPIED = ('auglocal_mm', 'tests', 'tools', 'configs', 'projects', 'pyproject.toml', 'README.md', 'CONTRIBUTING.md')
 

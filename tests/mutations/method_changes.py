@@ -1,0 +1,156 @@
+"""Changes of the method: local modules, their heads and losses, backbones."""
+
+from mutations.change import Change
+
+STEP = 'tests/local/test_step.py'
+RIVALS = 'tests/models/test_rival_heads.py'
+REDUCED = 'tests/models/test_reduced_heads.py'
+METHOD_CHANGES = [
+    Change(
+        'no gradient crosses a module boundary',
+        'local/step.py',
+        'state = state.detach()',
+        'state = state',
+        f'{STEP}::test_gradients_are_those_of_the_local_loss_alone',
+    ),
+    Change(
+        'no gradient crosses a module boundary through a tap',
+        'local/state.py',
+        '{name: tap.detach() for name, tap in self.taps.items()}',
+        'self.taps',
+        'tests/local/test_module.py::test_a_detached_state_has_no_graph',
+    ),
+    Change(
+        '--check sees a gradient that crosses',
+        'local/isolation.py',
+        "errors.append(float('inf') if leaked else ",
+        'errors.append(',
+        'tests/local/test_step.py::test_isolation_check_sees_a_gradient_that_crosses',
+    ),
+    Change(
+        'the validated network is the exported backbone',
+        'models/classifiers/image_classifier.py',
+        'self._chain = join_segments(self.layers, self.segments)',
+        'self._chain = join_segments(self.layers[:-1], self.segments)',
+        'tests/models/test_image_classifier.py::test_validation_equals_torchvision_and_mmdet_with_the_exported_weights',
+    ),
+    Change(
+        'heads copy the layers of section 3.2',
+        'local/depth.py',
+        'to_integer(layer - 1 + Fraction(remaining * i, hidden)) + 1',
+        'to_integer(layer + Fraction(remaining * i, hidden))',
+        'tests/models/test_auglocal_head.py',
+    ),
+    Change(
+        'the pyramid of equation 3',
+        'local/depth.py',
+        'max(num_modules - 2, 1)',
+        'max(num_modules - 1, 1)',
+        'tests/local/test_depth.py',
+    ),
+    Change(
+        'auxiliary networks have the published numbers of parameters',
+        'local/layer_copy.py',
+        'projection = nn.Conv2d(in_channels, width, kernel_size=1, stride=stride, bias=False)',
+        'projection = nn.Conv2d(in_channels, width, kernel_size=1, stride=stride, bias=True)',
+        'tests/models/test_auglocal_head.py',
+    ),
+    Change(
+        'copied layers start from fresh weights',
+        'local/layer_copy.py',
+        '            reset()\n',
+        '            pass\n',
+        'tests/local/test_layer_copy.py',
+    ),
+    Change(
+        "PredSim's loss is the published one",
+        'models/auxiliary_heads/predsim_head.py',
+        "'similarity': 0.99",
+        "'similarity': 0.9",
+        f'{RIVALS}::test_predsim_loss_is_the_formula',
+    ),
+    Change(
+        "InfoPro's loss is the published one",
+        'models/auxiliary_heads/infopro_head.py',
+        'align_corners=True',
+        'align_corners=False',
+        f'{RIVALS}::test_infopro_loss_is_the_formula',
+    ),
+    Change(
+        "DGL's head is the published one",
+        'models/auxiliary_heads/dgl_head.py',
+        'math.ceil(side / 4) for side in features.shape[2:]',
+        'math.ceil(side / 2) for side in features.shape[2:]',
+        f'{RIVALS}::test_dgl_pools_to_a_quarter',
+    ),
+    Change(
+        'MAN follows its neighbour',
+        'models/auxiliary_heads/man_head.py',
+        '1 - self.momentum, 1.0)',
+        'self.momentum, 1.0)',
+        f'{RIVALS}::test_man_follows_the_neighbour_and_sends_it_no_gradient',
+    ),
+    Change(
+        'plain convolutions cost the FLOPs of copied layers',
+        'models/auxiliary_heads/convolution_head.py',
+        'return counter.get_total_flops() // 4',
+        'return counter.get_total_flops() // 2',
+        f'{RIVALS}::test_convolutions_cost_what_auglocals_layers_cost',
+    ),
+    Change(
+        'checkpointing moves running statistics once',
+        'local/recompute.py',
+        'norm.momentum, norm.num_batches_tracked = 0.0, None',
+        'pass',
+        'tests/local/test_recompute.py::test_gradients_and_statistics_equal_those_without_checkpointing',
+    ),
+    Change(
+        'a chain that computes something else is refused',
+        'backbones/adapter.py',
+        'or not torch.allclose(found, expected, 1e-4, 1e-5)',
+        '',
+        'tests/backbones/test_adapter.py::test_a_chain_that_computes_something_else_is_refused',
+    ),
+    Change(
+        'one local module is BP',
+        'local/module.py',
+        'return self.head.loss(state, targets)',
+        'return self.head.loss(state.detach(), targets)',
+        'tests/test_contract.py::test_one_module_is_backpropagation',
+    ),
+    Change(
+        'every method starts from the same primary network',
+        'models/classifiers/image_classifier.py',
+        'with torch.random.fork_rng(devices=[]):',
+        'if True:',
+        'tests/models/test_auxiliary_heads.py::test_every_method_starts_from_the_same_primary_network',
+    ),
+    Change(
+        'heads on pooled features read every pixel',
+        'local/blueprint.py',
+        'nn.AvgPool2d(self.pooling, ceil_mode=True)',
+        'nn.AvgPool2d(self.pooling)',
+        f'{REDUCED}::test_the_loss_is_that_of_its_definition',
+    ),
+    Change(
+        'narrow heads have the share of the channels that was asked for',
+        'local/layer_width.py',
+        'narrow_channels(each, width) for each in (child.in_channels, child.out_channels)',
+        'each for each in (child.in_channels, child.out_channels)',
+        f'{REDUCED}::test_narrow_copies_have_the_sizes_counted_by_hand',
+    ),
+    Change(
+        'a part of the batch has its own labels',
+        'models/auxiliary_heads/auglocal_head.py',
+        'state.first(images), targets.first(images)',
+        'state.first(images), Targets(targets.labels[-images:])',
+        f'{REDUCED}::test_the_loss_is_that_of_its_definition',
+    ),
+    Change(
+        'modules that are not due run forward alone',
+        'local/step.py',
+        'nullcontext() if due else torch.no_grad()',
+        'nullcontext()',
+        f'{STEP}::test_modules_that_are_not_due_run_forward_alone',
+    ),
+]
